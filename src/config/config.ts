@@ -1,0 +1,84 @@
+// The effective configuration: validated, defaults filled in, durations in milliseconds, addresses canonical.
+// Every other room reads this type and nothing else; only `config/` knows YAML, zod and the environment.
+
+import type { BackendName } from '../pinhole/backend.ts'
+
+export interface Config {
+  readonly listeners: readonly ListenerConfig[]
+  readonly dataPorts: DataPortsConfig
+  readonly pinholes: { readonly backend: BackendName; readonly timeoutMs: number }
+  readonly limits: LimitsConfig
+  readonly policy: PolicyConfig
+  /** Null switches the admin listener off. */
+  readonly admin: { readonly listen: ListenAddress } | null
+  readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'json' | 'pretty' }
+  readonly shutdown: { readonly drainTimeoutMs: number }
+  readonly workers: number
+}
+
+export interface ListenAddress {
+  /** Literal IP address, or a path for a Unix socket is not allowed here. */
+  readonly address: string
+  /** 0 lets the system choose. */
+  readonly port: number
+}
+
+export type UpstreamMode = 'client' | 'passive' | 'active'
+
+export interface ListenerConfig {
+  readonly name: string
+  readonly listen: ListenAddress
+  readonly intercept: 'none' | 'redirect' | 'tproxy'
+  /** Null only when the destination comes from interception. */
+  readonly upstream: { readonly host: string; readonly port: number } | null
+  /** The address that the server sees as its client. */
+  readonly source: 'proxy' | 'client'
+  readonly upstreamMode: UpstreamMode
+  readonly advertise: {
+    readonly clients: readonly AdvertiseRule[]
+    readonly servers: readonly AdvertiseRule[]
+  }
+}
+
+/** First match wins; no match means our own address on that control connection. */
+export interface AdvertiseRule {
+  /** CIDR in canonical text, or `any`. */
+  readonly to: string
+  /** A literal address, or a DNS name resolved again as its TTL passes. */
+  readonly address: string
+}
+
+export interface DataPortsConfig {
+  readonly client: PortRangeConfig
+  readonly server: PortRangeConfig
+  /** One pool serves both sides. */
+  readonly shared: boolean
+}
+
+export interface PortRangeConfig {
+  /** Ports we listen on, inclusive, already cut to this instance's slice. */
+  readonly first: number
+  readonly last: number
+  /** What is added to a port when it is announced: a balancer maps 40000 to 30000 with offset 10000. */
+  readonly announceOffset: number
+}
+
+export interface LimitsConfig {
+  readonly sessions: number
+  readonly sessionsPerClient: number
+  readonly idleMs: number
+  readonly connectMs: number
+  readonly loginMs: number
+  readonly lineBytes: number
+  readonly refusals: number
+  /** Pinholes that one client may hold at once in a pool whose expected peer is a shared server; null: half the range. */
+  readonly pinholesPerClient: number | null
+}
+
+export interface PolicyConfig {
+  readonly bounce: 'refuse' | 'use-control-peer'
+  /** Allow-listed networks in canonical CIDR text when it is a list. */
+  readonly pasvAddress: 'control-peer' | 'must-match' | readonly string[]
+  readonly minPort: number
+  readonly auth: 'refuse' | 'passthrough'
+}

@@ -1,0 +1,165 @@
+// The engine's whole vocabulary. Events are what happened outside, in the past tense; effects are what must
+// be done outside, as imperatives. The engine has no socket, clock, logger or randomness of its own, so a
+// list of events always gives the same list of effects.
+//
+// Text on the control channel is latin1: one character is one byte.
+
+import type { Endpoint } from '../ftp/endpoints.ts'
+
+/** The two peers of a session. The *server* is the upstream FTP server. */
+export type Side = 'client' | 'server'
+
+/** Who opens the data connection: `active` the server (PORT, EPRT), `passive` the client (PASV, EPSV). */
+export type Mode = 'active' | 'passive'
+
+/** The four wire forms of an endpoint, named as the metrics name them. */
+export type RewriteKind = 'port' | 'eprt' | 'pasv_227' | 'epsv_229'
+
+/** `login`: not logged in yet. `idle`: nothing on control or data. `abort`: a reply to ABOR is overdue. */
+export type Timer = 'login' | 'idle' | 'abort' | 'drain'
+
+/** What this upstream server was seen to refuse; kept for later sessions with the same upstream. */
+export type UpstreamFact = 'refusesEpsv' | 'refusesEprt'
+
+export type Event =
+  /** Bytes arrived on a control connection; `text` may hold part of a line or many lines. */
+  | { readonly type: 'received'; readonly side: Side; readonly text: string }
+  /** That side sent FIN; what it said before still counts. */
+  | { readonly type: 'ended'; readonly side: Side }
+  /** No control connection to the server could be made. */
+  | { readonly type: 'upstreamFailed'; readonly reason: UpstreamFailure }
+  /** The pinhole is open; `announce` is where its peer can reach us, translated for that peer. */
+  | { readonly type: 'pinholeOpened'; readonly pinhole: number; readonly announce: Endpoint }
+  | { readonly type: 'pinholeFailed'; readonly pinhole: number; readonly reason: PinholeFailure }
+  /** Nobody came in time; the backend has closed it already. */
+  | { readonly type: 'pinholeExpired'; readonly pinhole: number }
+  /** One leg of the data channel is connected: accepted through its pinhole, or connected by us. */
+  | { readonly type: 'legConnected'; readonly channel: number; readonly side: Side }
+  | { readonly type: 'legFailed'; readonly channel: number; readonly side: Side; readonly reason: LegFailure }
+  /** Both legs are closed and every byte that could be delivered was. */
+  | { readonly type: 'channelEnded'; readonly channel: number }
+  | { readonly type: 'timerFired'; readonly timer: Timer }
+  /** The process is draining: finish what runs, then 421. */
+  | { readonly type: 'drainRequested' }
+
+export type Effect =
+  | { readonly type: 'send'; readonly side: Side; readonly text: string }
+  | { readonly type: 'openPinhole'; readonly request: PinholeSpec }
+  | { readonly type: 'closePinhole'; readonly pinhole: number; readonly reason: PinholeCloseReason }
+  /** Connect one leg of a data channel. */
+  | {
+      readonly type: 'connectLeg'
+      readonly channel: number
+      readonly side: Side
+      readonly endpoint: Endpoint
+    }
+  /** `finish`: legs that were never joined end politely, joined ones get a moment to drain. `reset`: RST. */
+  | { readonly type: 'closeChannel'; readonly channel: number; readonly how: 'finish' | 'reset' }
+  | { readonly type: 'pauseReading'; readonly side: Side }
+  | { readonly type: 'resumeReading'; readonly side: Side }
+  | { readonly type: 'setTimer'; readonly timer: 'abort' }
+  | { readonly type: 'clearTimer'; readonly timer: 'abort' | 'login' }
+  /** From here on the session is a plain byte pipe (the server accepted AUTH, policy says passthrough). */
+  | { readonly type: 'passThrough' }
+  | { readonly type: 'remember'; readonly fact: UpstreamFact }
+  | { readonly type: 'record'; readonly record: AuditRecord }
+  /** Flush what was sent, then close both control connections. The first reason wins. */
+  | { readonly type: 'close'; readonly reason: CloseReason }
+
+/** A hole the engine asks for: who may come through, and where the kernel could forward it. */
+export interface PinholeSpec {
+  /** Unique in the session, counting from 1. */
+  readonly pinhole: number
+  readonly channel: number
+  /** The side whose data connection will arrive. */
+  readonly from: Side
+  /** Where the connection must end up, or null when the other leg also listens or needs relaying. */
+  readonly target: Endpoint | null
+}
+
+export type UpstreamFailure = 'refused' | 'timeout' | 'unreachable' | 'resolve' | 'self' | 'no_destination'
+export type PinholeFailure = 'exhausted' | 'share' | 'backend'
+export type LegFailure = 'refused' | 'timeout' | 'unreachable' | 'reset'
+export type PinholeCloseReason = 'replaced' | 'refused' | 'unused' | 'session_end'
+
+export type CloseReason =
+  | 'quit'
+  | 'client'
+  | 'server'
+  | 'idle'
+  | 'login_timeout'
+  | 'drain'
+  | 'protocol'
+  | 'refusals'
+  | 'upstream'
+  | 'error'
+
+/** Why a command was answered by us with an error instead of going upstream. */
+export type RefusalReason =
+  | 'not_ftp'
+  | 'unknown_before_login'
+  | 'login_required'
+  | 'line_too_long'
+  | 'control_characters'
+  | 'syntax'
+  | 'bounce'
+  | 'privileged_port'
+  | 'family'
+  | 'epsv_all'
+  | 'forbidden_verb'
+  | 'auth'
+  | 'pasv_address'
+  | 'pasv_port'
+  | 'pasv_reply'
+  | 'pinhole_expired'
+  | 'pinhole_exhausted'
+  | 'pinhole_share'
+  | 'pinhole_backend'
+  | 'plaintext_after_auth'
+  | 'draining'
+
+/** What the peer did that no standard allows and that did not fit a refusal. */
+export type ProtocolError =
+  | 'reply_too_long'
+  | 'bad_reply'
+  | 'unsolicited_reply'
+  | 'unsolicited_endpoint'
+  | 'server_closed_in_reply'
+
+/** A fact worth a counter, a log line or both. Closed sets become labels; everything else only log fields. */
+export type AuditRecord =
+  /** `verb` is a known verb or `OTHER`; `line` has its secrets masked. */
+  | { readonly type: 'command'; readonly verb: string; readonly line: string }
+  /** `line` is the last line of the reply. */
+  | { readonly type: 'reply'; readonly code: number; readonly line: string }
+  | { readonly type: 'login'; readonly user: string; readonly accepted: boolean; readonly code: number }
+  | {
+      readonly type: 'rewrite'
+      readonly kind: RewriteKind
+      readonly from: Endpoint | null
+      readonly to: Endpoint
+    }
+  | { readonly type: 'conversion'; readonly from: Mode; readonly to: Mode }
+  | {
+      readonly type: 'refusal'
+      readonly verb: string
+      readonly reason: RefusalReason
+      readonly code: number
+      /** The offending value, already safe to print. */
+      readonly detail: string
+    }
+  | {
+      readonly type: 'protocolError'
+      readonly side: Side
+      readonly reason: ProtocolError
+      readonly detail: string
+    }
+  | { readonly type: 'telnet'; readonly side: Side; readonly detail: string }
+  | {
+      readonly type: 'transfer'
+      readonly verb: string
+      readonly path: string
+      /** The final reply's code. */
+      readonly code: number
+      readonly channel: number | null
+    }

@@ -1,0 +1,115 @@
+// What the rest of the program may say about itself. One call feeds the log line and the counter, so the two
+// cannot disagree. Only this folder knows pino and prom-client.
+
+import type {
+  AuditRecord,
+  CloseReason,
+  LegFailure,
+  Mode,
+  PinholeCloseReason,
+  PinholeFailure,
+  Side,
+  UpstreamFailure,
+} from '../engine/contract.ts'
+import type { Endpoint } from '../ftp/endpoints.ts'
+import type { BackendName, PoolUse } from '../pinhole/backend.ts'
+
+export type RejectReason = 'limit' | 'client_limit' | 'draining' | 'no_destination' | 'loop'
+export type IntruderReason = 'wrong_peer' | 'late' | 'duplicate'
+export type DataPath = 'relay' | 'kernel'
+
+export interface Observer {
+  /** A client connected and gets a session. */
+  sessionOpened(session: { readonly listener: string; readonly client: Endpoint }): SessionObserver
+  /** A client connected and was sent away with 421. */
+  sessionRejected(rejected: {
+    readonly listener: string
+    readonly client: Endpoint
+    readonly reason: RejectReason
+  }): void
+  /** Somebody came to a data port of ours who was not expected there. */
+  pinholeIntruded(intruder: {
+    readonly from: Endpoint
+    readonly port: number
+    readonly reason: IntruderReason
+  }): void
+  listenerStarted(listener: {
+    readonly listener: string
+    readonly at: Endpoint
+    readonly sessionLimit: number
+  }): void
+  /** `figures` is called at every scrape. */
+  poolsMeasuredBy(figures: () => readonly PoolUse[]): void
+  draining(): void
+  /** Whatever has no counter of its own: start, stop, configuration, warnings. Fields are flat snake_case. */
+  log(level: LogLevel, event: string, message: string, fields?: Readonly<Record<string, unknown>>): void
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+
+/** Everything one session reports. Calls are cheap: children and labels are resolved when it opens. */
+export interface SessionObserver {
+  /** Short unique id in every log line of this session, for example `k3v9x0q2m1`. */
+  readonly id: string
+  upstreamConnected(upstream: { readonly server: Endpoint; readonly durationMs: number }): void
+  upstreamFailed(failed: {
+    readonly server: string
+    readonly reason: UpstreamFailure
+    readonly detail: string
+  }): void
+  controlBytes(bytes: { readonly from: Side; readonly count: number }): void
+  record(record: AuditRecord): void
+  pinholeOpened(opened: {
+    readonly pinhole: number
+    readonly from: Side
+    readonly expect: string
+    readonly announce: Endpoint
+    readonly target: Endpoint | null
+    readonly backend: BackendName
+    readonly durationMs: number
+  }): void
+  pinholeFailed(failed: {
+    readonly pinhole: number
+    readonly reason: PinholeFailure
+    readonly detail: string
+  }): void
+  pinholeClosed(closed: {
+    readonly pinhole: number
+    readonly backend: BackendName
+    readonly reason: PinholeCloseReason | 'used' | 'expired'
+    /** Milliseconds from announced to connected or closed. */
+    readonly ageMs: number
+  }): void
+  /** Both legs are up. `mode` is the client's: who opens the data connection as the client sees it. */
+  dataOpened(opened: {
+    readonly channel: number
+    readonly mode: Mode
+    readonly path: DataPath
+    readonly setupMs: number
+  }): void
+  dataFailed(failed: {
+    readonly channel: number
+    readonly mode: Mode
+    readonly side: Side
+    readonly reason: LegFailure
+  }): void
+  /** Bytes delivered since the last call for this channel. `upload` is client to server. */
+  dataBytes(bytes: {
+    readonly direction: 'upload' | 'download'
+    readonly path: DataPath
+    readonly count: number
+  }): void
+  dataEnded(ended: {
+    readonly channel: number
+    readonly mode: Mode
+    readonly path: DataPath
+    readonly uploadBytes: number
+    readonly downloadBytes: number
+    readonly durationMs: number
+    readonly result: 'ok' | 'reset'
+  }): void
+  /** The last call. */
+  closed(closed: { readonly reason: CloseReason; readonly durationMs: number }): void
+  /** A defect of ours, caught by the session driver: logged with its stack, ends this session only. */
+  failed(error: unknown): void
+}

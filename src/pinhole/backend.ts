@@ -1,0 +1,88 @@
+// The firewall behind one narrow interface. The rest of the program knows no port pool, listener or nft rule.
+
+import type { Socket } from 'node:net'
+import type { Side } from '../engine/contract.ts'
+import type { Endpoint } from '../ftp/endpoints.ts'
+
+export type BackendName = 'relay' | 'nftables'
+
+/** What a pinhole must let through, and where. */
+export interface PinholeRequest {
+  /** Session id; names the owner in rules and logs. */
+  readonly owner: string
+  /** Which port range it is taken from: the range for peers on the client's side or the server's. */
+  readonly from: Side
+  /** The one address that may connect: canonical text without zone, mapped IPv4 written as IPv4. */
+  readonly expect: string
+  /** The client this pinhole is charged to, for the per-client share; canonical text. */
+  readonly client: string
+  /** The local address on which the connection will arrive. */
+  readonly local: string
+  /** Where the kernel may forward it, or null when the bytes must come to us. */
+  readonly target: Endpoint | null
+  /** The source address that the target must see, or null for our own choice. */
+  readonly source: string | null
+  /** Milliseconds from now until the pinhole closes by itself unused. */
+  readonly timeoutMs: number
+}
+
+/** What becomes of an open pinhole; at most one of these is called, once. */
+export interface PinholeEvents {
+  /** The expected peer came and the bytes are ours to move. The callee owns the socket; it is paused. */
+  readonly connected: (socket: Socket) => void
+  /** The expected peer came and the kernel moves the bytes. */
+  readonly forwarded: () => void
+  /** A forwarded connection is over; bytes as conntrack accounted them, null where it could not tell. */
+  readonly forwardEnded: (totals: ForwardTotals | null) => void
+  /** Nobody came in time; the pinhole is closed. */
+  readonly expired: () => void
+}
+
+/** Payload and headers as the kernel counts them: bytes in each direction of the forwarded connection. */
+export interface ForwardTotals {
+  readonly fromPeerBytes: number
+  readonly toPeerBytes: number
+}
+
+export interface OpenPinhole {
+  /** Address and port that the expected peer must connect to, before any translation for announcing. */
+  readonly at: Endpoint
+}
+
+/** A pool's figures for metrics and the status page. */
+export interface PoolUse {
+  readonly pool: 'client' | 'server' | 'shared'
+  readonly ports: number
+  readonly inUse: number
+  readonly quarantined: number
+}
+
+/**
+ * Promises of every backend, held by one shared test suite:
+ * - when `open` calls back with a pinhole, the hole is open: a connection that starts now succeeds;
+ * - it admits the expected address only; others are reset and counted, and it keeps waiting;
+ * - it admits one connection, then closes; a forwarded or accepted connection outlives it;
+ * - it expires by itself; `close` is idempotent, and after it nothing of the hole is left;
+ * - exhaustion is an error at once, never a wait and never a port outside the range.
+ */
+export interface PinholeBackend {
+  readonly name: BackendName
+  /**
+   * Opens a pinhole and calls back once, perhaps before it returns.
+   * Errors: `AlgError` with code PORT_RANGE_EXHAUSTED, CLIENT_SHARE_EXHAUSTED or PINHOLE_FAILED.
+   */
+  open(
+    request: PinholeRequest,
+    events: PinholeEvents,
+    opened: (error: Error | null, pinhole: OpenPinhole | null) => void,
+  ): PinholeHandle
+  /** Closes every pinhole of every session; established connections live on. */
+  closeAll(): Promise<void>
+  /** One entry a pool, for `/metrics` and the status page. */
+  use(): readonly PoolUse[]
+}
+
+export interface PinholeHandle {
+  /** Closes the pinhole if it is still waiting. Safe to call at any time, any number of times. */
+  close(): void
+}

@@ -1,0 +1,27 @@
+import { defineConfig } from 'vitest/config'
+
+// Three projects, from pure to real: `unit` needs nothing, `integration` needs loopback,
+// `e2e` needs Linux, root and Debian's FTP programs, and says in one line when it has to skip.
+const root = new URL('.', import.meta.url).pathname
+
+export default defineConfig({
+  test: {
+    root,
+    reporters: ['default'],
+    projects: [
+      { test: { name: 'unit', root, include: ['unit/**/*.test.ts'], testTimeout: 20_000 } },
+      { test: { name: 'integration', root, include: ['integration/**/*.test.ts'], testTimeout: 30_000 } },
+      {
+        test: {
+          name: 'e2e',
+          root,
+          include: ['e2e/**/*.test.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          // Real servers share ports, cores and network namespaces: one file at a time.
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+})
