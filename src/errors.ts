@@ -41,8 +41,8 @@ export class AlgError extends Error {
 
   /** The process's exit code when this error stops the start: 1, 2 or 3. */
   get exitCode(): 1 | 2 | 3 {
-    const entry: { readonly exit?: 1 | 2 | 3 } = errorCodes[this.code]
-    return entry.exit ?? 1
+    const entry = errorCodes[this.code]
+    return 'exit' in entry ? entry.exit : 1
   }
 }
 
