@@ -1,0 +1,82 @@
+// Addresses as text, always canonical, so that `===` compares them.
+
+import ipaddr from 'ipaddr.js'
+
+export type Family = 4 | 6
+
+/** The family of a canonical address. `'10.0.0.5'` gives 4, `'2001:db8::1'` gives 6. */
+export function familyOf(address: string): Family {
+  return address.includes(':') ? 6 : 4
+}
+
+/**
+ * Reads an address strictly and gives its canonical text, or null.
+ *
+ * `'2001:DB8::0:1'` gives `'2001:db8::1'`; an IPv4-mapped address is its IPv4 self: `'::ffff:10.0.0.5'` gives
+ * `'10.0.0.5'`. Refused: leading zeros (`010.0.0.1`), hex, fewer than four parts, and zone ids (`fe80::1%eth0`).
+ */
+export function parseAddress(text: string): string | null {
+  if (!text.includes(':')) {
+    return ipaddr.IPv4.isValidFourPartDecimal(text) && !/(^|\.)0\d/.test(text) ? text : null
+  }
+  if (text.includes('%') || !ipaddr.IPv6.isValid(text)) return null
+  // process() unmaps ::ffff:a.b.c.d.
+  return ipaddr.process(text).toString()
+}
+
+/**
+ * The canonical text of an address that the operating system gave us, zone removed.
+ *
+ * `'::ffff:127.0.0.1'` gives `'127.0.0.1'`, `'fe80::1%eth0'` gives `'fe80::1'`.
+ */
+export function canonicalAddress(address: string): string {
+  if (!address.includes(':')) return address
+  if (address.startsWith('::ffff:') && address.includes('.')) return address.slice(7)
+  const zone = address.indexOf('%')
+  const bare = zone < 0 ? address : address.slice(0, zone)
+  return parseAddress(bare) ?? bare
+}
+
+/**
+ * What an address is for, in one word: only `unicast` is somebody to connect to.
+ *
+ * `'127.0.0.1'` gives `'loopback'`, `'0.0.0.0'` `'unspecified'`, `'169.254.1.1'` `'linkLocal'`,
+ * `'224.0.0.1'` `'multicast'`, `'255.255.255.255'` `'broadcast'`; private and public ones are `unicast`.
+ */
+export function reachOf(
+  address: string,
+): 'unicast' | 'loopback' | 'unspecified' | 'linkLocal' | 'multicast' | 'broadcast' {
+  const range = ipaddr.parse(address).range()
+  switch (range) {
+    case 'loopback':
+    case 'unspecified':
+    case 'linkLocal':
+    case 'multicast':
+    case 'broadcast':
+      return range
+    default:
+      return 'unicast'
+  }
+}
+
+/** A network to compare addresses with; `null` matches every address. */
+export type Network = { readonly family: Family; readonly matches: (address: string) => boolean } | null
+
+/**
+ * Reads `'10.0.0.0/8'`, `'2001:db8::/32'`, a single address or `'any'`.
+ *
+ * Throws an `Error` for anything else: configuration has been validated before.
+ */
+export function parseNetwork(text: string): Network {
+  if (text === 'any') return null
+  const [range, bits] = text.includes('/')
+    ? ipaddr.parseCIDR(text)
+    : [ipaddr.parse(text), text.includes(':') ? 128 : 32]
+  const family: Family = range.kind() === 'ipv6' ? 6 : 4
+  return {
+    family,
+    matches(address) {
+      return familyOf(address) === family && ipaddr.parse(address).match(range, bits)
+    },
+  }
+}

@@ -1,0 +1,139 @@
+// A port is taken *for a peer*: what is unique is (expected peer address, local port), so a range of ten ports
+// serves ten pinholes of every client at once. Pure: time and randomness are arguments.
+
+export interface PortPoolOptions {
+  /** Inclusive. */
+  readonly first: number
+  readonly last: number
+  /** How long a port rests before the same peer gets it again, while others are free. */
+  readonly quarantineMs: number
+  /** How many ports one client may hold for one peer. */
+  readonly share: number
+  /** Uniform in [0, below); cryptographic in production (RFC 2577 §8: guessable ports get stolen). */
+  readonly random: (below: number) => number
+}
+
+export interface PortLease {
+  /** The address that is expected to connect. */
+  readonly peer: string
+  /** The client it is charged to; the same as `peer` on the client's side. */
+  readonly client: string
+  readonly port: number
+}
+
+export type PortResult =
+  | { readonly ok: true; readonly lease: PortLease }
+  | { readonly ok: false; readonly reason: 'exhausted' | 'share' }
+
+interface PeerPorts {
+  readonly taken: Set<number>
+  /** Port to the time it may be used again, oldest first. */
+  readonly resting: Map<number, number>
+  /** Ports held for each client; only kept where a peer serves several clients. */
+  readonly byClient: Map<string, number>
+}
+
+/** Hands out the ports of one range. */
+export class PortPool {
+  readonly #options: PortPoolOptions
+  readonly #peers = new Map<string, PeerPorts>()
+  /** Port to the number of pinholes it carries. */
+  readonly #carried = new Map<number, number>()
+  /** Ports that another program holds, to the time they are tried again. */
+  readonly #blocked = new Map<number, number>()
+
+  constructor(options: PortPoolOptions) {
+    this.#options = options
+  }
+
+  /** Number of ports in the range. */
+  get size(): number {
+    return this.#options.last - this.#options.first + 1
+  }
+
+  /** Ports that carry a pinhole now. */
+  get inUse(): number {
+    return this.#carried.size
+  }
+
+  /** Leases that rest now, over all peers. */
+  resting(nowMs: number): number {
+    let count = 0
+    for (const [peer, ports] of this.#peers) {
+      this.#wake(peer, ports, nowMs)
+      count += ports.resting.size
+    }
+    return count
+  }
+
+  /** Takes a random port for a peer; when all the free ones rest, the one that has rested longest. */
+  take({ peer, client, nowMs }: Omit<PortLease, 'port'> & { readonly nowMs: number }): PortResult {
+    const ports = this.#peers.get(peer) ?? { taken: new Set(), resting: new Map(), byClient: new Map() }
+    const held = ports.byClient.get(client) ?? 0
+    this.#wake(peer, ports, nowMs)
+    const port = this.#pick(ports, nowMs)
+    if (port === null) return { ok: false, reason: 'exhausted' }
+    if (held >= this.#options.share) return { ok: false, reason: 'share' }
+    this.#peers.set(peer, ports)
+    ports.taken.add(port)
+    ports.resting.delete(port)
+    ports.byClient.set(client, held + 1)
+    this.#carried.set(port, (this.#carried.get(port) ?? 0) + 1)
+    return { ok: true, lease: { peer, client, port } }
+  }
+
+  /** Gives a port back; it rests before the same peer gets it again. Giving back twice does nothing. */
+  release({ peer, client, port }: PortLease, nowMs: number): void {
+    const ports = this.#peers.get(peer)
+    if (ports === undefined || !ports.taken.delete(port)) return
+    ports.resting.set(port, nowMs + this.#options.quarantineMs)
+    const held = (ports.byClient.get(client) ?? 1) - 1
+    if (held > 0) ports.byClient.set(client, held)
+    else ports.byClient.delete(client)
+    const carried = (this.#carried.get(port) ?? 1) - 1
+    if (carried > 0) this.#carried.set(port, carried)
+    else this.#carried.delete(port)
+  }
+
+  /** Leaves a port alone until then: another program listens on it. */
+  block(port: number, untilMs: number): void {
+    this.#blocked.set(port, untilMs)
+  }
+
+  #pick(ports: PeerPorts, nowMs: number): number | null {
+    const { first, random } = this.#options
+    const size = this.size
+    // A few independent draws keep the choice uniform; the scan after them makes it certain.
+    for (let draw = 0; draw < 4; draw += 1) {
+      const port = first + random(size)
+      if (this.#isFree(port, ports, nowMs) && !ports.resting.has(port)) return port
+    }
+    const start = random(size)
+    for (let step = 0; step < size; step += 1) {
+      const port = first + ((start + step) % size)
+      if (this.#isFree(port, ports, nowMs) && !ports.resting.has(port)) return port
+    }
+    for (const port of ports.resting.keys()) {
+      if (this.#isFree(port, ports, nowMs)) return port
+    }
+    return null
+  }
+
+  #isFree(port: number, ports: PeerPorts, nowMs: number): boolean {
+    if (ports.taken.has(port)) return false
+    const blockedUntil = this.#blocked.get(port)
+    if (blockedUntil === undefined) return true
+    if (blockedUntil > nowMs) return false
+    this.#blocked.delete(port)
+    return true
+  }
+
+  /** Ends the rest of ports whose time has come; forgets a peer that holds nothing. */
+  #wake(peer: string, ports: PeerPorts, nowMs: number): void {
+    for (const [port, until] of ports.resting) {
+      if (until > nowMs) break
+      ports.resting.delete(port)
+    }
+    if (ports.taken.size === 0 && ports.resting.size === 0) this.#peers.delete(peer)
+  }
+}
