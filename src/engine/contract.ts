@@ -15,8 +15,11 @@ export type Mode = 'active' | 'passive'
 /** The four wire forms of an endpoint, named as the metrics name them. */
 export type RewriteKind = 'port' | 'eprt' | 'pasv_227' | 'epsv_229'
 
-/** `login`: not logged in yet. `idle`: nothing on control or data. `abort`: a reply to ABOR is overdue. */
-export type Timer = 'login' | 'idle' | 'abort' | 'drain'
+/** `login`: not logged in yet. `idle`: nothing on control or data. */
+export type SessionTimer = 'login' | 'idle'
+
+/** `abort`: the reply to an ABOR is overdue. `hold`: a reply was held long enough for its data connection. */
+export type EngineTimer = 'abort' | 'hold'
 
 /** What this upstream server was seen to refuse; kept for later sessions with the same upstream. */
 export type UpstreamFact = 'refusesEpsv' | 'refusesEprt'
@@ -26,10 +29,20 @@ export type Event =
   | { readonly type: 'received'; readonly side: Side; readonly text: string }
   /** That side sent FIN; what it said before still counts. */
   | { readonly type: 'ended'; readonly side: Side }
+  /** The control connection to the server is up; `knows` is what earlier sessions learned about it. */
+  | { readonly type: 'upstreamConnected'; readonly server: Endpoint; readonly knows: readonly UpstreamFact[] }
   /** No control connection to the server could be made. */
   | { readonly type: 'upstreamFailed'; readonly reason: UpstreamFailure }
-  /** The pinhole is open; `announce` is where its peer can reach us, translated for that peer. */
-  | { readonly type: 'pinholeOpened'; readonly pinhole: number; readonly announce: Endpoint }
+  /**
+   * The pinhole is open; `announce` is where its peer can reach us, translated for that peer. `inKernel`: what comes
+   * through it is forwarded to its target without us.
+   */
+  | {
+      readonly type: 'pinholeOpened'
+      readonly pinhole: number
+      readonly announce: Endpoint
+      readonly inKernel: boolean
+    }
   | { readonly type: 'pinholeFailed'; readonly pinhole: number; readonly reason: PinholeFailure }
   /** Nobody came in time; the backend has closed it already. */
   | { readonly type: 'pinholeExpired'; readonly pinhole: number }
@@ -38,7 +51,7 @@ export type Event =
   | { readonly type: 'legFailed'; readonly channel: number; readonly side: Side; readonly reason: LegFailure }
   /** Both legs are closed and every byte that could be delivered was. */
   | { readonly type: 'channelEnded'; readonly channel: number }
-  | { readonly type: 'timerFired'; readonly timer: Timer }
+  | { readonly type: 'timerFired'; readonly timer: SessionTimer | EngineTimer }
   /** The process is draining: finish what runs, then 421. */
   | { readonly type: 'drainRequested' }
 
@@ -57,8 +70,11 @@ export type Effect =
   | { readonly type: 'closeChannel'; readonly channel: number; readonly how: 'finish' | 'reset' }
   | { readonly type: 'pauseReading'; readonly side: Side }
   | { readonly type: 'resumeReading'; readonly side: Side }
-  | { readonly type: 'setTimer'; readonly timer: 'abort' }
-  | { readonly type: 'clearTimer'; readonly timer: 'abort' | 'login' }
+  /** Starts or restarts a short timer; each has its fixed length in the session driver. */
+  | { readonly type: 'setTimer'; readonly timer: EngineTimer }
+  | { readonly type: 'clearTimer'; readonly timer: EngineTimer }
+  /** The login succeeded (the login timer stops) or was reset by REIN or USER. */
+  | { readonly type: 'loginChanged'; readonly loggedIn: boolean }
   /** From here on the session is a plain byte pipe (the server accepted AUTH, policy says passthrough). */
   | { readonly type: 'passThrough' }
   | { readonly type: 'remember'; readonly fact: UpstreamFact }
@@ -111,6 +127,8 @@ export type RefusalReason =
   | 'pasv_address'
   | 'pasv_port'
   | 'pasv_reply'
+  | 'upstream_refused'
+  | 'data_failed'
   | 'pinhole_expired'
   | 'pinhole_exhausted'
   | 'pinhole_share'
@@ -154,7 +172,6 @@ export type AuditRecord =
       readonly reason: ProtocolError
       readonly detail: string
     }
-  | { readonly type: 'telnet'; readonly side: Side; readonly detail: string }
   | {
       readonly type: 'transfer'
       readonly verb: string
