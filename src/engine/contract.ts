@@ -63,6 +63,8 @@ export type Effect =
   | {
       readonly type: 'connectLeg'
       readonly channel: number
+      /** The client's, as in `PinholeSpec`. */
+      readonly mode: Mode
       readonly side: Side
       readonly endpoint: Endpoint
     }
@@ -87,6 +89,8 @@ export interface PinholeSpec {
   /** Unique in the session, counting from 1. */
   readonly pinhole: number
   readonly channel: number
+  /** The channel's mode as the client sees it. */
+  readonly mode: Mode
   /** The side whose data connection will arrive. */
   readonly from: Side
   /** Where the connection must end up, or null when the other leg also listens or needs relaying. */

@@ -72,7 +72,7 @@ export class DataChannel {
 
   openPinhole({ pinhole, from, target }: { pinhole: number; from: Side; target: Endpoint | null }): void {
     this.#pinholes.set(from, pinhole)
-    this.#outbox.push({ type: 'openPinhole', request: { pinhole, channel: this.id, from, target } })
+    this.#outbox.push({ type: 'openPinhole', request: { pinhole, channel: this.id, mode: this.clientMode, from, target } })
   }
 
   /** The kernel joins the legs; we hear of it later, or never. */
@@ -136,7 +136,7 @@ export class DataChannel {
     const endpoint = side === 'client' ? this.#clientEndpoint : this.serverEndpoint
     if (this.#legs[side] !== 'waiting' || this.#status !== 'open' || endpoint === null) return
     this.#legs[side] = 'connecting'
-    this.#outbox.push({ type: 'connectLeg', channel: this.id, side, endpoint })
+    this.#outbox.push({ type: 'connectLeg', channel: this.id, mode: this.clientMode, side, endpoint })
   }
 
   #release(reason: PinholeCloseReason): void {
