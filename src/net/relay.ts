@@ -1,0 +1,139 @@
+import type { Socket } from 'node:net'
+import { readInto } from './reading.ts'
+import { returnLargeBuffer, sharedReadBuffer, takeLargeBuffer } from './relay-buffers.ts'
+
+export interface RelayOptions {
+  /** Both connected and paused, made with `allowHalfOpen`. */
+  readonly client: Socket
+  readonly server: Socket
+  /** Both sockets are closed; `reset` when either peer reset its connection or we did. */
+  readonly ended: (result: 'ok' | 'reset') => void
+}
+
+/** One side has said everything and the other does not close: after this long without a byte we do. */
+const HALF_OPEN_MS = 30_000
+
+/**
+ * Moves bytes between the two legs of a data channel, both ways, with back-pressure.
+ *
+ * A FIN goes on as a FIN after the last byte, a reset as a reset: a truncated upload never looks complete.
+ */
+export class Relay {
+  readonly #options: RelayOptions
+  readonly #upload: Pump
+  readonly #download: Pump
+  #open = 2
+  #isReset = false
+  #seenBytes = 0
+  #quietSinceMs = 0
+
+  constructor(options: RelayOptions) {
+    const { client, server } = options
+    this.#options = options
+    this.#upload = new Pump(client, server)
+    this.#download = new Pump(server, client)
+    this.#watch(client, server)
+    this.#watch(server, client)
+    this.#upload.start()
+    this.#download.start()
+  }
+
+  /** Bytes that came from the client so far. */
+  get uploadBytes(): number {
+    return this.#upload.bytes
+  }
+
+  /** Bytes that came from the server so far. */
+  get downloadBytes(): number {
+    return this.#download.bytes
+  }
+
+  /** Ends both legs with RST. */
+  reset(): void {
+    this.#isReset = true
+    this.#options.client.resetAndDestroy()
+    this.#options.server.resetAndDestroy()
+  }
+
+  /** Call now and then: ends a relay that only one side has finished. */
+  sweep(nowMs: number): void {
+    const bytes = this.#upload.bytes + this.#download.bytes
+    if (bytes !== this.#seenBytes || this.#quietSinceMs === 0) {
+      this.#seenBytes = bytes
+      this.#quietSinceMs = nowMs
+    }
+    const isHalfOpen = this.#upload.hasEnded !== this.#download.hasEnded
+    if (!isHalfOpen || nowMs - this.#quietSinceMs < HALF_OPEN_MS) return
+    this.#options.client.destroy()
+    this.#options.server.destroy()
+  }
+
+  #watch(socket: Socket, other: Socket): void {
+    socket.on('error', () => {
+      this.#isReset = true
+      other.resetAndDestroy()
+    })
+    socket.once('close', () => {
+      this.#open -= 1
+      if (this.#open > 0) return
+      this.#upload.release()
+      this.#download.release()
+      this.#options.ended(this.#isReset ? 'reset' : 'ok')
+    })
+  }
+}
+
+/** One direction. */
+class Pump {
+  readonly #from: Socket
+  readonly #to: Socket
+  /** Bytes read from `from`. */
+  bytes = 0
+  hasEnded = false
+  #own: Uint8Array | null = null
+  #isWaiting = false
+
+  constructor(from: Socket, to: Socket) {
+    this.#from = from
+    this.#to = to
+  }
+
+  start(): void {
+    readInto(
+      this.#from,
+      () => this.#own ?? sharedReadBuffer,
+      (byteCount, bytes) => this.#read(byteCount, bytes),
+    )
+    this.#from.once('end', () => {
+      this.hasEnded = true
+      this.#to.end()
+    })
+    this.#from.resume()
+  }
+
+  /** Gives the large buffer back; both sockets are closed. */
+  release(): void {
+    if (this.#own !== null) returnLargeBuffer(this.#own)
+    this.#own = null
+  }
+
+  /** False pauses: the buffer is not ours again before the kernel has taken all of it. */
+  #read(byteCount: number, bytes: Uint8Array): boolean {
+    this.bytes += byteCount
+    if (bytes === this.#own) {
+      this.#to.write(bytes.subarray(0, byteCount), this.#written)
+    } else {
+      // Shared (or, without onread, Node's own): a copy outlives this call.
+      this.#to.write(Buffer.from(bytes.subarray(0, byteCount)), this.#written)
+      if (byteCount === sharedReadBuffer.length) this.#own ??= takeLargeBuffer()
+    }
+    this.#isWaiting = this.#to.writableLength > 0
+    return !this.#isWaiting
+  }
+
+  readonly #written = (): void => {
+    if (!this.#isWaiting || this.#to.writableLength > 0) return
+    this.#isWaiting = false
+    this.#from.resume()
+  }
+}

@@ -1,0 +1,105 @@
+import { createServer, type Server, type Socket } from 'node:net'
+import { canonicalAddress } from '../../ftp/addresses.ts'
+import type { IntruderReason } from '../../observe/observer.ts'
+
+/** Somebody came to a data port who was not expected. */
+export interface Intruder {
+  readonly from: { readonly address: string; readonly port: number }
+  readonly port: number
+  readonly reason: IntruderReason
+}
+
+export interface GateOptions {
+  /** The local address as the operating system writes it; a link-local one keeps its zone. */
+  readonly address: string
+  readonly port: number
+  readonly intruded: (intruder: Intruder) => void
+}
+
+type GateOpened = (error: NodeJS.ErrnoException | null) => void
+
+/** What to do with the peer that a gate waits for. The socket is paused. */
+export type Admit = (socket: Socket) => void
+
+/**
+ * One listening data port. It carries one pinhole for each expected peer, tells peers apart when they arrive and
+ * resets everybody else.
+ */
+export class Gate {
+  readonly #options: GateOptions
+  readonly #expected = new Map<string, Admit>()
+  /** Peers that were let in while the port was open: a second connection is a duplicate, not a stranger. */
+  readonly #served = new Set<string>()
+  readonly #server: Server
+  /** Who waits for the port to be open; null once it is, or has failed. */
+  #opening: GateOpened[] | null = []
+  /** When the last pinhole went; the port stays open for a moment, for the next one. */
+  emptySinceMs = 0
+
+  constructor(options: GateOptions) {
+    this.#options = options
+    // Half-open: a peer may send FIN and still read. Paused: not a byte is read before the other leg is there.
+    this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) =>
+      this.#arrived(socket),
+    )
+  }
+
+  /** Calls back with null once a connection would succeed, or with the error of the system. */
+  open(done: GateOpened): void {
+    if (this.#opening === null) {
+      done(null)
+      return
+    }
+    this.#opening.push(done)
+    if (this.#opening.length > 1) return
+    const { address, port } = this.#options
+    const settle = (error: NodeJS.ErrnoException | null) => {
+      const waiting = this.#opening ?? []
+      this.#opening = null
+      for (const each of waiting) each(error)
+    }
+    this.#server.once('error', settle)
+    // `exclusive`: a worker process listens itself and does not ask its parent.
+    this.#server.listen({ host: address, port, exclusive: true, backlog: 64 }, () => {
+      this.#server.off('error', settle)
+      // Accept errors (EMFILE, say) end no pinhole: the peer tries again or the pinhole expires.
+      this.#server.on('error', () => undefined)
+      settle(null)
+    })
+  }
+
+  /** Nobody is expected, and nobody waits for the port to open. */
+  get isEmpty(): boolean {
+    return this.#opening === null && this.#expected.size === 0
+  }
+
+  expect(peer: string, admit: Admit): void {
+    this.#expected.set(peer, admit)
+    this.#served.delete(peer)
+  }
+
+  unexpect(peer: string): void {
+    this.#expected.delete(peer)
+  }
+
+  /** Stops listening; connections that were let in live on. */
+  close(): void {
+    this.#server.close()
+  }
+
+  #arrived(socket: Socket): void {
+    const peer = canonicalAddress(socket.remoteAddress ?? '')
+    const admit = this.#expected.get(peer)
+    if (admit !== undefined) {
+      this.#expected.delete(peer)
+      this.#served.add(peer)
+      admit(socket)
+      return
+    }
+    const reason = this.#served.has(peer) ? 'duplicate' : this.isEmpty ? 'late' : 'wrong_peer'
+    const from = { address: peer, port: socket.remotePort ?? 0 }
+    socket.on('error', () => undefined)
+    socket.resetAndDestroy()
+    this.#options.intruded({ from, port: this.#options.port, reason })
+  }
+}

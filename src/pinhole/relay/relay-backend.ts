@@ -1,0 +1,205 @@
+// The backend that needs no privilege: we listen on a port of the range and hand the connection to whoever asked.
+
+import type { Side } from '../../engine/contract.ts'
+import { AlgError } from '../../errors.ts'
+import type {
+  OpenPinhole,
+  PinholeBackend,
+  PinholeEvents,
+  PinholeHandle,
+  PinholeRequest,
+  PoolUse,
+} from '../backend.ts'
+import type { PortLease, PortPool } from '../port-pool.ts'
+import { Gate, type Intruder } from './gate.ts'
+
+export interface RelayBackendOptions {
+  /** The same pool twice where one range serves both sides. */
+  readonly pools: Readonly<Record<Side, PortPool>>
+  readonly intruded: (intruder: Intruder) => void
+  /** Milliseconds on a clock that never goes back. */
+  readonly now: () => number
+}
+
+/** A pinhole that waits for its peer. */
+interface Waiting {
+  readonly request: PinholeRequest
+  readonly events: PinholeEvents
+  readonly lease: PortLease
+  readonly gate: Gate
+  readonly deadlineMs: number
+}
+
+/** How long a port without a pinhole stays open, so that busy ports are not opened and closed all the time. */
+const GRACE_MS = 800
+const SWEEP_MS = 250
+/** A port that another program holds is left alone this long. */
+const BLOCKED_MS = 30_000
+const MAX_TRIES = 32
+
+export class RelayBackend implements PinholeBackend {
+  readonly name = 'relay'
+  readonly #options: RelayBackendOptions
+  /** Key: `address|port`. */
+  readonly #gates = new Map<string, Gate>()
+  readonly #waiting = new Set<Waiting>()
+  #sweeper: NodeJS.Timeout | null = null
+
+  constructor(options: RelayBackendOptions) {
+    this.#options = options
+  }
+
+  open(
+    request: PinholeRequest,
+    events: PinholeEvents,
+    opened: (error: Error | null, pinhole: OpenPinhole | null) => void,
+  ): PinholeHandle {
+    const handle = new Handle((waiting) => this.#close(waiting))
+    this.#try(request, events, handle, opened, MAX_TRIES)
+    return handle
+  }
+
+  async closeAll(): Promise<void> {
+    for (const waiting of this.#waiting) this.#close(waiting)
+    for (const gate of this.#gates.values()) gate.close()
+    this.#gates.clear()
+    if (this.#sweeper !== null) clearInterval(this.#sweeper)
+    this.#sweeper = null
+  }
+
+  use(): readonly PoolUse[] {
+    const { pools, now } = this.#options
+    const figures = (pool: PoolUse['pool'], of: PortPool): PoolUse => {
+      return { pool, ports: of.size, inUse: of.inUse, quarantined: of.resting(now()) }
+    }
+    return pools.client === pools.server
+      ? [figures('shared', pools.client)]
+      : [figures('client', pools.client), figures('server', pools.server)]
+  }
+
+  #try(
+    request: PinholeRequest,
+    events: PinholeEvents,
+    handle: Handle,
+    opened: (error: Error | null, pinhole: OpenPinhole | null) => void,
+    tries: number,
+  ): void {
+    const { pools, now } = this.#options
+    const pool = pools[request.from]
+    const taken = pool.take({ peer: request.expect, client: request.client, nowMs: now() })
+    if (!taken.ok) {
+      opened(poolError(taken.reason, request, pool), null)
+      return
+    }
+    const { lease } = taken
+    const key = `${request.local}|${lease.port}`
+    const gate =
+      this.#gates.get(key) ??
+      new Gate({ address: request.local, port: lease.port, intruded: this.#options.intruded })
+    this.#gates.set(key, gate)
+    gate.open((error) => {
+      if (error !== null) {
+        this.#gates.delete(key)
+        pool.release(lease, now())
+        const isHeldByOther = error.code === 'EADDRINUSE' || error.code === 'EACCES'
+        if (isHeldByOther) pool.block(lease.port, now() + BLOCKED_MS)
+        if (isHeldByOther && tries > 1 && !handle.isClosed)
+          this.#try(request, events, handle, opened, tries - 1)
+        else opened(listenError(error, request, lease.port), null)
+        return
+      }
+      this.#startSweeper()
+      gate.emptySinceMs = now()
+      if (handle.isClosed) {
+        pool.release(lease, now())
+        return
+      }
+      this.#wait({ request, events, lease, gate, deadlineMs: now() + request.timeoutMs }, handle)
+      opened(null, { at: { address: request.local, port: lease.port } })
+    })
+  }
+
+  #wait(waiting: Waiting, handle: Handle): void {
+    const { request, events, gate } = waiting
+    this.#waiting.add(waiting)
+    handle.waiting = waiting
+    gate.expect(request.expect, (socket) => {
+      this.#release(waiting)
+      handle.waiting = null
+      events.connected(socket)
+    })
+  }
+
+  #close(waiting: Waiting): void {
+    waiting.gate.unexpect(waiting.request.expect)
+    this.#release(waiting)
+  }
+
+  #release(waiting: Waiting): void {
+    if (!this.#waiting.delete(waiting)) return
+    const { pools, now } = this.#options
+    const nowMs = now()
+    pools[waiting.request.from].release(waiting.lease, nowMs)
+    if (waiting.gate.isEmpty) waiting.gate.emptySinceMs = nowMs
+  }
+
+  #startSweeper(): void {
+    this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_MS).unref()
+  }
+
+  /** Expires pinholes, closes ports that carry none, and stops itself when nothing is left. */
+  #sweep(): void {
+    const nowMs = this.#options.now()
+    for (const waiting of this.#waiting) {
+      if (waiting.deadlineMs > nowMs) continue
+      this.#close(waiting)
+      waiting.events.expired()
+    }
+    for (const [key, gate] of this.#gates) {
+      if (!gate.isEmpty || gate.emptySinceMs + GRACE_MS > nowMs) continue
+      this.#gates.delete(key)
+      gate.close()
+    }
+    if (this.#gates.size > 0 || this.#sweeper === null) return
+    clearInterval(this.#sweeper)
+    this.#sweeper = null
+  }
+}
+
+class Handle implements PinholeHandle {
+  waiting: Waiting | null = null
+  isClosed = false
+  readonly #close: (waiting: Waiting) => void
+
+  constructor(close: (waiting: Waiting) => void) {
+    this.#close = close
+  }
+
+  close(): void {
+    this.isClosed = true
+    if (this.waiting !== null) this.#close(this.waiting)
+    this.waiting = null
+  }
+}
+
+function poolError(
+  reason: 'exhausted' | 'share',
+  { client, expect, from }: PinholeRequest,
+  pool: PortPool,
+): AlgError {
+  const context = { client, expect, ports: pool.size, in_use: pool.inUse }
+  return reason === 'exhausted'
+    ? new AlgError('PORT_RANGE_EXHAUSTED', `all ${pool.size} ${from} data ports are taken for ${expect}`, {
+        context,
+      })
+    : new AlgError('CLIENT_SHARE_EXHAUSTED', `${client} holds its share of the ${pool.size} data ports`, {
+        context,
+      })
+}
+
+function listenError(error: NodeJS.ErrnoException, { local }: PinholeRequest, port: number): AlgError {
+  return new AlgError('PINHOLE_FAILED', `cannot listen on ${local} port ${port}: ${error.message}`, {
+    context: { address: local, port, errno: error.code },
+    cause: error,
+  })
+}
