@@ -1,0 +1,118 @@
+import { createServer, type Server, type Socket } from 'node:net'
+import type { ListenAddress } from '../config/config.ts'
+import { AlgError } from '../errors.ts'
+import { canonicalAddress } from '../ftp/addresses.ts'
+import type { Endpoint } from '../ftp/endpoints.ts'
+import type { Observer, RejectReason } from '../observe/observer.ts'
+import { Session } from './session.ts'
+import type { SessionRegistry } from './session-registry.ts'
+import type { SessionSetting } from './session-setting.ts'
+import type { UpstreamTarget } from './upstreams.ts'
+
+export interface ListenerOptions {
+  readonly name: string
+  readonly listen: ListenAddress
+  readonly registry: SessionRegistry
+  readonly observer: Observer
+  /** Read for each new session, so that a reload reaches the next one. */
+  readonly setting: () => SessionSetting
+  /** Where this client wants to go; null when that cannot be found out. */
+  readonly targetOf: (socket: Socket) => UpstreamTarget | null
+}
+
+/** Accepts control connections and makes sessions of them. */
+export class Listener {
+  readonly #options: ListenerOptions
+  readonly #server: Server
+
+  constructor(options: ListenerOptions) {
+    this.#options = options
+    this.#server = createServer(
+      {
+        allowHalfOpen: true,
+        pauseOnConnect: true,
+        noDelay: true,
+        keepAlive: true,
+        keepAliveInitialDelay: 60_000,
+      },
+      (socket) => this.#accepted(socket),
+    )
+  }
+
+  /** Listens; resolves with the address and port in use. Errors: `AlgError` LISTEN_FAILED. */
+  start(): Promise<Endpoint> {
+    const { address, port } = this.#options.listen
+    return new Promise((resolve, reject) => {
+      const failed = (error: NodeJS.ErrnoException) => {
+        reject(
+          new AlgError('LISTEN_FAILED', `cannot listen on ${address} port ${port}: ${error.message}`, {
+            context: { listener: this.#options.name, address, port, errno: error.code },
+            cause: error,
+          }),
+        )
+      }
+      this.#server.once('error', failed)
+      this.#server.listen({ host: address, port, backlog: 511 }, () => {
+        this.#server.off('error', failed)
+        this.#server.on('error', (error) => {
+          // Accept failed (no file descriptors, say): the connection waits in the backlog.
+          this.#options.observer.log('error', 'listener.error', 'cannot accept connections', {
+            listener: this.#options.name,
+            error,
+          })
+        })
+        const bound = this.#server.address()
+        const isIp = typeof bound === 'object' && bound !== null
+        resolve({ address: canonicalAddress(isIp ? bound.address : address), port: isIp ? bound.port : port })
+      })
+    })
+  }
+
+  /** Takes no more connections; sessions go on. */
+  stop(): void {
+    this.#server.close()
+  }
+
+  #accepted(socket: Socket): void {
+    const { name, registry, observer, setting, targetOf } = this.#options
+    const client = { address: canonicalAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 }
+    // Gone before we looked.
+    if (client.address === '') {
+      socket.on('error', () => undefined)
+      socket.destroy()
+      return
+    }
+    const refusal = registry.refusal(client.address)
+    const target = refusal === null ? targetOf(socket) : null
+    if (refusal !== null || target === null) {
+      const reason = refusal ?? 'no_destination'
+      observer.sessionRejected({ listener: name, client, reason })
+      turnAway(socket, reason)
+      return
+    }
+    const session = new Session({
+      setting: setting(),
+      socket,
+      target,
+      observer: observer.sessionOpened({ listener: name, client }),
+      ended: (ended) => registry.remove(ended),
+    })
+    registry.add(session)
+  }
+}
+
+const farewells: Readonly<Record<RejectReason, string>> = {
+  limit: '421 Too many sessions, try again later.',
+  client_limit: '421 Too many sessions from your address, try again later.',
+  draining: '421 Service is shutting down, try again later.',
+  no_destination: '421 The server you meant cannot be found out.',
+  loop: '421 This would lead back to here.',
+}
+
+/** Says 421 and closes; a peer that does not read is not waited for. */
+function turnAway(socket: Socket, reason: RejectReason): void {
+  socket.on('error', () => undefined)
+  socket.setTimeout(2_000, () => socket.destroy())
+  socket.resume()
+  socket.end(`${farewells[reason]}\r\n`, 'latin1')
+}

@@ -1,0 +1,24 @@
+import type { PolicyConfig, UpstreamMode } from '../config/config.ts'
+import type { Side } from '../engine/contract.ts'
+import type { PinholeBackend } from '../pinhole/backend.ts'
+import type { Advertiser } from './advertise.ts'
+import type { Upstreams } from './upstreams.ts'
+
+/** What all sessions of one listener share. */
+export interface SessionSetting {
+  readonly upstreamMode: UpstreamMode
+  readonly policy: PolicyConfig
+  readonly limits: {
+    readonly idleMs: number
+    readonly loginMs: number
+    readonly connectMs: number
+    readonly lineBytes: number
+    readonly refusals: number
+  }
+  readonly pinholeTimeoutMs: number
+  readonly backend: PinholeBackend
+  readonly upstreams: Upstreams
+  readonly advertise: Readonly<Record<Side, Advertiser>>
+  /** Added to a listening port when it is announced. */
+  readonly announceOffset: Readonly<Record<Side, number>>
+}

@@ -1,0 +1,310 @@
+// One session's driver: socket events become engine events, effects become deeds. No FTP knowledge.
+
+import type { Socket } from 'node:net'
+import type { CloseReason, Effect, Event, Side } from '../engine/contract.ts'
+import { ControlEngine } from '../engine/control.ts'
+import { assertNever } from '../errors.ts'
+import { canonicalAddress } from '../ftp/addresses.ts'
+import type { Endpoint } from '../ftp/endpoints.ts'
+import type { SessionObserver } from '../observe/observer.ts'
+import { ControlChannel, type ControlEvents } from './control-channel.ts'
+import { DataLegs } from './data-legs.ts'
+import { Deadlines } from './deadlines.ts'
+import { isOwnAddress } from './own-addresses.ts'
+import type { SessionSetting } from './session-setting.ts'
+import { type UpstreamAttempt, type Upstreams, type UpstreamTarget, upstreamFailureOf } from './upstreams.ts'
+
+export interface SessionOptions {
+  readonly setting: SessionSetting
+  /** The client's control connection, paused. */
+  readonly socket: Socket
+  readonly target: UpstreamTarget
+  readonly observer: SessionObserver
+  /** Everything of the session is closed; called once. */
+  readonly ended: (session: Session) => void
+}
+
+export class Session implements ControlEvents {
+  readonly #options: SessionOptions
+  readonly #engine: ControlEngine
+  readonly #client: ControlChannel
+  readonly #clientAddress: string
+  readonly #data: DataLegs
+  readonly #startedMs = performance.now()
+  #server: ControlChannel | null = null
+  #serverEndpoint: Endpoint | null = null
+  #attempt: UpstreamAttempt | null = null
+  /** Events that arrived while effects were being carried out. */
+  readonly #pending: Event[] = []
+  #isHandling = false
+  #toClient = ''
+  #toServer = ''
+  readonly #deadlines: Deadlines
+  #dataBytes = 0
+  /** Control connections that are not closed yet. */
+  #open = 1
+  #closeReason: CloseReason | null = null
+
+  constructor(options: SessionOptions) {
+    const { setting, socket, observer, target } = options
+    this.#options = options
+    this.#clientAddress = canonicalAddress(socket.remoteAddress ?? '')
+    this.#deadlines = new Deadlines(setting.limits, this.#startedMs)
+    this.#engine = new ControlEngine({
+      client: this.#clientAddress,
+      upstreamMode: setting.upstreamMode,
+      policy: {
+        ...setting.policy,
+        maxLineBytes: setting.limits.lineBytes,
+        maxRefusals: setting.limits.refusals,
+      },
+      isOwnAddress,
+    })
+    this.#data = new DataLegs({
+      observer,
+      backend: setting.backend,
+      pinholeTimeoutMs: setting.pinholeTimeoutMs,
+      connectMs: setting.limits.connectMs,
+      peer: (side) => this.#peerOf(side),
+      local: (side) => this.#localOf(side),
+      announce: (side, at) => this.#announce(side, at),
+      emit: (event) => this.#emit(event),
+    })
+    this.#client = new ControlChannel('client', socket, this)
+    this.#connectUpstream(target)
+  }
+
+  /** The client's address, canonical. */
+  get clientAddress(): string {
+    return this.#clientAddress
+  }
+
+  /** Where the protocol stands, for the status page. */
+  get state(): ControlEngine['state'] {
+    return this.#engine.state
+  }
+
+  /** Lets what runs finish, then 421. */
+  drain(): void {
+    this.#emit({ type: 'drainRequested' })
+  }
+
+  /** Ends everything at once. */
+  destroy(): void {
+    this.#close('drain')
+    this.#data.destroy()
+    this.#destroyControl()
+  }
+
+  /** Call about once a second with `performance.now()`: all of a session's timers are here. */
+  sweep(nowMs: number): void {
+    this.#data.sweep(nowMs)
+    const dataBytes = this.#data.openBytes
+    if (dataBytes !== this.#dataBytes) {
+      this.#dataBytes = dataBytes
+      this.#deadlines.active(nowMs)
+    }
+    for (let due = this.#deadlines.next(nowMs); due !== null; due = this.#deadlines.next(nowMs)) {
+      if (due === 'linger') this.#destroyControl()
+      else this.#emit({ type: 'timerFired', timer: due })
+      // An idle session's data connections have not moved a byte either.
+      if (due === 'idle') this.#data.destroy()
+    }
+  }
+
+  // What the control channels say.
+
+  received(side: Side, text: string): void {
+    this.piped(side, text.length)
+    this.#emit({ type: 'received', side, text })
+  }
+
+  piped(side: Side, byteCount: number): void {
+    this.#deadlines.active(performance.now())
+    this.#options.observer.controlBytes({ from: side, count: byteCount })
+  }
+
+  ended(side: Side): void {
+    if (this.#engine.state === 'pipe') this.#channel(side === 'client' ? 'server' : 'client')?.end()
+    else this.#emit({ type: 'ended', side })
+  }
+
+  closed(side: Side, error: NodeJS.ErrnoException | null): void {
+    // A reset had no FIN before it.
+    if (error !== null) this.#emit({ type: 'ended', side })
+    // Nobody is left to talk to, whatever the engine still hopes for; what was sent to the other side still arrives.
+    this.#close(side)
+    this.#open -= 1
+    this.#finishWhenClosed()
+  }
+
+  congested(side: Side, isCongested: boolean): void {
+    const other = this.#channel(side === 'client' ? 'server' : 'client')
+    if (isCongested) other?.hold()
+    else other?.release()
+  }
+
+  #emit(event: Event): void {
+    if (this.#isHandling) {
+      this.#pending.push(event)
+      return
+    }
+    if (this.#closeReason !== null) {
+      this.#finishWhenClosed()
+      return
+    }
+    this.#isHandling = true
+    try {
+      for (let next: Event | undefined = event; next !== undefined; next = this.#pending.shift()) {
+        for (const effect of this.#engine.handle(next)) this.#carryOut(effect)
+      }
+      this.#flush()
+    } catch (error) {
+      this.#options.observer.failed(error)
+      this.#close('error')
+      this.#data.destroy()
+      this.#destroyControl()
+    } finally {
+      this.#isHandling = false
+    }
+    this.#finishWhenClosed()
+  }
+
+  #carryOut(effect: Effect): void {
+    switch (effect.type) {
+      case 'send':
+        if (effect.side === 'client') this.#toClient += effect.text
+        else this.#toServer += effect.text
+        break
+      case 'record':
+        this.#options.observer.record(effect.record)
+        break
+      case 'openPinhole':
+        this.#data.openPinhole(effect.request)
+        break
+      case 'closePinhole':
+        this.#data.closePinhole(effect.pinhole, effect.reason)
+        break
+      case 'connectLeg':
+        this.#data.connectLeg(effect)
+        break
+      case 'closeChannel':
+        this.#data.closeChannel(effect.channel, effect.how)
+        break
+      case 'pauseReading':
+        this.#channel(effect.side)?.hold()
+        break
+      case 'resumeReading':
+        this.#channel(effect.side)?.release()
+        break
+      case 'setTimer':
+        this.#deadlines.set(effect.timer, performance.now())
+        break
+      case 'clearTimer':
+        this.#deadlines.clear(effect.timer)
+        break
+      case 'loginChanged':
+        if (effect.loggedIn) this.#deadlines.clear('login')
+        else this.#deadlines.set('login', performance.now())
+        break
+      case 'passThrough':
+        this.#flush()
+        this.#deadlines.clear('login')
+        if (this.#server !== null) {
+          this.#client.pipeTo(this.#server)
+          this.#server.pipeTo(this.#client)
+        }
+        break
+      case 'remember':
+        if (this.#serverEndpoint !== null)
+          this.#options.setting.upstreams.remember(this.#serverEndpoint, effect.fact)
+        break
+      case 'close':
+        this.#close(effect.reason)
+        break
+      default:
+        assertNever(effect)
+    }
+  }
+
+  /** One write a side for everything that one event caused. */
+  #flush(): void {
+    if (this.#toServer !== '') {
+      this.#server?.write(this.#toServer)
+      this.#toServer = ''
+    }
+    if (this.#toClient !== '') {
+      this.#client.write(this.#toClient)
+      this.#toClient = ''
+    }
+  }
+
+  #connectUpstream(target: UpstreamTarget): void {
+    const { setting, observer } = this.#options
+    const startedMs = performance.now()
+    this.#attempt = setting.upstreams.connect(target, (error, connection) => {
+      this.#attempt = null
+      if (error !== null || connection === null) {
+        const reason = upstreamFailureOf(error)
+        const server = `${target.host}:${target.port}`
+        observer.upstreamFailed({ server, reason, detail: error?.message ?? '' })
+        this.#emit({ type: 'upstreamFailed', reason })
+        return
+      }
+      const { socket, server } = connection
+      if (this.#closeReason !== null) {
+        socket.destroy()
+        return
+      }
+      this.#open += 1
+      this.#serverEndpoint = server
+      observer.upstreamConnected({ server, durationMs: performance.now() - startedMs })
+      this.#server = new ControlChannel('server', socket, this)
+      this.#emit({ type: 'upstreamConnected', server, knows: setting.upstreams.knownOf(server) })
+    })
+  }
+
+  /** The first reason wins. */
+  #close(reason: CloseReason): void {
+    if (this.#closeReason !== null) return
+    this.#closeReason = reason
+    this.#flush()
+    this.#attempt?.cancel()
+    this.#data.sessionEnded()
+    this.#client.end()
+    this.#server?.end()
+    this.#deadlines.set('linger', performance.now())
+  }
+
+  #destroyControl(): void {
+    this.#client.destroy()
+    this.#server?.destroy()
+  }
+
+  #finishWhenClosed(): void {
+    if (this.#open > 0 || this.#data.isOpen || this.#closeReason === null) return
+    this.#open = Number.POSITIVE_INFINITY
+    const { observer, ended } = this.#options
+    observer.closed({ reason: this.#closeReason, durationMs: performance.now() - this.#startedMs })
+    ended(this)
+  }
+
+  #channel(side: Side): ControlChannel | null {
+    return side === 'client' ? this.#client : this.#server
+  }
+
+  #peerOf(side: Side): string {
+    return side === 'client' ? this.#clientAddress : (this.#serverEndpoint?.address ?? '')
+  }
+
+  #localOf(side: Side): string {
+    return this.#channel(side)?.localAddress ?? ''
+  }
+
+  #announce(side: Side, at: Endpoint): Endpoint {
+    const { advertise, announceOffset } = this.#options.setting
+    const own = canonicalAddress(at.address)
+    const address = advertise[side].addressFor({ peer: this.#peerOf(side), own })
+    return { address, port: at.port + announceOffset[side] }
+  }
+}

@@ -1,0 +1,190 @@
+import { connect, type Socket } from 'node:net'
+import type { UpstreamFact, UpstreamFailure } from '../engine/contract.ts'
+import { AlgError } from '../errors.ts'
+import { parseAddress } from '../ftp/addresses.ts'
+import type { Endpoint } from '../ftp/endpoints.ts'
+import type { Names } from './names.ts'
+
+export interface UpstreamTarget {
+  readonly host: string
+  readonly port: number
+}
+
+export interface UpstreamsOptions {
+  readonly names: Names
+  /** Whether a connection to this endpoint would come back to ourselves. */
+  readonly isOwnListener: (endpoint: Endpoint) => boolean
+  readonly connectMs: number
+}
+
+export interface UpstreamConnection {
+  readonly socket: Socket
+  readonly server: Endpoint
+}
+
+export type UpstreamDone = (error: AlgError | null, connection: UpstreamConnection | null) => void
+
+export interface UpstreamAttempt {
+  /** Nobody is called back any more; what was half connected is dropped. */
+  cancel(): void
+}
+
+/** How long something learned about a server is believed: servers get upgraded. */
+const FACT_TTL_MS = 3_600_000
+const MAX_REMEMBERED = 1_000
+
+/** Connects control channels to servers and remembers what each of them refused. */
+export class Upstreams {
+  readonly #options: UpstreamsOptions
+  /** Key: `address|port`. */
+  readonly #facts = new Map<string, Map<UpstreamFact, number>>()
+
+  constructor(options: UpstreamsOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Connects to the first address that answers and calls back once, unless it is cancelled. The socket is paused and
+   * allows half-open.
+   *
+   * Errors: `AlgError` UPSTREAM_IS_SELF or UPSTREAM_UNREACHABLE, whose context has `reason` (an `UpstreamFailure`).
+   */
+  connect({ host, port }: UpstreamTarget, done: UpstreamDone): UpstreamAttempt {
+    const { names, isOwnListener, connectMs } = this.#options
+    const attempt = new Attempt({ port, isOwnListener, connectMs, done })
+    const literal = parseAddress(host)
+    if (literal !== null) {
+      attempt.start([literal])
+    } else {
+      names.resolve(host).then(
+        (addresses) => attempt.start(addresses),
+        (error: unknown) =>
+          attempt.fail(unreachable('resolve', `${host} does not resolve: ${messageOf(error)}`, error)),
+      )
+    }
+    return attempt
+  }
+
+  remember({ address, port }: Endpoint, fact: UpstreamFact): void {
+    const key = `${address}|${port}`
+    const facts = this.#facts.get(key) ?? new Map<UpstreamFact, number>()
+    facts.set(fact, performance.now() + FACT_TTL_MS)
+    // Insertion order makes the first key the oldest.
+    this.#facts.delete(key)
+    this.#facts.set(key, facts)
+    const [oldest] = this.#facts.keys()
+    if (this.#facts.size > MAX_REMEMBERED && oldest !== undefined) this.#facts.delete(oldest)
+  }
+
+  knownOf({ address, port }: Endpoint): UpstreamFact[] {
+    const facts = this.#facts.get(`${address}|${port}`)
+    if (facts === undefined) return []
+    const nowMs = performance.now()
+    return [...facts].filter(([, untilMs]) => untilMs > nowMs).map(([fact]) => fact)
+  }
+}
+
+/** The failure as a label, from the context of what `connect` throws. */
+export function upstreamFailureOf(error: unknown): UpstreamFailure {
+  const reason = error instanceof AlgError ? error.context.reason : undefined
+  switch (reason) {
+    case 'refused':
+    case 'timeout':
+    case 'resolve':
+    case 'self':
+      return reason
+    default:
+      return 'unreachable'
+  }
+}
+
+interface AttemptOptions extends Pick<UpstreamsOptions, 'isOwnListener' | 'connectMs'> {
+  readonly port: number
+  readonly done: UpstreamDone
+}
+
+class Attempt implements UpstreamAttempt {
+  readonly #options: AttemptOptions
+  #addresses: readonly string[] = []
+  #next = 0
+  #socket: Socket | null = null
+  #timer: NodeJS.Timeout | null = null
+  #isOver = false
+
+  constructor(options: AttemptOptions) {
+    this.#options = options
+  }
+
+  start(addresses: readonly string[]): void {
+    this.#addresses = addresses
+    this.#tryNext(unreachable('resolve', 'the name has no address', null))
+  }
+
+  cancel(): void {
+    this.#settle()
+    this.#socket?.destroy()
+  }
+
+  fail(error: AlgError): void {
+    if (this.#settle()) this.#options.done(error, null)
+  }
+
+  #tryNext(lastError: AlgError): void {
+    if (this.#isOver) return
+    const { port, isOwnListener, connectMs } = this.#options
+    const address = this.#addresses[this.#next]
+    this.#next += 1
+    if (address === undefined) {
+      this.fail(lastError)
+      return
+    }
+    const server = { address, port }
+    if (isOwnListener(server)) {
+      this.fail(isSelf(server))
+      return
+    }
+    const socket = connect({ host: address, port, allowHalfOpen: true, noDelay: true, keepAlive: true })
+    socket.pause()
+    this.#socket = socket
+    this.#timer = setTimeout(() => {
+      socket.destroy(Object.assign(new Error(`no answer within ${connectMs} ms`), { code: 'ETIMEDOUT' }))
+    }, connectMs)
+    const failed = (error: Error) => {
+      if (this.#timer !== null) clearTimeout(this.#timer)
+      this.#tryNext(unreachable(reasonOf(error), `${address} port ${port}: ${error.message}`, error))
+    }
+    socket.once('error', failed)
+    socket.once('connect', () => {
+      socket.off('error', failed)
+      if (this.#settle()) this.#options.done(null, { socket, server })
+    })
+  }
+
+  /** True the first time. */
+  #settle(): boolean {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    if (this.#isOver) return false
+    this.#isOver = true
+    return true
+  }
+}
+
+function isSelf({ address, port }: Endpoint): AlgError {
+  return new AlgError('UPSTREAM_IS_SELF', `${address} port ${port} is one of our own listeners`, {
+    context: { reason: 'self' satisfies UpstreamFailure },
+  })
+}
+
+function unreachable(reason: UpstreamFailure, message: string, cause: unknown): AlgError {
+  return new AlgError('UPSTREAM_UNREACHABLE', message, { context: { reason }, cause })
+}
+
+function reasonOf(error: unknown): UpstreamFailure {
+  const code = error instanceof Error && 'code' in error ? error.code : ''
+  if (code === 'ECONNREFUSED') return 'refused'
+  return code === 'ETIMEDOUT' ? 'timeout' : 'unreachable'
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
