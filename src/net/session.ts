@@ -12,7 +12,7 @@ import { DataLegs } from './data-legs.ts'
 import { Deadlines } from './deadlines.ts'
 import { isOwnAddress } from './own-addresses.ts'
 import type { SessionSetting } from './session-setting.ts'
-import { type UpstreamAttempt, type Upstreams, type UpstreamTarget, upstreamFailureOf } from './upstreams.ts'
+import { type UpstreamAttempt, type UpstreamTarget, upstreamFailureOf } from './upstreams.ts'
 
 export interface SessionOptions {
   readonly setting: SessionSetting

@@ -7,7 +7,7 @@ export interface PortPoolOptions {
   readonly last: number
   /** How long a port rests before the same peer gets it again, while others are free. */
   readonly quarantineMs: number
-  /** How many ports one client may hold for one peer. */
+  /** How many ports one client may hold for a peer that serves others too (a server). */
   readonly share: number
   /** Uniform in [0, below); cryptographic in production (RFC 2577 §8: guessable ports get stolen). */
   readonly random: (below: number) => number
@@ -73,7 +73,8 @@ export class PortPool {
     this.#wake(peer, ports, nowMs)
     const port = this.#pick(ports, nowMs)
     if (port === null) return { ok: false, reason: 'exhausted' }
-    if (held >= this.#options.share) return { ok: false, reason: 'share' }
+    // A client that is its own peer takes nothing from anybody else.
+    if (peer !== client && held >= this.#options.share) return { ok: false, reason: 'share' }
     this.#peers.set(peer, ports)
     ports.taken.add(port)
     ports.resting.delete(port)

@@ -1,0 +1,75 @@
+#!/usr/bin/env node
+// The process: argv and environment in, exit code out. Nothing else knows yargs' program or `process.exitCode`.
+
+import { readFileSync } from 'node:fs'
+import yargs from 'yargs'
+import { hideBin } from 'yargs/helpers'
+import { check } from './cli/check.ts'
+import { configOptions, overridesFrom } from './cli/options.ts'
+import { run } from './cli/run.ts'
+import type { ConfigSources } from './config/load.ts'
+import { AlgError } from './errors.ts'
+
+const version = packageVersion()
+
+try {
+  process.exitCode = await main(hideBin(process.argv))
+} catch (error) {
+  process.stderr.write(
+    error instanceof AlgError ? `ftp-alg: ${error.message}\n` : `ftp-alg: ${stackOf(error)}\n`,
+  )
+  process.exitCode = error instanceof AlgError ? error.exitCode : 1
+}
+// Listeners and timers of a failed start must not keep the process alive.
+process.exit()
+
+async function main(args: readonly string[]): Promise<number> {
+  let exitCode = 0
+  const { stdout, stderr } = process
+  await yargs(args)
+    .scriptName('ftp-alg')
+    .usage('$0 <command> [options]\n\nA firewall-aware FTP proxy and application layer gateway.')
+    .command('run', 'run the proxy', configOptions, async (argv) => {
+      exitCode = await run({ sources: sourcesOf(argv), version, stderr })
+    })
+    .command(
+      'check',
+      'validate the configuration and print what it means',
+      (command) =>
+        configOptions(command).option('print-schema', {
+          type: 'boolean',
+          default: false,
+          describe: 'print the JSON Schema of the configuration file',
+        }),
+      async (argv) => {
+        exitCode = await check({ ...sourcesOf(argv), printSchema: argv.printSchema, stdout, stderr })
+      },
+    )
+    .demandCommand(1, 'Name a command.')
+    .strict()
+    .version(version)
+    .help()
+    .alias({ h: 'help', v: 'version' })
+    .wrap(Math.min(110, process.stdout.columns ?? 110))
+    .exitProcess(false)
+    .fail((message, error) => {
+      throw error ?? new AlgError('USAGE_INVALID', `${message} (see ftp-alg --help)`)
+    })
+    .parseAsync()
+  return exitCode
+}
+
+function sourcesOf(argv: Readonly<Record<string, unknown>>): ConfigSources {
+  return { flags: overridesFrom(argv), environment: process.env }
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  const content: unknown = JSON.parse(text)
+  const isPackage = typeof content === 'object' && content !== null && 'version' in content
+  return isPackage ? String(content.version) : 'unknown'
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}
