@@ -12,6 +12,12 @@ export type ClientName = 'curl' | 'lftp' | 'tnftp' | 'ncftp' | 'wget' | 'ftplib'
 /** The command that sets up each data connection. */
 export type DataMode = 'PASV' | 'EPSV' | 'PORT' | 'EPRT'
 
+/** One way of setting up data connections. */
+export interface Way {
+  readonly family: Family
+  readonly mode: DataMode
+}
+
 export const dataModes: readonly DataMode[] = ['PASV', 'EPSV', 'PORT', 'EPRT']
 
 /** Remote names are relative to the login folder, local names to the task's folder. */
@@ -54,7 +60,7 @@ export interface ClientRun {
 export interface FtpClient {
   readonly name: ClientName
   /** Why it cannot use this data mode, or null: `'always EPSV or EPRT on IPv6'`. */
-  cannotUse(asked: { readonly mode: DataMode; readonly family: Family }): string | null
+  cannotUse(asked: Way): string | null
   /** Why it cannot do this kind of step, or null: `'wget only downloads'`. */
   cannotDo(kind: Step['kind']): string | null
   run(task: ClientTask): Promise<ClientRun>
@@ -91,7 +97,7 @@ export async function clientRun(task: ClientTask, ran: Ran, command: RegExp): Pr
 }
 
 /** Clients that name their modes by family: PASV and PORT on IPv4, EPSV and EPRT on IPv6. */
-export function modesByFamily(asked: { readonly mode: DataMode; readonly family: Family }): string | null {
+export function modesByFamily(asked: Way): string | null {
   const extended = asked.mode === 'EPSV' || asked.mode === 'EPRT'
   if (asked.family === 'ipv4' && extended) return `uses ${asked.mode} on IPv6 only`
   return onlyExtendedOnIpv6(asked)
