@@ -1,0 +1,136 @@
+// Tells when connections with our mark begin and end, as the kernel tells it: by conntrack's multicast groups,
+// with a filter in the kernel so that the rest of a busy gateway's traffic never wakes us.
+
+import { Socket } from 'node:net'
+import { CT_DELETE, CT_NEW, type FlowReport, readFlow } from './conntrack.ts'
+import { filterProgram, INSTRUCTION_BYTES } from './conntrack-filter.ts'
+import {
+  AF_UNIX,
+  callFailed,
+  type Libc,
+  O_CLOEXEC,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOCK_STREAM,
+  SOL_SOCKET,
+} from './libc.ts'
+import { eachMessage, NLM_F_CREATE } from './netlink.ts'
+import { openNetfilter } from './netlink-socket.ts'
+
+export interface ConntrackEvents {
+  /** A first packet was let through everything and will be sent on. */
+  readonly began: (report: FlowReport) => void
+  /** Both sides have closed, or one reset. Its counters are still to be asked for (`findFlow`). */
+  readonly closed: (report: FlowReport) => void
+  /** Conntrack has forgotten it; with final counters. Comes long after `closed`, or without it. */
+  readonly forgotten: (report: FlowReport) => void
+  /** Events were lost, because more came than the buffer holds. Watching goes on; ask for what you need. */
+  readonly lost: () => void
+}
+
+export interface ConntrackWatch {
+  close(): void
+}
+
+/**
+ * Watches TCP connections whose conntrack mark is `mark`. Does not keep the process alive.
+ *
+ * Errors: PRIVILEGE_MISSING, KERNEL_FEATURE_MISSING.
+ */
+export function watchConntrack(libc: Libc, mark: number, events: ConntrackEvents): ConntrackWatch {
+  let socket: Socket | null = null
+  let retry: NodeJS.Timeout | null = null
+  let closed = false
+  const start = (): void => {
+    socket = readable(libc, subscribe(libc, mark), (datagram) => deliver(datagram, events))
+    // ENOBUFS ends Node's stream. Nothing is wrong with the kernel's side: subscribe anew and say so.
+    socket.once('error', restart)
+  }
+  const restart = (): void => {
+    if (closed) return
+    try {
+      start()
+      events.lost()
+    } catch {
+      retry = setTimeout(restart, RETRY_MS).unref()
+    }
+  }
+  start()
+  return {
+    close() {
+      closed = true
+      if (retry !== null) clearTimeout(retry)
+      socket?.destroy()
+    },
+  }
+}
+
+function deliver(datagram: DataView, events: ConntrackEvents): void {
+  eachMessage(datagram, (message) => {
+    const report = readFlow(datagram, message)
+    if (report === null) return
+    if (message.type === CT_DELETE) events.forgotten(report)
+    else if (message.type !== CT_NEW) return
+    else if (report.state === 'closed') events.closed(report)
+    else if ((message.flags & NLM_F_CREATE) !== 0) events.began(report)
+  })
+}
+
+function subscribe(libc: Libc, mark: number): number {
+  const fd = openNetfilter(libc, GROUP_NEW | GROUP_UPDATE | GROUP_DESTROY)
+  const program = filterProgram(mark)
+  // struct sock_fprog: the number of instructions, then a pointer to them.
+  const head = new Uint8Array(16)
+  new Uint16Array(head.buffer, 0, 1)[0] = program.length / INSTRUCTION_BYTES
+  new BigUint64Array(head.buffer, 8, 1)[0] = libc.addressOf(program)
+  if (libc.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, head, head.length) !== 0) {
+    const error = callFailed(libc, 'KERNEL_FEATURE_MISSING', 'setsockopt(SO_ATTACH_FILTER)')
+    libc.close(fd)
+    throw error
+  }
+  return fd
+}
+
+/**
+ * Lets Node's event loop read a descriptor that it would not take. `new Socket({ fd })` looks at the kind of
+ * descriptor and knows no netlink, so it is given one end of a socket pair, and the netlink socket is then
+ * moved to that number before anything is read. One read gives one datagram.
+ */
+function readable(libc: Libc, fd: number, read: (datagram: DataView) => void): Socket {
+  const pair = new Int32Array(2)
+  if (libc.socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) !== 0) {
+    throw callFailed(libc, 'RUNTIME_FAILED', 'socketpair')
+  }
+  const [kept = -1, spare = -1] = pair
+  const buffer = Buffer.allocUnsafeSlow(DATAGRAM_BYTES)
+  const options = {
+    fd: kept,
+    writable: false,
+    // Not documented, but what Node's own net.connect uses: do not read yet.
+    manualStart: true,
+    onread: {
+      buffer,
+      callback(length: number) {
+        read(new DataView(buffer.buffer, 0, length))
+        return true
+      },
+    },
+  }
+  const socket = new Socket(options)
+  const moved = libc.dup3(fd, kept, O_CLOEXEC)
+  libc.close(fd)
+  libc.close(spare)
+  if (moved !== kept) throw callFailed(libc, 'RUNTIME_FAILED', 'dup3')
+  socket.resume()
+  socket.unref()
+  return socket
+}
+
+/** When the kernel would not take a new subscription, for want of memory or descriptors. */
+const RETRY_MS = 1000
+const GROUP_NEW = 1
+const GROUP_UPDATE = 2
+const GROUP_DESTROY = 4
+const SO_ATTACH_FILTER = 26
+/** The largest event is about 300 bytes. */
+const DATAGRAM_BYTES = 16 * 1024

@@ -1,0 +1,183 @@
+// Netlink's wire form: messages of a 16-byte header and nested attributes, each padded to four bytes. Headers are
+// in the machine's byte order; netfilter's values are in network order. Pure, no sockets.
+// @see RFC 3549, linux/netlink.h, linux/netfilter/nfnetlink.h
+
+import { endianness } from 'node:os'
+
+/** One message found in what was received; offsets into that buffer. */
+export interface NetlinkMessage {
+  readonly type: number
+  readonly flags: number
+  readonly sequence: number
+  /** Where the payload begins and ends. */
+  readonly start: number
+  readonly end: number
+}
+
+export interface MessageHead {
+  readonly type: number
+  readonly flags: number
+  /** NFPROTO_*; 0 where the message is about no family. */
+  readonly family: number
+  /** The subsystem a batch is for; 0 elsewhere. */
+  readonly resource?: number
+}
+
+/** Builds messages one after another in a buffer that is used again. */
+export class NetlinkWriter {
+  readonly #bytes: Uint8Array
+  readonly #view: DataView
+  readonly #nested: number[] = []
+  #messageStart = 0
+  #at = 0
+  #sequence = 0
+
+  constructor(capacity: number = 64 * 1024) {
+    this.#bytes = new Uint8Array(capacity)
+    this.#view = new DataView(this.#bytes.buffer)
+  }
+
+  /** Bytes written since `reset`. */
+  get length(): number {
+    return this.#at
+  }
+
+  /** Forgets what was written; sequence numbers go on. */
+  reset(): void {
+    this.#at = 0
+  }
+
+  /** What was written, valid until the next `reset`. */
+  written(): Uint8Array {
+    return this.#bytes.subarray(0, this.#at)
+  }
+
+  /** Begins a netfilter message and returns its sequence number. Follow with attributes and `endMessage`. */
+  beginMessage({ type, flags, family, resource = 0 }: MessageHead): number {
+    this.#messageStart = this.#at
+    this.#sequence = (this.#sequence + 1) >>> 0
+    const view = this.#view
+    view.setUint16(this.#at + 4, type, littleEndian)
+    view.setUint16(this.#at + 6, flags, littleEndian)
+    view.setUint32(this.#at + 8, this.#sequence, littleEndian)
+    view.setUint32(this.#at + 12, 0, littleEndian)
+    view.setUint8(this.#at + 16, family)
+    view.setUint8(this.#at + 17, NFNETLINK_V0)
+    view.setUint16(this.#at + 18, resource)
+    this.#at += NFNETLINK_HEAD
+    return this.#sequence
+  }
+
+  endMessage(): void {
+    this.#view.setUint32(this.#messageStart, this.#at - this.#messageStart, littleEndian)
+  }
+
+  /** Begins an attribute that holds attributes; follow with `endNested`. */
+  beginNested(type: number): void {
+    this.#nested.push(this.#at)
+    this.#view.setUint16(this.#at + 2, type | NLA_F_NESTED, littleEndian)
+    this.#at += ATTRIBUTE_HEAD
+  }
+
+  endNested(): void {
+    const start = this.#nested.pop()
+    if (start === undefined) throw new Error('endNested without beginNested')
+    this.#view.setUint16(start, this.#at - start, littleEndian)
+  }
+
+  bytes(type: number, value: Uint8Array): void {
+    const length = ATTRIBUTE_HEAD + value.length
+    this.#view.setUint16(this.#at, length, littleEndian)
+    this.#view.setUint16(this.#at + 2, type, littleEndian)
+    this.#bytes.set(value, this.#at + ATTRIBUTE_HEAD)
+    const end = this.#at + align(length)
+    this.#bytes.fill(0, this.#at + length, end)
+    this.#at = end
+  }
+
+  /** A name that ends in NUL. */
+  text(type: number, value: string): void {
+    this.bytes(type, Buffer.from(`${value}\0`, 'latin1'))
+  }
+
+  uint8(type: number, value: number): void {
+    this.bytes(type, Uint8Array.of(value))
+  }
+
+  /** In network order. */
+  uint32(type: number, value: number): void {
+    const bytes = new Uint8Array(4)
+    new DataView(bytes.buffer).setUint32(0, value)
+    this.bytes(type, bytes)
+  }
+
+  /** In network order; `value` up to 2^53. */
+  uint64(type: number, value: number): void {
+    const bytes = new Uint8Array(8)
+    new DataView(bytes.buffer).setBigUint64(0, BigInt(value))
+    this.bytes(type, bytes)
+  }
+}
+
+/** Calls `visit` for each whole message; a truncated one ends the walk. */
+export function eachMessage(received: DataView, visit: (message: NetlinkMessage) => void): void {
+  let at = 0
+  while (at + MESSAGE_HEAD <= received.byteLength) {
+    const length = received.getUint32(at, littleEndian)
+    if (length < MESSAGE_HEAD || at + length > received.byteLength) return
+    visit({
+      type: received.getUint16(at + 4, littleEndian),
+      flags: received.getUint16(at + 6, littleEndian),
+      sequence: received.getUint32(at + 8, littleEndian),
+      start: at + MESSAGE_HEAD,
+      end: at + length,
+    })
+    at += align(length)
+  }
+}
+
+/** Calls `visit` with each attribute's type (its flags removed) and the range of its value. */
+export function eachAttribute(
+  received: DataView,
+  start: number,
+  end: number,
+  visit: (type: number, start: number, end: number) => void,
+): void {
+  let at = start
+  while (at + ATTRIBUTE_HEAD <= end) {
+    const length = received.getUint16(at, littleEndian)
+    if (length < ATTRIBUTE_HEAD || at + length > end) return
+    visit(received.getUint16(at + 2, littleEndian) & NLA_TYPE_MASK, at + ATTRIBUTE_HEAD, at + length)
+    at += align(length)
+  }
+}
+
+/** The errno of an answer NLMSG_ERROR; 0 is an acknowledgement. */
+export function answerErrno(received: DataView, { start }: NetlinkMessage): number {
+  return -received.getInt32(start, littleEndian)
+}
+
+export const NFNL_SUBSYS_CTNETLINK = 1
+export const NFNL_SUBSYS_NFTABLES = 10
+export const NLMSG_ERROR = 2
+export const NLMSG_DONE = 3
+export const NLM_F_REQUEST = 1
+export const NLM_F_ACK = 4
+export const NLM_F_DUMP = 0x300
+export const NLM_F_CREATE = 0x400
+/** `nlmsghdr` and the `nfgenmsg` that follows it in every netfilter message. */
+export const NFNETLINK_HEAD = 20
+/** Bytes of `nfgenmsg` at the start of a payload. */
+export const NFGENMSG = 4
+export const ATTRIBUTE_HEAD = 4
+
+const MESSAGE_HEAD = 16
+const NFNETLINK_V0 = 0
+const NLA_F_NESTED = 0x8000
+const NLA_TYPE_MASK = 0x3fff
+
+const littleEndian = endianness() === 'LE'
+
+function align(length: number): number {
+  return (length + 3) & ~3
+}

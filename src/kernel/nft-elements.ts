@@ -1,0 +1,146 @@
+// Set and map elements by netlink, without libnftables: 20 to 30 µs for the three elements of a pinhole on any
+// machine, where libnftables takes 140 µs on an empty one and milliseconds beside a large rule set. Values are
+// bytes from start to end, so there is no text into which anything could be injected (S31).
+// @see linux/netfilter/nf_tables.h
+
+import type { ErrorCode } from '../errors.ts'
+import { errnoFailed } from './libc.ts'
+import {
+  answerErrno,
+  eachMessage,
+  NetlinkWriter,
+  NFNL_SUBSYS_NFTABLES,
+  NLM_F_ACK,
+  NLM_F_CREATE,
+  NLM_F_REQUEST,
+  NLMSG_ERROR,
+} from './netlink.ts'
+import type { NetlinkSocket } from './netlink-socket.ts'
+
+/** A set or map, as `nft` names it: `inet filter ftp_data`. */
+export interface SetName {
+  readonly family: 'ip' | 'ip6' | 'inet'
+  readonly table: string
+  readonly set: string
+}
+
+/** `add element` or `delete element`. Adding what is there with the same value succeeds. */
+export interface ElementChange {
+  readonly action: 'add' | 'delete'
+  readonly set: SetName
+  /** The parts of a concatenation one after another, each padded to four bytes. */
+  readonly key: Uint8Array
+  /** What a map gives for the key, laid out likewise. */
+  readonly value?: Uint8Array
+  /** The kernel removes the element by itself after so long. */
+  readonly timeoutMs?: number
+  /** Shown by `nft list`; up to 128 characters. */
+  readonly comment?: string
+}
+
+/** The change at `index` of those asked for is why nothing was done. */
+export interface ElementFailure {
+  readonly index: number
+  /** 2 ENOENT: no such element, set or table. 17 EEXIST: there with another value. */
+  readonly errno: number
+}
+
+/**
+ * Carries out changes in one transaction: all of them, with an empty answer, or none, with the reasons.
+ *
+ * Errors: `AlgError` with `code`, or PRIVILEGE_MISSING, when the whole batch was turned away.
+ */
+export function changeElements(
+  socket: NetlinkSocket,
+  changes: readonly ElementChange[],
+  code: ErrorCode,
+): readonly ElementFailure[] {
+  const first = writeBatch(writer, changes)
+  const failures: ElementFailure[] = []
+  let acknowledged = false
+  socket.exchange(writer.written(), code, (received) => {
+    eachMessage(received, (message) => {
+      if (message.type !== NLMSG_ERROR) return
+      const errno = answerErrno(received, message)
+      const index = (message.sequence - first) | 0
+      if (index < 0 || index >= changes.length) {
+        throw errnoFailed(errno, code, `nftables transaction of ${changes.length} elements`)
+      }
+      if (errno === 0) acknowledged = true
+      else failures.push({ index, errno })
+    })
+  })
+  if (!acknowledged && failures.length === 0) throw new Error('netfilter did not answer a transaction')
+  return failures
+}
+
+/** Bytes a change may take in a message, with names and values of the longest kind. */
+export const ELEMENT_BYTES_MAX = 400
+
+/** Writes a whole transaction and returns the sequence number of the first change. */
+export function writeBatch(to: NetlinkWriter, changes: readonly ElementChange[]): number {
+  to.reset()
+  const begin = to.beginMessage(batchEdge(NFNL_MSG_BATCH_BEGIN))
+  to.endMessage()
+  changes.forEach((change, index) => {
+    writeChange(to, change, index === changes.length - 1)
+  })
+  to.beginMessage(batchEdge(NFNL_MSG_BATCH_END))
+  to.endMessage()
+  return begin + 1
+}
+
+const NFNL_MSG_BATCH_BEGIN = 0x10
+const NFNL_MSG_BATCH_END = 0x11
+const NFT_MSG_NEWSETELEM = (NFNL_SUBSYS_NFTABLES << 8) | 12
+const NFT_MSG_DELSETELEM = (NFNL_SUBSYS_NFTABLES << 8) | 14
+const NFTA_SET_ELEM_LIST_TABLE = 1
+const NFTA_SET_ELEM_LIST_SET = 2
+const NFTA_SET_ELEM_LIST_ELEMENTS = 3
+const NFTA_LIST_ELEM = 1
+const NFTA_SET_ELEM_KEY = 1
+const NFTA_SET_ELEM_DATA = 2
+const NFTA_SET_ELEM_TIMEOUT = 4
+const NFTA_SET_ELEM_USERDATA = 6
+const NFTA_DATA_VALUE = 1
+/** In an element's user data: type, length, text with NUL. libnftables' own convention for comments. */
+const UDATA_COMMENT = 0
+
+const nfproto = { inet: 1, ip: 2, ip6: 10 } as const satisfies Record<SetName['family'], number>
+
+/** Batches are as long as the caller makes them; `transactions.ts` keeps them below this. */
+const writer = new NetlinkWriter(256 * 1024)
+
+function batchEdge(type: number) {
+  return { type, flags: NLM_F_REQUEST, family: 0, resource: NFNL_SUBSYS_NFTABLES }
+}
+
+function writeChange(to: NetlinkWriter, change: ElementChange, last: boolean): void {
+  const { action, set } = change
+  const flags = NLM_F_REQUEST | (action === 'add' ? NLM_F_CREATE : 0) | (last ? NLM_F_ACK : 0)
+  const type = action === 'add' ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM
+  to.beginMessage({ type, flags, family: nfproto[set.family] })
+  to.text(NFTA_SET_ELEM_LIST_TABLE, set.table)
+  to.text(NFTA_SET_ELEM_LIST_SET, set.set)
+  to.beginNested(NFTA_SET_ELEM_LIST_ELEMENTS)
+  to.beginNested(NFTA_LIST_ELEM)
+  writeData(to, NFTA_SET_ELEM_KEY, change.key)
+  if (action === 'add') writeContents(to, change)
+  to.endNested()
+  to.endNested()
+  to.endMessage()
+}
+
+function writeContents(to: NetlinkWriter, { value, timeoutMs, comment }: ElementChange): void {
+  if (value !== undefined) writeData(to, NFTA_SET_ELEM_DATA, value)
+  if (timeoutMs !== undefined) to.uint64(NFTA_SET_ELEM_TIMEOUT, timeoutMs)
+  if (comment === undefined) return
+  const text = Buffer.from(`${comment.slice(0, 128)}\0`, 'latin1')
+  to.bytes(NFTA_SET_ELEM_USERDATA, Buffer.concat([Uint8Array.of(UDATA_COMMENT, text.length), text]))
+}
+
+function writeData(to: NetlinkWriter, type: number, value: Uint8Array): void {
+  to.beginNested(type)
+  to.bytes(NFTA_DATA_VALUE, value)
+  to.endNested()
+}
