@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import yargs from 'yargs'
 import { hideBin } from 'yargs/helpers'
 import { check } from './cli/check.ts'
+import { demo } from './cli/demo.ts'
 import { configOptions, overridesFrom } from './cli/options.ts'
 import { run } from './cli/run.ts'
 import type { ConfigSources } from './config/load.ts'
@@ -45,6 +46,9 @@ async function main(args: readonly string[]): Promise<number> {
         exitCode = await check({ ...sourcesOf(argv), printSchema: argv.printSchema, stdout, stderr })
       },
     )
+    .command('demo', 'show on loopback what the proxy does', {}, async () => {
+      exitCode = await demo({ version, stdout })
+    })
     .demandCommand(1, 'Name a command.')
     .strict()
     .version(version)
