@@ -47,6 +47,8 @@ export interface ForwardTotals {
 export interface OpenPinhole {
   /** Address and port that the expected peer must connect to, before any translation for announcing. */
   readonly at: Endpoint
+  /** What comes through is forwarded to its target by the kernel: `forwarded` follows, never `connected`. */
+  readonly inKernel: boolean
 }
 
 /** A pool's figures for metrics and the status page. */

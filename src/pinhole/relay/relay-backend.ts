@@ -115,7 +115,7 @@ export class RelayBackend implements PinholeBackend {
         return
       }
       this.#wait({ request, events, lease, gate, deadlineMs: now() + request.timeoutMs }, handle)
-      opened(null, { at: { address: request.local, port: lease.port } })
+      opened(null, { at: { address: request.local, port: lease.port }, inKernel: false })
     })
   }
 

@@ -1,0 +1,85 @@
+// The backend whose pinholes are elements of tables in the kernel: bytes never enter this process. What the
+// kernel cannot do (a conversion, two address families, somebody on this machine) is relayed, through a hole that
+// admits the same one peer, once.
+
+import { familyOf } from '../../ftp/addresses.ts'
+import type {
+  BackendName,
+  PinholeBackend,
+  PinholeEvents,
+  PinholeHandle,
+  PinholeRequest,
+  PoolUse,
+} from '../backend.ts'
+import { ForwardedHole, type ForwardRequest } from './forwarded-hole.ts'
+import type { HoleContext, LivingHole, Opened } from './hole.ts'
+import { RelayedHole } from './relayed-hole.ts'
+
+/** What the backend needs beside what its holes need. */
+export interface NftablesBackendParts extends Omit<HoleContext, 'ended'> {
+  /** False: everything is relayed, and the elements only claim connections and admit them. */
+  readonly forward: boolean
+  /** Gives back sockets, subscriptions and libraries. */
+  readonly release: () => void
+  /** Where the holes that live are kept, for `restoreTables`. */
+  readonly holes: Set<LivingHole>
+}
+
+/** Made by `createNftablesBackend`. */
+export class NftablesBackend implements PinholeBackend {
+  readonly name: BackendName
+  readonly #parts: NftablesBackendParts
+  readonly #context: HoleContext
+
+  constructor(parts: NftablesBackendParts) {
+    this.name = parts.forward ? 'nftables' : parts.relay.name
+    this.#parts = parts
+    this.#context = { ...parts, ended: (hole) => parts.holes.delete(hole) }
+  }
+
+  open(request: PinholeRequest, events: PinholeEvents, opened: Opened): PinholeHandle {
+    const { holes } = this.#parts
+    if (this.#canForward(request)) {
+      const hole = ForwardedHole.open(this.#context, request, events, opened)
+      if (hole === null) return nothingToClose
+      holes.add(hole)
+      return hole
+    }
+    const hole = new RelayedHole(this.#context, request, events, opened)
+    holes.add(hole)
+    hole.open()
+    return hole
+  }
+
+  async closeAll(): Promise<void> {
+    const { holes, transactions, relay } = this.#parts
+    for (const hole of [...holes]) hole.close()
+    transactions.flush()
+    await relay.closeAll()
+  }
+
+  use(): readonly PoolUse[] {
+    return this.#parts.relay.use()
+  }
+
+  /**
+   * Closes every pinhole and lets go of the kernel. The tables stay, empty: established connections need the
+   * NAT hooks that come with them. `ftp-alg firewall --remove` takes them away.
+   */
+  async stop(): Promise<void> {
+    await this.closeAll()
+    this.#parts.release()
+  }
+
+  #canForward(request: PinholeRequest): request is ForwardRequest {
+    const { target, expect, source, local } = request
+    if (!this.#parts.forward || target === null) return false
+    const family = familyOf(local)
+    const isOneFamily = [target.address, expect, source ?? expect].every((each) => familyOf(each) === family)
+    // Packets from and to this machine itself do not pass the hooks where they would be translated.
+    const { isOwnAddress } = this.#context
+    return isOneFamily && !isOwnAddress(expect) && !isOwnAddress(target.address)
+  }
+}
+
+const nothingToClose: PinholeHandle = { close: () => undefined }

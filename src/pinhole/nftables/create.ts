@@ -1,0 +1,122 @@
+import type { Side } from '../../engine/contract.ts'
+import { reachOf } from '../../ftp/addresses.ts'
+import { findFlow, listFlows } from '../../kernel/conntrack.ts'
+import { watchConntrack } from '../../kernel/conntrack-watch.ts'
+import { type Libc, loadLibc } from '../../kernel/libc.ts'
+import { NetlinkSocket } from '../../kernel/netlink-socket.ts'
+import { type Nft, openNft } from '../../kernel/nft.ts'
+import { changeElements } from '../../kernel/nft-elements.ts'
+import { requireNetAdmin } from '../../kernel/privilege.ts'
+import { ownAddressTowards } from '../../kernel/transparent.ts'
+import type { Observer } from '../../observe/observer.ts'
+import type { PinholeBackend } from '../backend.ts'
+import type { PortPool } from '../port-pool.ts'
+import { NftablesBackend } from './backend.ts'
+import type { TheirSets } from './elements.ts'
+import { ForwardedFlows } from './flows.ts'
+import type { LivingHole } from './hole.ts'
+import { DEFAULT_MARK, pinholeTables } from './table.ts'
+import { checkTheirSets } from './their-sets.ts'
+import { ElementTransactions } from './transactions.ts'
+
+export interface NftablesBackendOptions {
+  /** Carries what the kernel cannot. Works on the same pools. */
+  readonly relay: PinholeBackend
+  /** The same pool twice where one range serves both sides. */
+  readonly pools: Readonly<Record<Side, PortPool>>
+  /** Milliseconds on a clock that never goes back. */
+  readonly now: () => number
+  readonly log: Observer['log']
+  /** The conntrack mark of everything let through; default 0xf7. */
+  readonly mark?: number
+  /** Sets of the administrator's own to which we add who is let through. */
+  readonly theirs?: TheirSets
+  /**
+   * False relays every byte: for `pinholes.backend: relay` behind interception, where elements only bring data
+   * connections to us and through the firewall. Default true.
+   */
+  readonly forward?: boolean
+  /**
+   * `install` (default) makes the tables, empty; `present` uses what another process of ours made, as the workers
+   * of one machine must.
+   */
+  readonly tables?: 'install' | 'present'
+}
+
+/**
+ * Puts our tables into the kernel, empty, and gives the backend that fills them.
+ *
+ * Errors: PRIVILEGE_MISSING, KERNEL_FEATURE_MISSING (both exit 3), CONFIG_INVALID for a set that cannot be used.
+ */
+export async function createNftablesBackend(options: NftablesBackendOptions): Promise<NftablesBackend> {
+  requireNetAdmin('pinholes.backend: nftables')
+  const {
+    mark = DEFAULT_MARK,
+    theirs = { ip: null, ip6: null },
+    forward = true,
+    tables = 'install',
+  } = options
+  const libc = await loadLibc()
+  const nft = await openNft()
+  checkTheirSets(nft, theirs)
+  if (tables === 'install') nft.run(pinholeTables(mark), 'KERNEL_FEATURE_MISSING')
+
+  const socket = new NetlinkSocket(libc)
+  const holes = new Set<LivingHole>()
+  const change = (changes: Parameters<typeof changeElements>[1]) =>
+    changeElements(socket, changes, 'PINHOLE_FAILED')
+  const restoreTables = () => {
+    const waiting = [...holes].flatMap((hole) => hole.elements())
+    const restored = restore(nft, mark) && (waiting.length === 0 || change(waiting).length === 0)
+    const outcome = restored ? `put back with ${waiting.length} elements` : 'cannot be put back'
+    options.log('warn', 'pinhole.tables_lost', `somebody removed our nftables tables: ${outcome}`, {
+      restored,
+      elements: waiting.length,
+    })
+    return restored
+  }
+  const flows = new ForwardedFlows({
+    find: (flow) => orElse(null, () => findFlow(socket, flow, 'RUNTIME_FAILED')),
+    list: () => orElse([], () => listFlows(socket, mark, 'RUNTIME_FAILED')),
+  })
+  const watch = watchConntrack(libc, mark, flows)
+  return new NftablesBackend({
+    transactions: new ElementTransactions({ change, restoreTables }),
+    flows,
+    theirs,
+    pools: options.pools,
+    relay: options.relay,
+    now: options.now,
+    ownAddressTowards: (peer) => ownAddressTowards(libc, peer),
+    isOwnAddress: (address) => isOwnAddress(libc, address),
+    warn: (event, message, fields) => options.log('warn', event, message, fields),
+    forward,
+    holes,
+    release: () => {
+      watch.close()
+      socket.close()
+      nft.close()
+    },
+  })
+}
+
+function restore(nft: Nft, mark: number): boolean {
+  return orElse(false, () => {
+    nft.run(pinholeTables(mark))
+    return true
+  })
+}
+
+/** Asked in the middle of other work: a kernel that does not answer must not end the process. */
+function orElse<Result>(instead: Result, ask: () => Result): Result {
+  try {
+    return ask()
+  } catch {
+    return instead
+  }
+}
+
+/** Whether packets to this address end on this machine: the routing table answers with the address itself. */
+function isOwnAddress(libc: Libc, address: string): boolean {
+  return reachOf(address) === 'loopback' || ownAddressTowards(libc, address) === address
+}

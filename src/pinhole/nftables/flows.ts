@@ -1,0 +1,93 @@
+// Connections that the kernel forwards through a pinhole: when they begin, when they end, how much they carried.
+
+import type { Endpoint } from '../../ftp/endpoints.ts'
+import type { Flow, FlowBytes, FlowReport } from '../../kernel/conntrack.ts'
+import type { ConntrackEvents } from '../../kernel/conntrack-watch.ts'
+
+export interface AwaitedFlow {
+  /** The connection is there and the kernel moves its bytes. */
+  readonly began: () => void
+  /** It is over; null when conntrack did not count or events were lost. */
+  readonly ended: (bytes: FlowBytes | null) => void
+}
+
+export interface FlowQuestions {
+  /** The counters of one connection now, or null. */
+  readonly find: (flow: Flow) => FlowReport | null
+  /** Every connection with our mark. */
+  readonly list: () => readonly FlowReport[]
+}
+
+/** Matches what conntrack reports with the pinholes that wait and the connections that run. */
+export class ForwardedFlows implements ConntrackEvents {
+  readonly #ask: FlowQuestions
+  readonly #awaited = new Map<string, AwaitedFlow>()
+  readonly #running = new Map<string, AwaitedFlow>()
+
+  constructor(ask: FlowQuestions) {
+    this.#ask = ask
+  }
+
+  /** Connections that are forwarded now. */
+  get running(): number {
+    return this.#running.size
+  }
+
+  /** Waits for one connection from `peer` to `at`. */
+  expect(peer: string, at: Endpoint, flow: AwaitedFlow): void {
+    this.#awaited.set(pinholeKey(peer, at), flow)
+  }
+
+  unexpect(peer: string, at: Endpoint): void {
+    this.#awaited.delete(pinholeKey(peer, at))
+  }
+
+  readonly began = ({ flow }: FlowReport): void => {
+    const key = pinholeKey(flow.from.address, flow.to)
+    const awaited = this.#awaited.get(key)
+    // Also marked, but not forwarded: what we relay, and what an earlier run of ours let through.
+    if (awaited === undefined) return
+    this.#awaited.delete(key)
+    this.#running.set(flowKey(flow), awaited)
+    awaited.began()
+  }
+
+  readonly closed = ({ flow }: FlowReport): void => {
+    if (this.#running.has(flowKey(flow))) this.#end(flow, this.#ask.find(flow)?.bytes ?? null)
+  }
+
+  readonly forgotten = ({ flow, bytes }: FlowReport): void => {
+    this.#end(flow, bytes)
+  }
+
+  /** Catches up: what is in conntrack's table and what is not decides. */
+  readonly lost = (): void => {
+    const reports = this.#ask.list()
+    const openReports = reports.filter(({ state }) => state === 'open')
+    // Closed ones may be of an earlier pinhole at the same place.
+    for (const report of openReports) this.began(report)
+    const open = new Set(openReports.map(({ flow }) => flowKey(flow)))
+    const counted = new Map(reports.map(({ flow, bytes }) => [flowKey(flow), bytes]))
+    for (const [key, running] of this.#running) {
+      if (open.has(key)) continue
+      this.#running.delete(key)
+      running.ended(counted.get(key) ?? null)
+    }
+  }
+
+  #end(flow: Flow, bytes: FlowBytes | null): void {
+    const key = flowKey(flow)
+    const running = this.#running.get(key)
+    if (running === undefined) return
+    this.#running.delete(key)
+    running.ended(bytes)
+  }
+}
+
+function pinholeKey(peer: string, { address, port }: Endpoint): string {
+  return `${peer}|${address}|${port}`
+}
+
+function flowKey({ from, to }: Flow): string {
+  return `${from.address}|${from.port}|${to.address}|${to.port}`
+}

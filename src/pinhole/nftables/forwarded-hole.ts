@@ -1,0 +1,150 @@
+import type { Endpoint } from '../../ftp/endpoints.ts'
+import type { FlowBytes } from '../../kernel/conntrack.ts'
+import type { ElementChange } from '../../kernel/nft-elements.ts'
+import type { PinholeEvents, PinholeRequest } from '../backend.ts'
+import type { PortLease } from '../port-pool.ts'
+import { type Hole, openHole, sweepHole } from './elements.ts'
+import { type HoleContext, type LivingHole, type Opened, removal, warnSwallowed, wasEntered } from './hole.ts'
+import { poolError } from './pool-error.ts'
+
+/** A request that the kernel can serve by itself. */
+export interface ForwardRequest extends PinholeRequest {
+  readonly target: Endpoint
+}
+
+/** `claimed`: somebody entered, conntrack has yet to tell. */
+type State = 'opening' | 'waiting' | 'claimed' | 'ended'
+
+/** A pinhole whose connection the kernel sends on to its target. */
+export class ForwardedHole implements LivingHole {
+  readonly #context: HoleContext
+  readonly #events: PinholeEvents
+  readonly #lease: PortLease
+  readonly #from: PinholeRequest['from']
+  readonly #hole: Hole
+  #state: State = 'opening'
+  #deadlineMs = 0
+  #timer: NodeJS.Timeout | null = null
+
+  /** Takes a port and queues the elements. Null, with `opened` called, when there is no port to take. */
+  static open(
+    context: HoleContext,
+    request: ForwardRequest,
+    events: PinholeEvents,
+    opened: Opened,
+  ): ForwardedHole | null {
+    const pool = context.pools[request.from]
+    const taken = pool.take({ peer: request.expect, client: request.client, nowMs: context.now() })
+    if (taken.ok) return new ForwardedHole(context, request, events, taken.lease, opened)
+    opened(poolError(taken.reason, request, pool), null)
+    return null
+  }
+
+  private constructor(
+    context: HoleContext,
+    request: ForwardRequest,
+    events: PinholeEvents,
+    lease: PortLease,
+    opened: Opened,
+  ) {
+    this.#context = context
+    this.#events = events
+    this.#lease = lease
+    this.#from = request.from
+    this.#hole = {
+      peer: request.expect,
+      at: { address: request.local, port: lease.port },
+      forward: request.target,
+      // A source equal to the peer needs no translation, and leaves the administrator's own to apply.
+      source: request.source === request.expect ? null : request.source,
+      timeoutMs: request.timeoutMs,
+      owner: request.owner,
+    }
+    context.transactions.submit(openHole(this.#hole, context.theirs), (result) => {
+      if (!result.ok) {
+        const wasClosed = this.#state === 'ended'
+        this.#end()
+        if (!wasClosed) opened(result.error, null)
+      } else if (this.#state === 'ended') {
+        this.#remove()
+      } else {
+        this.#wait()
+        opened(null, { at: this.#hole.at, inKernel: true })
+      }
+    })
+  }
+
+  close(): void {
+    if (this.#state === 'ended') return
+    const hasElements = this.#state !== 'opening'
+    this.#end()
+    if (hasElements) this.#remove()
+  }
+
+  elements(): readonly ElementChange[] {
+    if (this.#state !== 'waiting') return []
+    const timeoutMs = Math.max(0, this.#deadlineMs - this.#context.now())
+    return openHole({ ...this.#hole, timeoutMs }, this.#context.theirs)
+  }
+
+  #wait(): void {
+    const { peer, at, timeoutMs } = this.#hole
+    this.#state = 'waiting'
+    this.#deadlineMs = this.#context.now() + timeoutMs
+    this.#timer = setTimeout(() => this.#expire(), timeoutMs)
+    this.#context.flows.expect(peer, at, {
+      began: () => this.#used(),
+      ended: (bytes) => this.#events.forwardEnded(totalsOf(bytes)),
+    })
+  }
+
+  #used(): void {
+    // The kernel took `once` away; the maps are of no use to an established connection.
+    const { transactions, theirs } = this.#context
+    if (this.#state === 'waiting') transactions.submitLater(sweepHole(this.#hole, theirs))
+    this.#end()
+    this.#events.forwarded()
+  }
+
+  /** Nobody came, or somebody is just coming: the door's element tells. */
+  #expire(): void {
+    this.#state = 'claimed'
+    this.#context.transactions.submit(removal(this.#hole, this.#context.theirs), (result) => {
+      if (this.#state !== 'claimed') return
+      if (!wasEntered(result)) {
+        this.#expired()
+        return
+      }
+      this.#timer = setTimeout(() => {
+        warnSwallowed(this.#context, this.#hole)
+        this.#expired()
+      }, CONNTRACK_DELAY_MS)
+    })
+  }
+
+  #expired(): void {
+    this.#end()
+    this.#events.expired()
+  }
+
+  #remove(): void {
+    this.#context.transactions.submit(removal(this.#hole, this.#context.theirs), () => undefined)
+  }
+
+  #end(): void {
+    if (this.#state === 'ended') return
+    this.#state = 'ended'
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    const { flows, pools, now, ended } = this.#context
+    flows.unexpect(this.#hole.peer, this.#hole.at)
+    pools[this.#from].release(this.#lease, now())
+    ended(this)
+  }
+}
+
+/** Conntrack's word may be in the socket when the timer fires; it is read well within this. */
+const CONNTRACK_DELAY_MS = 250
+
+function totalsOf(bytes: FlowBytes | null) {
+  return bytes === null ? null : { fromPeerBytes: bytes.sentBytes, toPeerBytes: bytes.receivedBytes }
+}

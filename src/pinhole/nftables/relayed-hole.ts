@@ -1,0 +1,131 @@
+import { AlgError } from '../../errors.ts'
+import type { ElementChange } from '../../kernel/nft-elements.ts'
+import type { PinholeEvents, PinholeHandle, PinholeRequest } from '../backend.ts'
+import { type Hole, openHole, sweepHole } from './elements.ts'
+import { type HoleContext, type LivingHole, type Opened, removal, warnSwallowed, wasEntered } from './hole.ts'
+
+/**
+ * A pinhole on a port that we listen on ourselves, admitted by the firewall for one peer, once. Where the peer
+ * is to connect to an address that is not ours, the kernel brings the connection to one that is.
+ */
+export class RelayedHole implements LivingHole {
+  readonly #context: HoleContext
+  readonly #request: PinholeRequest
+  readonly #events: PinholeEvents
+  readonly #opened: Opened
+  #handle: PinholeHandle | null = null
+  /** Set while the firewall has its elements. */
+  #hole: Hole | null = null
+  #deadlineMs = 0
+  #isEnded = false
+
+  constructor(context: HoleContext, request: PinholeRequest, events: PinholeEvents, opened: Opened) {
+    this.#context = context
+    this.#request = request
+    this.#events = events
+    this.#opened = opened
+  }
+
+  /** Listens, then admits. */
+  open(): void {
+    const { local, expect } = this.#request
+    const { isOwnAddress, ownAddressTowards } = this.#context
+    const own = isOwnAddress(local) ? local : ownAddressTowards(expect)
+    if (own === null) {
+      this.#end()
+      this.#opened(noRoute(this.#request), null)
+      return
+    }
+    const relayEvents: PinholeEvents = {
+      ...this.#events,
+      connected: (socket) => {
+        this.#sweep()
+        this.#end()
+        this.#events.connected(socket)
+      },
+      expired: () => this.#expired(),
+    }
+    const handle = this.#context.relay.open(
+      { ...this.#request, local: own },
+      relayEvents,
+      (error, pinhole) => {
+        if (pinhole === null) {
+          this.#end()
+          this.#opened(error, null)
+        } else if (!this.#isEnded) {
+          this.#admit(own, pinhole.at.port)
+        }
+      },
+    )
+    if (this.#isEnded) handle.close()
+    else this.#handle = handle
+  }
+
+  close(): void {
+    if (this.#isEnded) return
+    this.#handle?.close()
+    if (this.#hole !== null) this.#remove(this.#hole)
+    this.#end()
+  }
+
+  elements(): readonly ElementChange[] {
+    if (this.#hole === null || this.#isEnded) return []
+    const timeoutMs = Math.max(0, this.#deadlineMs - this.#context.now())
+    return openHole({ ...this.#hole, timeoutMs }, this.#context.theirs)
+  }
+
+  #admit(own: string, port: number): void {
+    const { local, expect, timeoutMs, owner } = this.#request
+    const at = { address: local, port }
+    const forward = own === local ? null : { address: own, port }
+    const hole: Hole = { peer: expect, at, forward, source: null, timeoutMs, owner }
+    this.#context.transactions.submit(openHole(hole, this.#context.theirs), (result) => {
+      if (this.#isEnded) {
+        if (result.ok) this.#remove(hole)
+      } else if (result.ok) {
+        this.#hole = hole
+        this.#deadlineMs = this.#context.now() + timeoutMs
+        this.#opened(null, { at, inKernel: false })
+      } else {
+        this.#handle?.close()
+        this.#end()
+        this.#opened(result.error, null)
+      }
+    })
+  }
+
+  #expired(): void {
+    const hole = this.#hole
+    this.#end()
+    if (hole !== null) {
+      const { transactions, theirs } = this.#context
+      transactions.submit(removal(hole, theirs), (result) => {
+        if (wasEntered(result)) warnSwallowed(this.#context, hole)
+      })
+    }
+    this.#events.expired()
+  }
+
+  /** The right peer is here and took the door's element with it. */
+  #sweep(): void {
+    const { transactions, theirs } = this.#context
+    if (this.#hole !== null) transactions.submitLater(sweepHole(this.#hole, theirs))
+  }
+
+  #remove(hole: Hole): void {
+    this.#context.transactions.submit(removal(hole, this.#context.theirs), () => undefined)
+  }
+
+  #end(): void {
+    if (this.#isEnded) return
+    this.#isEnded = true
+    this.#hole = null
+    this.#context.ended(this)
+  }
+}
+
+function noRoute({ expect, local }: PinholeRequest): AlgError {
+  return new AlgError('PINHOLE_FAILED', `no route to ${expect}, which should connect to ${local}`, {
+    context: { expect, local },
+  })
+}

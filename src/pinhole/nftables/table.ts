@@ -1,0 +1,100 @@
+// Our own tables, one for each family. They hold pinholes and nothing else: what brings control connections to us
+// stands in another table (cli/firewall) that we never touch while running.
+
+import type { Family } from '../../ftp/addresses.ts'
+import type { SetName } from '../../kernel/nft-elements.ts'
+
+/** The conntrack mark of everything that comes through a pinhole, unless the configuration names another. */
+export const DEFAULT_MARK = 0xf7
+
+export const TABLE = 'ftp_alg'
+
+/** The sets of one family; all three have the same key: peer address, local address, local port. */
+export interface PinholeSets {
+  readonly once: SetName
+  readonly forward: SetName
+  readonly source: SetName
+}
+
+export const pinholeSets: Readonly<Record<Family, PinholeSets>> = {
+  4: setsOf('ip'),
+  6: setsOf('ip6'),
+}
+
+/**
+ * The table of a family, emptied if it was there: one transaction that leaves nothing of an earlier run and never
+ * a moment without NAT hooks, on which connections of that run depend.
+ *
+ * ```
+ * add table ip ftp_alg
+ * delete table ip ftp_alg
+ * table ip ftp_alg {
+ *   # Who may still come: a connection takes its element away, so a pinhole works once.
+ *   set once     { type ipv4_addr . ipv4_addr . inet_service; size 131072; flags dynamic,timeout; }
+ *   # Where the kernel sends it, and whose address the target sees. Absent for what we relay ourselves.
+ *   map forward  { type ipv4_addr . ipv4_addr . inet_service : ipv4_addr . inet_service; size 131072; flags timeout; }
+ *   map source   { type ipv4_addr . ipv4_addr . inet_service : ipv4_addr; size 131072; flags timeout; }
+ *   # Before anybody's dstnat. The mark is conntrack's: a packet mark may belong to policy routing.
+ *   chain claim {
+ *     type filter hook prerouting priority -110; policy accept;
+ *     ct state new ip saddr . ip daddr . tcp dport @once ct mark set 0xf7 delete @once { ip saddr . ip daddr . tcp dport }
+ *   }
+ *   chain pre {
+ *     type nat hook prerouting priority -105; policy accept;
+ *     ct mark 0xf7 dnat ip to ip saddr . ip daddr . tcp dport map @forward
+ *   }
+ *   chain post {
+ *     type nat hook postrouting priority 95; policy accept;
+ *     ct mark 0xf7 meta l4proto tcp snat ip to ct original ip saddr . ct original ip daddr . ct original proto-dst map @source
+ *   }
+ *   # Nothing jumps here. A rule that asks for bytes makes the kernel count them (nf_conntrack_acct).
+ *   chain count {
+ *     ct bytes 0
+ *   }
+ * }
+ * ```
+ */
+export function pinholeTable(family: Family, mark: number): string {
+  const ip = family === 4 ? 'ip' : 'ip6'
+  const address = family === 4 ? 'ipv4_addr' : 'ipv6_addr'
+  const key = `${address} . ${address} . inet_service`
+  const packet = `${ip} saddr . ${ip} daddr . tcp dport`
+  const original = `ct original ${ip} saddr . ct original ${ip} daddr . ct original proto-dst`
+  const ours = `ct mark 0x${mark.toString(16)}`
+  return `add table ${ip} ${TABLE}
+delete table ${ip} ${TABLE}
+table ${ip} ${TABLE} {
+  set once { type ${key}; size ${SIZE}; flags dynamic,timeout; }
+  map forward { type ${key} : ${address} . inet_service; size ${SIZE}; flags timeout; }
+  map source { type ${key} : ${address}; size ${SIZE}; flags timeout; }
+  chain claim {
+    type filter hook prerouting priority -110; policy accept;
+    ct state new ${packet} @once ct mark set 0x${mark.toString(16)} delete @once { ${packet} }
+  }
+  chain pre {
+    type nat hook prerouting priority -105; policy accept;
+    ${ours} dnat ${ip} to ${packet} map @forward
+  }
+  chain post {
+    type nat hook postrouting priority 95; policy accept;
+    ${ours} meta l4proto tcp snat ${ip} to ${original} map @source
+  }
+  chain count {
+    ct bytes 0
+  }
+}
+`
+}
+
+/** Both families in one transaction. */
+export function pinholeTables(mark: number): string {
+  return pinholeTable(4, mark) + pinholeTable(6, mark)
+}
+
+/** Elements a set may hold; each pinhole is one in each set. */
+const SIZE = 131_072
+
+function setsOf(family: 'ip' | 'ip6'): PinholeSets {
+  const named = (set: string): SetName => ({ family, table: TABLE, set })
+  return { once: named('once'), forward: named('forward'), source: named('source') }
+}

@@ -1,0 +1,145 @@
+// All the changes of one turn of the event loop go to the kernel in one transaction.
+
+import { AlgError } from '../../errors.ts'
+import { EEXIST, ENOENT, errnoFailed } from '../../kernel/libc.ts'
+import type { ElementChange, ElementFailure } from '../../kernel/nft-elements.ts'
+
+/** What became of one job. `gone`: elements it wanted to delete that were not there any more. */
+export type JobResult =
+  | { readonly ok: true; readonly gone: readonly ElementChange[] }
+  | { readonly ok: false; readonly error: AlgError }
+
+export interface TransactionOptions {
+  /** Carries out changes, all or none; see `changeElements`. */
+  readonly change: (changes: readonly ElementChange[]) => readonly ElementFailure[]
+  /**
+   * Our tables are gone: somebody ran `nft flush ruleset`. Puts them back, with every element that should be in
+   * them; false when it cannot.
+   */
+  readonly restoreTables: () => boolean
+}
+
+interface Job {
+  readonly changes: readonly ElementChange[]
+  readonly done: (result: JobResult) => void
+  /** What is still to be carried out. */
+  left: ElementChange[]
+  readonly gone: ElementChange[]
+}
+
+/** Gathers jobs and carries them out together; a job that fails takes no other down with it. */
+export class ElementTransactions {
+  readonly #options: TransactionOptions
+  #jobs: Job[] = []
+  #flush: NodeJS.Immediate | null = null
+  #later: NodeJS.Timeout | null = null
+
+  constructor(options: TransactionOptions) {
+    this.#options = options
+  }
+
+  /** Queues changes that belong together; `done` is called once, in the next phase of this turn. */
+  submit(changes: readonly ElementChange[], done: (result: JobResult) => void): void {
+    this.#jobs.push({ changes, done, left: [...changes], gone: [] })
+    this.#flush ??= setImmediate(() => this.flush())
+  }
+
+  /** Queues changes that are only tidying: they go with the next transaction, or alone after a moment. */
+  submitLater(changes: readonly ElementChange[]): void {
+    if (changes.length === 0) return
+    this.#jobs.push({ changes, done: () => undefined, left: [...changes], gone: [] })
+    if (this.#flush === null) this.#later ??= setTimeout(() => this.flush(), TIDY_MS)
+  }
+
+  /** Carries out everything queued, now. */
+  flush(): void {
+    if (this.#flush !== null) clearImmediate(this.#flush)
+    if (this.#later !== null) clearTimeout(this.#later)
+    this.#flush = null
+    this.#later = null
+    const jobs = this.#jobs
+    this.#jobs = []
+    for (let at = 0; at < jobs.length; ) {
+      let end = at
+      let size = 0
+      while (end < jobs.length && size < CHANGES_MAX) {
+        size += jobs[end]?.changes.length ?? 0
+        end += 1
+      }
+      this.#commit(jobs.slice(at, end))
+      at = end
+    }
+  }
+
+  /** One transaction; whatever made it fail is taken out and the rest tried again. */
+  #commit(jobs: readonly Job[], mayRestore = true): void {
+    let rest = jobs
+    let canRestore = mayRestore
+    while (rest.length > 0) {
+      let failures: readonly ElementFailure[]
+      try {
+        const changes = rest.flatMap((job) => job.left)
+        failures = changes.length === 0 ? [] : this.#options.change(changes)
+      } catch (error) {
+        for (const job of rest) job.done({ ok: false, error: asPinholeError(error) })
+        return
+      }
+      if (failures.length === 0) {
+        for (const { done, gone } of rest) done({ ok: true, gone })
+        return
+      }
+      if (canRestore && tablesAreGone(rest, failures)) {
+        canRestore = false
+        if (this.#options.restoreTables()) continue
+      }
+      rest = withoutFailures(rest, failures)
+    }
+  }
+}
+
+/** How long tidying waits for company. */
+const TIDY_MS = 20
+
+/** Below what one message to the kernel holds. */
+const CHANGES_MAX = 400
+
+/** Adding an element fails with ENOENT only for want of its set. */
+function tablesAreGone(jobs: readonly Job[], failures: readonly ElementFailure[]): boolean {
+  const changes = jobs.flatMap((job) => job.left)
+  return failures.some(({ index, errno }) => errno === ENOENT && changes[index]?.action === 'add')
+}
+
+/** Drops deletions of what is gone already, and ends the jobs that failed otherwise. */
+function withoutFailures(jobs: readonly Job[], failures: readonly ElementFailure[]): readonly Job[] {
+  const errnoAt = new Map(failures.map(({ index, errno }) => [index, errno]))
+  const rest: Job[] = []
+  let index = 0
+  for (const job of jobs) {
+    let error: AlgError | null = null
+    job.left = job.left.filter((change) => {
+      const errno = errnoAt.get(index)
+      index += 1
+      if (errno === undefined) return true
+      if (change.action === 'delete' && errno === ENOENT) job.gone.push(change)
+      else error ??= changeFailed(change, errno)
+      return false
+    })
+    if (error === null) rest.push(job)
+    else job.done({ ok: false, error })
+  }
+  return rest
+}
+
+function changeFailed({ action, set }: ElementChange, errno: number): AlgError {
+  const name = `${set.family} ${set.table} ${set.set}`
+  const call = `nft ${action} element ${name}`
+  const hint = errno === EEXIST ? ' (the same peer, address and port with another target)' : ''
+  const { message, context, code } = errnoFailed(errno, 'PINHOLE_FAILED', call)
+  return new AlgError(code, message + hint, { context })
+}
+
+function asPinholeError(error: unknown): AlgError {
+  if (error instanceof AlgError && error.code === 'PINHOLE_FAILED') return error
+  const message = error instanceof Error ? error.message : String(error)
+  return new AlgError('PINHOLE_FAILED', message, { cause: error })
+}
