@@ -1,0 +1,90 @@
+import type { Contestant } from './contestant.ts'
+import { enter } from './contestant.ts'
+import { describeInstrument, measureInstrument } from './instrument.ts'
+import type { Lab } from './lab/lab.ts'
+import type { Place } from './lab/place.ts'
+import type { Plan } from './plan.ts'
+import { describeMachine } from './report/machine.ts'
+import { writeReport } from './report/markdown.ts'
+import { summarize } from './report/summary.ts'
+import { judge } from './report/targets.ts'
+import { formatTable } from './report/terminal.ts'
+import { runMeasure, warmUp } from './runner.ts'
+import { direct } from './systems/direct.ts'
+
+export interface CompareOptions {
+  /** Write docs/benchmarks.md as well. */
+  readonly write: boolean
+  /** `npm run bench -- all --write`, for the page. */
+  readonly commandLine: string
+}
+
+/** Weighs the instrument, enters the systems, asks every question and prints each answer as it comes. */
+export async function compare(lab: Lab, plan: Plan, { write, commandLine }: CompareOptions): Promise<void> {
+  const startedAt = Date.now()
+  const [groundPlace, ...places] = lab.places
+  if (groundPlace === undefined) throw new Error('the lab has no place')
+  const ground = await enter(lab, direct, groundPlace)
+  if ('refusal' in ground) throw new Error(`the load client cannot reach the load server: ${ground.refusal}`)
+  const instrument = await measureInstrument(lab, ground, Math.min(3, plan.rounds))
+  say(describeInstrument(instrument))
+
+  const { contestants, refusals } = await enterAll(lab, plan, places)
+  const titles = new Map(contestants.map(({ system }) => [system.id, system.title]))
+  const tables = []
+  for (const measure of plan.measures) {
+    const table = summarize(await runMeasure(lab, measure, contestants, plan.rounds))
+    if (table.rows.length === 0) continue
+    tables.push(table)
+    say(formatTable(table, titles))
+  }
+  const verdicts = judge(tables, titles)
+  for (const { met, sentence } of verdicts) say(`${met ? 'met     ' : 'NOT MET '} ${sentence}`)
+  say(
+    `\n${plan.rounds} rounds in ${Math.round((Date.now() - startedAt) / 1000)} s; CPU by ${lab.cpuMethod}; ratios in brackets refer to the first of Squid, nf_nat_ftp, HAProxy that took part.`,
+  )
+  if (write) {
+    const files = writeReport({
+      tables,
+      verdicts,
+      instrument,
+      systems: contestants.map(({ system, version }) => ({ id: system.id, title: system.title, version })),
+      refusals,
+      machine: describeMachine(),
+      rounds: plan.rounds,
+      cpuMethod: lab.cpuMethod,
+      command: commandLine,
+    })
+    say(`wrote ${files.join(', ')}`)
+  }
+}
+
+/** Those that cannot take part are named and left out. */
+async function enterAll(
+  lab: Lab,
+  plan: Plan,
+  places: readonly Place[],
+): Promise<{ readonly contestants: Contestant[]; readonly refusals: string[] }> {
+  const systems = plan.systems.filter(
+    ({ id, role }) => lab.kind === 'namespace' || role === 'ftp-alg' || id === 'naive',
+  )
+  const contestants: Contestant[] = []
+  const refusals: string[] = []
+  for (const [i, system] of systems.entries()) {
+    const place = places[i]
+    if (place === undefined) continue
+    const entry = await enter(lab, system, place)
+    if ('refusal' in entry) {
+      refusals.push(`${system.title} was not measured: ${entry.refusal}`)
+      say(`${refusals.at(-1)}\n`)
+    } else {
+      contestants.push(entry)
+      await warmUp(lab, entry)
+    }
+  }
+  return { contestants, refusals }
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`)
+}

@@ -1,0 +1,169 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Job, ResultOf } from '../load/jobs.ts'
+import type { ServerListener } from '../load/server.ts'
+import { closeAccounts, openAccount, removeStaleGroups } from './accounting.ts'
+import type { Child } from './child.ts'
+import { killAllChildren, startChild, stopAllChildren, within } from './child.ts'
+import type { Network } from './network.ts'
+import { createNetwork } from './network.ts'
+import type { Place } from './place.ts'
+import { makePlaces } from './places.ts'
+
+/** The ground on which everything runs: places for systems, the load server, and load clients on demand. */
+export interface Lab {
+  readonly kind: Place['kind']
+  /** Why it is loopback; null when it is not. */
+  readonly reason: string | null
+  readonly places: readonly Place[]
+  /** How CPU time is found out: `cgroup v1 cpuacct`. */
+  readonly cpuMethod: string
+  /** Of the load server, since it began. */
+  serverCpuSeconds(): number
+  /** Runs one job of the load client to its end; rejects when it does not end in time. */
+  run<J extends Job>(job: J): Promise<ResultOf[J['kind']]>
+  /** The same for a job that holds on to something after its result, until `release()`. */
+  hold<J extends Job>(job: J): Promise<Held<ResultOf[J['kind']]>>
+  close(): Promise<void>
+}
+
+export interface Held<R> {
+  readonly result: R
+  release(): Promise<void>
+}
+
+/** No single job takes longer than this. */
+const longestJobMs = 120_000
+
+const clientProgram = fileURLToPath(new URL('../load/client.js', import.meta.url))
+const serverProgram = fileURLToPath(new URL('../load/server.js', import.meta.url))
+
+export async function openLab(howMany: number): Promise<Lab> {
+  const scratch = mkdtempSync(join(tmpdir(), 'ftp-alg-bench-'))
+  // Peers that drop root read their configuration here.
+  chmodSync(scratch, 0o755)
+  process.once('exit', killAllChildren)
+  const ground = await openGround()
+  const { network, reason } = ground
+  const close = async (): Promise<void> => {
+    await stopAllChildren()
+    await network?.remove()
+    closeAccounts()
+    rmSync(scratch, { recursive: true, force: true })
+  }
+  const account = openAccount('client')
+  const start = (job: Job): Child =>
+    startChild({
+      program: process.execPath,
+      args: [clientProgram, JSON.stringify(job)],
+      namespace: network?.client ?? null,
+      account,
+      workingDirectory: scratch,
+      logFile: join(scratch, 'client.log'),
+      stdout: 'pipe',
+    })
+  try {
+    const places = await makePlaces(howMany, network, scratch)
+    const server = await startServer(places, { namespace: network?.server ?? null, scratch })
+    return {
+      kind: network === null ? 'loopback' : 'namespace',
+      reason,
+      places,
+      cpuMethod: account.method,
+      serverCpuSeconds: server.cpuSeconds,
+      run: async (job) => {
+        const client = start(job)
+        try {
+          return await resultOf(client, job)
+        } finally {
+          await client.stop()
+        }
+      },
+      hold: (job) => hold(start(job), job),
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+interface Ground {
+  readonly network: Network | null
+  readonly reason: string | null
+}
+
+async function openGround(): Promise<Ground> {
+  if (process.platform !== 'linux')
+    return { network: null, reason: `no network namespaces on ${process.platform}` }
+  if (process.getuid?.() !== 0) return { network: null, reason: 'network namespaces need root' }
+  try {
+    removeStaleGroups()
+    return { network: await createNetwork(), reason: null }
+  } catch (error) {
+    return { network: null, reason: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+async function hold<J extends Job>(client: Child, job: J): Promise<Held<ResultOf[J['kind']]>> {
+  const release = async (): Promise<void> => {
+    client.process.stdin?.end()
+    await within(5000, client.exited)
+    await client.stop()
+  }
+  try {
+    return { result: await resultOf(client, job), release }
+  } catch (error) {
+    await release()
+    throw error
+  }
+}
+
+async function startServer(
+  places: readonly Place[],
+  { namespace, scratch }: { readonly namespace: string | null; readonly scratch: string },
+): Promise<{ readonly cpuSeconds: () => number }> {
+  const listeners = places.flatMap((place): ServerListener[] => [
+    { at: place.upstream },
+    {
+      at: place.upstreamForRelays,
+      announce: place.listen.address,
+      passivePorts: { first: place.dataPorts.first, last: place.dataPorts.first + 199 },
+    },
+  ])
+  const account = openAccount('server')
+  const server = startChild({
+    program: process.execPath,
+    args: [serverProgram, JSON.stringify({ listeners })],
+    namespace,
+    account,
+    workingDirectory: scratch,
+    logFile: join(scratch, 'server.log'),
+    stdout: 'pipe',
+  })
+  const line = await within(10_000, firstLineOf(server))
+  if (line !== 'ready') throw new Error(`the load server is not ready: ${server.logTail()}`)
+  return { cpuSeconds: () => account.cpuSeconds(server.pid) }
+}
+
+async function resultOf<J extends Job>(client: Child, { kind }: J): Promise<ResultOf[J['kind']]> {
+  const line = await within(longestJobMs, firstLineOf(client))
+  if (line === null) throw new Error(`a ${kind} job took longer than ${longestJobMs / 1000} s`)
+  // Printed by our own load client for this very kind of job.
+  if (line.startsWith('{')) return JSON.parse(line) as ResultOf[J['kind']]
+  throw new Error(`the load client gave no result for a ${kind} job: ${client.logTail()}`)
+}
+
+/** Empty when the child ends without a line. */
+function firstLineOf(child: Child): Promise<string> {
+  return new Promise((resolve) => {
+    let text = ''
+    child.process.stdout?.setEncoding('utf8').on('data', (part: string) => {
+      text += part
+      if (text.includes('\n')) resolve(text.slice(0, text.indexOf('\n')))
+    })
+    child.exited.then(() => resolve(text))
+  })
+}

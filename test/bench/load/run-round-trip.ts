@@ -1,0 +1,62 @@
+import type { Wire } from '../wire/wire.ts'
+import { FtpClient } from './ftp-client.ts'
+import type { RoundTripJob, RoundTripResult } from './jobs.ts'
+import { Failures } from './jobs.ts'
+import { Samples } from './samples.ts'
+
+const smallFileBytes = 1000
+
+export async function runRoundTrip(
+  wire: Wire,
+  { target, noops, transfers }: RoundTripJob,
+): Promise<RoundTripResult> {
+  const failures = new Failures()
+  const [noop, passive, firstByte] = [new Samples(), new Samples(), new Samples()]
+  let isOver = false
+  const client = new FtpClient(wire, {
+    target: target.at,
+    user: target.user,
+    onFailure: (reason) => {
+      failures.add(reason)
+      isOver = true
+    },
+  })
+
+  const finish = (): void => {
+    isOver = true
+  }
+  const askNoop = (left: number): void => {
+    if (left === 0) {
+      transfer(transfers)
+      return
+    }
+    const askedAt = performance.now()
+    client.noop(() => {
+      noop.add(performance.now() - askedAt)
+      askNoop(left - 1)
+    })
+  }
+  const transfer = (left: number): void => {
+    if (left === 0) {
+      client.quit(finish)
+      return
+    }
+    client.enterPassive(() =>
+      client.retrieve(smallFileBytes, () => {
+        const { marks } = client
+        passive.add(marks.passiveGivenAt - marks.passiveAskedAt)
+        firstByte.add(marks.firstByteAt - marks.transferAskedAt)
+        // Untimed, so that the next PASV does not wait for the tidying up after this transfer.
+        client.noop(() => transfer(left - 1))
+      }),
+    )
+  }
+  client.login(() => askNoop(noops))
+  await wire.run(() => isOver)
+  return {
+    noopMs: noop.quantiles(),
+    passiveMs: passive.quantiles(),
+    firstByteMs: firstByte.quantiles(),
+    failures: failures.byReason,
+  }
+}

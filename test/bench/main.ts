@@ -1,0 +1,46 @@
+// The benchmark: builds the lab, enters the systems, asks the questions, reports. See options.ts for the command line.
+
+import { compare } from './compare.ts'
+import { openLab } from './lab/lab.ts'
+import { parseOptions, usage } from './options.ts'
+import { makePlan } from './plan.ts'
+import { profileRelay } from './profile/profile.ts'
+
+const argv = process.argv.slice(2)
+if (argv.includes('--help') || argv.includes('-h')) {
+  process.stdout.write(usage)
+  process.exit(0)
+}
+const parsed = parseOptions(argv)
+if (!parsed.ok) quitWith(parsed.problem)
+const plan = makePlan(parsed.options)
+if ('problem' in plan) quitWith(plan.problem)
+
+const lab = await openLab(plan.systems.length + 1)
+const interrupted = async (): Promise<never> => {
+  process.stderr.write('\ninterrupted; tidying up\n')
+  await lab.close()
+  process.exit(130)
+}
+process.once('SIGINT', interrupted)
+process.once('SIGTERM', interrupted)
+try {
+  if (lab.reason !== null) say(`On loopback, with ftp-alg and the naive relay only: ${lab.reason}.\n`)
+  if (parsed.options.what === 'profile') await profileRelay(lab)
+  else
+    await compare(lab, plan, {
+      write: parsed.options.write,
+      commandLine: ['npm run bench --', ...argv].join(' '),
+    })
+} finally {
+  await lab.close()
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+function quitWith(problem: string): never {
+  process.stderr.write(`${problem}\n\n${usage}`)
+  process.exit(2)
+}

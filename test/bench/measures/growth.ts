@@ -1,0 +1,58 @@
+import { openFileLimit } from '../lab/child.ts'
+import type { Measure } from './measure.ts'
+import { pause, withCpu } from './measure.ts'
+
+const settlingMs = 1500
+const churnClients = 16
+
+/** What a session costs while `concurrent` others are logged in: flat, or something in there walks a list. */
+export function growthMeasure({
+  concurrent,
+  seconds,
+}: {
+  readonly concurrent: number
+  readonly seconds: number
+}): Measure {
+  return {
+    id: `growth-${concurrent}`,
+    name: 'growth',
+    title: `Growth, ${concurrent.toLocaleString('en')} concurrent sessions`,
+    method: `A fresh process; ${churnClients} clients make whole sessions while the others are logged in and silent.`,
+    metrics: [
+      { id: 'cpu', title: 'CPU per session', unit: 'ms', better: 'less' },
+      { id: 'rate', title: 'sessions/s', unit: '/s', better: 'more' },
+      { id: 'memory', title: 'memory per session', unit: 'kB', better: 'less' },
+    ],
+    suits: ({ system }) =>
+      system.suits.has('idle') &&
+      system.maxIdleSessions >= concurrent &&
+      concurrent * 2 + 500 < openFileLimit(),
+    async run(lab, contestant) {
+      const { target } = contestant
+      await contestant.restart()
+      // Brings the just-in-time compiler to the same state at every size.
+      await lab.run({
+        kind: 'sessions',
+        target,
+        clients: churnClients,
+        seconds: 1,
+        fileBytes: 1000,
+        perSecond: 0,
+      })
+      await pause(settlingMs)
+      const before = contestant.memoryKb()
+      const { result, release } = await lab.hold({ kind: 'idle', target, sessions: concurrent })
+      await pause(settlingMs)
+      const after = contestant.memoryKb()
+      const churn = await withCpu(contestant, () =>
+        lab.run({ kind: 'sessions', target, clients: churnClients, seconds, fileBytes: 1000, perSecond: 0 }),
+      )
+      await release()
+      const failures = { ...result.failures, ...churn.result.failures }
+      const { completed, inTime } = churn.result
+      if (completed === 0 || result.opened === 0) return { values: {}, failures }
+      const cpu = (1000 * churn.cpuSeconds) / completed
+      return { values: { cpu, rate: inTime / seconds, memory: (after - before) / result.opened }, failures }
+    },
+  }
+}

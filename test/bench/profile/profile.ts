@@ -1,0 +1,60 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { enter } from '../contestant.ts'
+import type { Lab } from '../lab/lab.ts'
+import { ftpAlg, ownDist } from '../systems/ftp-alg.ts'
+import type { CpuProfile, Spending } from './cpu-profile.ts'
+import { addUp } from './cpu-profile.ts'
+
+const seconds = 6
+const lines = 40
+/** Finer than V8's own thousand microseconds, coarse enough not to disturb. */
+const samplingIntervalUs = 250
+
+/** Loads ftp-alg with sessions under `--cpu-prof` and prints who took the time, by self and by total. */
+export async function profileRelay(lab: Lab): Promise<void> {
+  const place = lab.places[1] ?? lab.places[0]
+  if (place === undefined) throw new Error('the lab has no place')
+  const profiles = join(place.directory, 'profiles')
+  const nodeArgs = ['--cpu-prof', `--cpu-prof-dir=${profiles}`, `--cpu-prof-interval=${samplingIntervalUs}`]
+  const contestant = await enter(lab, ftpAlg({ nodeArgs }), place)
+  if ('refusal' in contestant) throw new Error(contestant.refusal)
+  const job = {
+    kind: 'sessions',
+    target: contestant.target,
+    clients: 16,
+    fileBytes: 1000,
+    perSecond: 0,
+  } as const
+  await lab.run({ ...job, seconds: 2 })
+  const before = contestant.cpuSeconds()
+  const { completed } = await lab.run({ ...job, seconds })
+  const cpu = contestant.cpuSeconds() - before
+  await contestant.stop()
+
+  const [file] = readdirSync(profiles).filter((name) => name.endsWith('.cpuprofile'))
+  if (file === undefined)
+    throw new Error(`no .cpuprofile in ${profiles}: ftp-alg did not end by itself on SIGTERM`)
+  // Written by V8 in the format of Profiler.Profile.
+  const profile = JSON.parse(readFileSync(join(profiles, file), 'utf8')) as CpuProfile
+  const spending = addUp(profile, (url) =>
+    url
+      .replace(/^file:\/\//, '')
+      .replace(`${ownDist}/`, '')
+      .replace(/^.*node_modules\//, ''),
+  )
+  process.stdout.write(
+    `${completed} sessions, ${((1000 * cpu) / completed).toFixed(2)} ms of CPU each (profiled, so dearer than they are)\n\n`,
+  )
+  process.stdout.write(`${format(spending, 'selfMs')}\n${format(spending, 'totalMs')}`)
+}
+
+function format({ spenders, busyMs }: Spending, by: 'selfMs' | 'totalMs'): string {
+  const title = by === 'selfMs' ? 'By self time' : 'By total time, with everything called'
+  const ordered = [...spenders].sort((a, b) => b[by] - a[by]).slice(0, lines)
+  const rows = ordered.map(({ name, selfMs, totalMs }) => {
+    const percent = (value: number): string => `${((100 * value) / busyMs).toFixed(1)} %`.padStart(7)
+    return `${percent(selfMs)} ${percent(totalMs)}  ${name}`
+  })
+  return `${title} (of ${(busyMs / 1000).toFixed(1)} s busy)\n   self   total\n${rows.join('\n')}\n`
+}

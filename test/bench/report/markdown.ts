@@ -1,0 +1,135 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { InstrumentCost } from '../instrument.ts'
+import { drawCharts } from './charts.ts'
+import { formatNumber, formatRatio } from './number.ts'
+import type { Table } from './summary.ts'
+import { ratioOf } from './summary.ts'
+import type { Verdict } from './targets.ts'
+
+export interface Report {
+  readonly tables: readonly Table[]
+  readonly verdicts: readonly Verdict[]
+  readonly instrument: InstrumentCost
+  readonly systems: readonly { readonly id: string; readonly title: string; readonly version: string }[]
+  /** Sentences on who is missing and why. */
+  readonly refusals: readonly string[]
+  readonly machine: string
+  readonly rounds: number
+  readonly cpuMethod: string
+  /** `npm run bench -- all --write` */
+  readonly command: string
+}
+
+/** The checkout; the compiled benchmark lies in .cache/bench/bench/report. */
+const repository = fileURLToPath(new URL('../../../../', import.meta.url))
+
+/** Writes docs/benchmarks.md and docs/benchmarks/*.svg; returns their names. */
+export function writeReport(report: Report): string[] {
+  const titles = new Map(report.systems.map(({ id, title }) => [id, title]))
+  const charts = drawCharts(report.tables, titles)
+  const directory = join(repository, 'docs', 'benchmarks')
+  mkdirSync(directory, { recursive: true })
+  for (const { name, svg } of charts) writeFileSync(join(directory, `${name}.svg`), svg)
+  writeFileSync(join(repository, 'docs', 'benchmarks.md'), compose(report, titles, charts))
+  return ['docs/benchmarks.md', ...charts.map(({ name }) => `docs/benchmarks/${name}.svg`)]
+}
+
+function compose(
+  report: Report,
+  titles: ReadonlyMap<string, string>,
+  charts: readonly { readonly name: string; readonly title: string }[],
+): string {
+  const { tables, verdicts, machine, rounds, cpuMethod, systems, refusals, command } = report
+  const sections = [
+    '# Benchmarks',
+    `This page is written by \`${command}\`. Every figure is a ratio between systems measured in turn, round after round, on one machine in one run; absolute values say more about the machine than about the programs and stand only in the last section.`,
+    charts.map(({ name, title }) => `![${title}](benchmarks/${name}.svg)`).join('\n\n'),
+    `## How it is measured
+
+Each system runs in a network namespace of its own, between the client's namespace and the server's, joined by veth pairs, so that what one system needs (connection tracking, NAT rules) costs the others nothing. All of them face the same load client and the same load server. Systems take turns within each round; a cell is the median of ${rounds} rounds (memory: one fresh process).
+
+CPU time is that of the system's whole process tree, threads and reaped children included (${cpuMethod}). Work that the kernel does on behalf of a connection is charged to whoever runs at that moment, for all systems alike. A session is: login, \`TYPE I\`, one passive \`RETR\` of 1 kB, \`QUIT\`. Every transfer is checked for its length, and each system's content is verified before it is measured.`,
+    `## The instrument
+
+${instrumentText(report.instrument)}`,
+    `## Systems
+
+Machine: ${machine}.
+
+${markdownTable(
+  ['system', 'version'],
+  systems.map(({ title, version }) => [title, version || '–']),
+)}${refusals.map((refusal) => `\n${refusal.split('\n')[0]}\n`).join('')}`,
+    '## Results',
+    ...tables.map((table) => ratioSection(table, titles)),
+    ...(verdicts.length === 0
+      ? []
+      : [
+          `## Targets\n\n${verdicts.map(({ met, sentence }) => `- ${met ? '✓' : '✗ **not met**:'} ${sentence}`).join('\n')}`,
+        ]),
+    `## Medians of this run
+
+Only for comparison with another run on the same machine.
+
+<details><summary>All values</summary>
+
+${tables.map((table) => valueSection(table, titles)).join('\n\n')}
+
+</details>`,
+    `## Run it yourself
+
+\`npm run bench\` compares the relay with Squid in about three minutes; \`npm run bench -- --help\` lists the rest. It needs root on Linux for the namespaces; the peers are taken from the system, or fetched as Debian packages into a cache. Without root it falls back to loopback, with ftp-alg and a naive relay only.`,
+  ]
+  return `${sections.join('\n\n')}\n`
+}
+
+function instrumentText(cost: InstrumentCost): string {
+  return `The load client and server are event loops over epoll(7). A download leaves the server by \`sendfile\` from memory and is dropped inside the client's kernel, so neither copies it. With nothing but a router between them they cost, in this run, ${cost.clientMsPerSession.toFixed(2)} ms (client) and ${cost.serverMsPerSession.toFixed(2)} ms (server) of CPU per session, ${Math.round(100 * cost.kernelShare)} % of it in the kernel's TCP stack, and ${cost.clientSecondsPerGb.toFixed(2)} s and ${cost.serverSecondsPerGb.toFixed(2)} s per GB; they reach ${formatNumber(cost.sessionsPerSecond)} sessions/s and ${formatNumber(cost.gigabytesPerSecond)} GB/s.`
+}
+
+function ratioSection(table: Table, titles: ReadonlyMap<string, string>): string {
+  const { title, method, metrics, rows, reference } = table
+  const base = reference === null ? '' : ` ${titles.get(reference) ?? reference} = 1.`
+  const header = [
+    '',
+    ...metrics.map(({ title, better }) => `${title} (${better === 'less' ? 'less' : 'more'} is better)`),
+  ]
+  const body = rows.map(({ systemId }) => [
+    titles.get(systemId) ?? systemId,
+    ...metrics.map(({ id }) => {
+      const ratio = reference === null ? null : ratioOf(table, id, { of: systemId, to: reference })
+      return ratio === null ? '–' : formatRatio(ratio)
+    }),
+  ])
+  const notes = rows.flatMap(({ systemId, failures }) =>
+    failures.slice(0, 2).map((failure) => `${titles.get(systemId) ?? systemId}: ${failure}.`),
+  )
+  return [`### ${title}`, `${method}${base}`, markdownTable(header, body), ...notes].join('\n\n')
+}
+
+function valueSection({ title, metrics, rows }: Table, titles: ReadonlyMap<string, string>): string {
+  const header = [
+    title,
+    ...metrics.map(({ title, unit }) => (title.includes('/s') ? title : `${title}, ${unit}`)),
+  ]
+  const body = rows.map(({ systemId, cells }) => [
+    titles.get(systemId) ?? systemId,
+    ...metrics.map(({ id }) => {
+      const cell = cells[id]
+      if (cell === undefined) return '–'
+      return cell.low === cell.high
+        ? formatNumber(cell.median)
+        : `${formatNumber(cell.median)} (${formatNumber(cell.low)}–${formatNumber(cell.high)})`
+    }),
+  ])
+  return markdownTable(header, body)
+}
+
+function markdownTable(header: readonly string[], body: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+  const rule = `|${header.map((_, i) => (i === 0 ? '---' : '---:')).join('|')}|`
+  return [line(header), rule, ...body.map(line)].join('\n')
+}

@@ -1,0 +1,74 @@
+import type { Metric } from '../measures/measure.ts'
+import type { Findings } from '../runner.ts'
+
+/** One metric of one system: the median of its rounds and how far they lay apart. */
+export interface Cell {
+  readonly median: number
+  readonly low: number
+  readonly high: number
+}
+
+/** A table: one measure, systems down, metrics across. */
+export interface Table {
+  readonly id: string
+  readonly title: string
+  readonly method: string
+  readonly metrics: readonly Metric[]
+  readonly rows: readonly Row[]
+  readonly reference: string | null
+}
+
+export interface Row {
+  readonly systemId: string
+  readonly cells: Readonly<Record<string, Cell>>
+  /** `['expected 226: "425 no route" (3×)']` */
+  readonly failures: readonly string[]
+}
+
+/** The system that ratios refer to, by preference. */
+const references = ['squid', 'nf_nat_ftp', 'haproxy', 'naive']
+
+export function summarize({ measure, readings }: Findings): Table {
+  const rows: Row[] = []
+  for (const [systemId, rounds] of readings) {
+    const cells: Record<string, Cell> = {}
+    for (const { id } of measure.metrics) {
+      const values = rounds.flatMap(({ values }) => values[id] ?? []).sort((a, b) => a - b)
+      const [low, high] = [values[0], values[values.length - 1]]
+      if (low !== undefined && high !== undefined) cells[id] = { median: medianOf(values), low, high }
+    }
+    rows.push({ systemId, cells, failures: failuresOf(rounds.map(({ failures }) => failures)) })
+  }
+  const present = rows.filter(({ cells }) => Object.keys(cells).length > 0).map(({ systemId }) => systemId)
+  const reference = references.find((id) => present.includes(id)) ?? present[0] ?? null
+  const { id, title, method, metrics } = measure
+  return { id, title, method, metrics, rows, reference }
+}
+
+/** Of a sorted list; the mean of the middle two when it is even. */
+export function medianOf(sorted: readonly number[]): number {
+  const middle = sorted.length / 2
+  const [below, above] = [sorted[Math.ceil(middle) - 1] ?? 0, sorted[Math.floor(middle)] ?? 0]
+  return (below + above) / 2
+}
+
+/** A value of `systemId` divided by the same of `otherId`; null when either is missing. */
+export function ratioOf(
+  table: Table,
+  metricId: string,
+  pair: { readonly of: string; readonly to: string },
+): number | null {
+  const median = (id: string): number | undefined =>
+    table.rows.find(({ systemId }) => systemId === id)?.cells[metricId]?.median
+  const [value, base] = [median(pair.of), median(pair.to)]
+  return value === undefined || base === undefined || base === 0 ? null : value / base
+}
+
+function failuresOf(rounds: readonly Readonly<Record<string, number>>[]): string[] {
+  const total = new Map<string, number>()
+  for (const failures of rounds) {
+    for (const [reason, count] of Object.entries(failures))
+      total.set(reason, (total.get(reason) ?? 0) + count)
+  }
+  return [...total].map(([reason, count]) => (count === 1 ? reason : `${reason} (${count}×)`))
+}

@@ -1,0 +1,54 @@
+import type { Contestant } from './contestant.ts'
+import type { Lab } from './lab/lab.ts'
+import type { Measure, Reading } from './measures/measure.ts'
+
+/** All readings of one measure, by system id, in the order of the rounds. */
+export interface Findings {
+  readonly measure: Measure
+  readonly readings: ReadonlyMap<string, readonly Reading[]>
+}
+
+/** Puts one question to all contestants in turn, and again, so that whatever disturbs the machine disturbs them alike. */
+export async function runMeasure(
+  lab: Lab,
+  measure: Measure,
+  contestants: readonly Contestant[],
+  rounds: number,
+): Promise<Findings> {
+  const readings = new Map<string, Reading[]>()
+  const suitable = contestants.filter((contestant) => measure.suits(contestant))
+  for (const { system } of suitable) readings.set(system.id, [])
+  for (let round = 0; round < Math.min(rounds, measure.rounds ?? rounds); round++) {
+    for (const contestant of suitable) {
+      showProgress(`${measure.title}: round ${round + 1}, ${contestant.system.title}`)
+      readings.get(contestant.system.id)?.push(await read(lab, measure, contestant))
+    }
+  }
+  showProgress('')
+  return { measure, readings }
+}
+
+/** Just-in-time compilers, caches and pools: nobody is measured cold. */
+export async function warmUp(lab: Lab, { target, system }: Contestant): Promise<void> {
+  if (system.suits.has('sessions')) {
+    await lab.run({ kind: 'sessions', target, clients: 16, seconds: 2, fileBytes: 1000, perSecond: 0 })
+  }
+  await lab.run({ kind: 'bulk', target, direction: 'down', streams: 1, bytes: 100_000_000 })
+  await lab.run({ kind: 'bulk', target, direction: 'up', streams: 1, bytes: 100_000_000 })
+}
+
+async function read(lab: Lab, measure: Measure, contestant: Contestant): Promise<Reading> {
+  try {
+    return await measure.run(lab, contestant)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    // A system that is stuck or dead gets a new process, so that the next question is a fair one.
+    await contestant.restart().catch(() => {})
+    return { values: {}, failures: { [reason]: 1 } }
+  }
+}
+
+/** One line that overwrites itself; nothing when nobody looks. */
+function showProgress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`)
+}

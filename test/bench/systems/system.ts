@@ -1,0 +1,64 @@
+import type { Account } from '../lab/accounting.ts'
+import type { Child, ChildOptions } from '../lab/child.ts'
+import { startChild } from '../lab/child.ts'
+import type { Place } from '../lab/place.ts'
+import type { Target } from '../load/jobs.ts'
+
+/** The questions that can be put to a system; see measures/. */
+export type MeasureName = 'sessions' | 'bulk' | 'parallel' | 'roundTrip' | 'pinhole' | 'idle' | 'growth'
+
+/** One thing to be measured: ftp-alg in some configuration, a peer, the kernel. */
+export interface System {
+  /** What users type: `squid`. */
+  readonly id: string
+  /** What the report says: `Squid ftp_port`. */
+  readonly title: string
+  readonly role: 'ftp-alg' | 'peer' | 'ground'
+  readonly needsNamespace: boolean
+  readonly suits: ReadonlySet<MeasureName>
+  /** Sessions beyond this number are refused by design, or take memory that the machine does not have. */
+  readonly maxIdleSessions: number
+  /** Finds, fetches or builds what is needed; called once. */
+  prepare(): Promise<Readiness>
+}
+
+export type Readiness =
+  | {
+      readonly ok: true
+      readonly version: string
+      readonly start: (place: Place, account: Account) => Promise<Started>
+    }
+  | { readonly ok: false; readonly reason: string }
+
+export interface Started {
+  readonly target: Target
+  /** Null when the work is done in the kernel. */
+  readonly child: Child | null
+}
+
+export const everyMeasure: ReadonlySet<MeasureName> = new Set([
+  'sessions',
+  'bulk',
+  'parallel',
+  'roundTrip',
+  'pinhole',
+  'idle',
+])
+
+/** Starts a program in a place, with its log in `<id>.log` there. */
+export function startIn(
+  place: Place,
+  account: Account,
+  what: Pick<ChildOptions, 'program' | 'args' | 'environment'> & { readonly name: string },
+): Child {
+  return startChild({
+    program: what.program,
+    args: what.args,
+    ...(what.environment === undefined ? {} : { environment: what.environment }),
+    namespace: place.namespace,
+    account,
+    workingDirectory: place.directory,
+    logFile: `${place.directory}/${what.name}.log`,
+    stdout: 'log',
+  })
+}
