@@ -1,27 +1,22 @@
 // The composition root: out of a configuration it builds backend, listeners and admin server, starts them together or
 // not at all, and stops them in the right order.
 
-import { randomInt } from 'node:crypto'
-import type { Socket } from 'node:net'
-import type { Config, ListenerConfig, PortRangeConfig } from './config/config.ts'
-import type { Side } from './engine/contract.ts'
+import type { Config, ListenerConfig } from './config/config.ts'
 import type { Endpoint } from './ftp/endpoints.ts'
+import type { Libc } from './kernel/libc.ts'
 import { Advertiser } from './net/advertise.ts'
+import { Dialer } from './net/dial.ts'
 import { Listener } from './net/listener.ts'
 import { Names } from './net/names.ts'
 import { isOwnAddress } from './net/own-addresses.ts'
+import { routeOf } from './net/route.ts'
 import { SessionRegistry } from './net/session-registry.ts'
 import type { SessionSetting } from './net/session-setting.ts'
-import { Upstreams, type UpstreamTarget } from './net/upstreams.ts'
+import { Upstreams } from './net/upstreams.ts'
 import type { Readiness } from './observe/admin/answers.ts'
 import { type AdminServer, createAdminServer } from './observe/admin.ts'
 import type { Recorder } from './observe/recorder.ts'
-import type { PinholeBackend } from './pinhole/backend.ts'
-import { PortPool } from './pinhole/port-pool.ts'
-import { RelayBackend } from './pinhole/relay/relay-backend.ts'
-
-/** A port rests this long before the same peer gets it again. */
-const QUARANTINE_MS = 2_000
+import { createBackend, type RunningBackend } from './pinhole/create-backend.ts'
 
 export interface AppOptions {
   readonly config: Config
@@ -37,12 +32,13 @@ export interface Started {
 export class App {
   readonly #observer: Recorder
   readonly #names: Names
-  readonly #backend: PinholeBackend
   readonly #registry: SessionRegistry
   readonly #listeners = new Map<string, Listener>()
   readonly #settings = new Map<string, SessionSetting>()
   readonly #bound: Endpoint[] = []
   #config: Config
+  #libc: Libc | null = null
+  #running: RunningBackend | null = null
   #admin: AdminServer | null = null
   #state: 'starting' | 'running' | 'draining' = 'starting'
 
@@ -50,15 +46,19 @@ export class App {
     this.#config = config
     this.#observer = observer
     this.#names = new Names(observer)
-    this.#backend = createRelayBackend(config, observer)
     this.#registry = new SessionRegistry(config.limits)
-    observer.poolsMeasuredBy(() => this.#backend.use())
+    observer.poolsMeasuredBy(() => this.#running?.backend.use() ?? [])
   }
 
-  /** Errors: `AlgError` LISTEN_FAILED, after everything that had started was stopped again. */
+  /**
+   * Errors: `AlgError` LISTEN_FAILED, PRIVILEGE_MISSING, KERNEL_FEATURE_MISSING, after everything that had started was
+   * stopped again.
+   */
   async start(): Promise<Started> {
     try {
-      this.#applySettings()
+      this.#libc = await this.#loadKernel()
+      this.#running = await createBackend(this.#config, this.#observer)
+      this.#applySettings(this.#running)
       await this.#resolveAdvertisedNames()
       const listeners = []
       for (const config of this.#config.listeners) {
@@ -82,7 +82,7 @@ export class App {
     this.#config = config
     this.#registry.limits = config.limits
     this.#observer.setLogLevel(config.log.level)
-    this.#applySettings()
+    if (this.#running !== null) this.#applySettings(this.#running)
     await this.#resolveAdvertisedNames()
   }
 
@@ -107,25 +107,37 @@ export class App {
     this.#state = 'draining'
     for (const listener of this.#listeners.values()) listener.stop()
     this.#registry.destroyAll()
-    await this.#backend.closeAll()
+    await this.#running?.stop()
+    this.#running = null
     await this.#admin?.stop()
     this.#admin = null
   }
 
-  #applySettings(): void {
+  /** What only Linux can do is required where something is intercepted, and welcome elsewhere (urgent data). */
+  async #loadKernel(): Promise<Libc | null> {
+    const { loadLibc } = await import('./kernel/libc.ts')
+    if (this.#config.listeners.some(({ intercept }) => intercept !== 'none')) return loadLibc()
+    return loadLibc().catch(() => null)
+  }
+
+  #applySettings({ backend }: RunningBackend): void {
     const { listeners, limits, policy, pinholes, dataPorts } = this.#config
+    const dialer = new Dialer(this.#libc)
     const upstreams = new Upstreams({
       names: this.#names,
+      dialer,
       isOwnListener: (endpoint) => this.#isOwnListener(endpoint),
       connectMs: limits.connectMs,
     })
-    for (const { name, upstreamMode, advertise } of listeners) {
+    for (const { name, upstreamMode, advertise, source } of listeners) {
       this.#settings.set(name, {
         upstreamMode,
         policy,
         limits,
         pinholeTimeoutMs: pinholes.timeoutMs,
-        backend: this.#backend,
+        backend,
+        dialer,
+        source,
         upstreams,
         advertise: {
           client: new Advertiser(advertise.clients, this.#names),
@@ -162,7 +174,14 @@ export class App {
       registry: this.#registry,
       observer: this.#observer,
       setting: () => this.#settingOf(name),
-      targetOf: (socket) => this.#targetOf(name, socket),
+      routeOf: (socket) => {
+        return routeOf(socket, {
+          listener: this.#listenerConfig(name),
+          libc: this.#libc,
+          isOwnListener: (endpoint) => this.#isOwnListener(endpoint),
+        })
+      },
+      ...(await this.#takeOver(config)),
     })
     const at = await listener.start()
     this.#listeners.set(name, listener)
@@ -188,8 +207,18 @@ export class App {
     return setting
   }
 
-  #targetOf(name: string, _socket: Socket): UpstreamTarget | null {
-    return this.#config.listeners.find((listener) => listener.name === name)?.upstream ?? null
+  #listenerConfig(name: string): ListenerConfig {
+    const config = this.#config.listeners.find((listener) => listener.name === name)
+    if (config === undefined) throw new Error(`no configuration for listener ${name}`)
+    return config
+  }
+
+  /** A tproxy listener takes connections to addresses that are not ours, which Node cannot ask for. */
+  async #takeOver({ intercept, listen }: ListenerConfig): Promise<{ readonly openFd?: () => number }> {
+    const libc = this.#libc
+    if (intercept !== 'tproxy' || libc === null) return {}
+    const { openTransparentListener } = await import('./kernel/transparent.ts')
+    return { openFd: () => openTransparentListener(libc, listen).fd }
   }
 
   /** A wildcard listener is reached at every address of the machine. */
@@ -203,24 +232,4 @@ export class App {
 
 function isWildcard(address: string): boolean {
   return address === '0.0.0.0' || address === '::'
-}
-
-function createRelayBackend({ dataPorts, limits }: Config, observer: Recorder): RelayBackend {
-  const now = () => performance.now()
-  const poolOf = ({ first, last }: PortRangeConfig) => {
-    const share = limits.pinholesPerClient ?? Math.ceil((last - first + 1) / 2)
-    return new PortPool({
-      first,
-      last,
-      quarantineMs: QUARANTINE_MS,
-      share,
-      random: (below) => randomInt(below),
-    })
-  }
-  const client = poolOf(dataPorts.client)
-  const pools: Record<Side, PortPool> = {
-    client,
-    server: dataPorts.shared ? client : poolOf(dataPorts.server),
-  }
-  return new RelayBackend({ pools, intruded: (intruder) => observer.pinholeIntruded(intruder), now })
 }

@@ -7,6 +7,7 @@ interface Row {
 }
 
 const COLUMN = 54
+const RECENT = 3
 
 /** Collects lines as they are seen and pairs each with what became of it on the other side. */
 export class Dialogue {
@@ -36,10 +37,9 @@ export class Dialogue {
   }
 
   #see(arrow: Row['arrow'], side: 'client' | 'server', line: string): void {
-    // A line belongs to the oldest row of its direction that lacks this side, unless it is a new exchange.
-    const open = this.#rows.findLast((row) => row.arrow === arrow && row[side] === null)
-    const isRecent = open !== undefined && this.#rows.indexOf(open) >= this.#rows.length - 3
-    if (isRecent) {
+    // What became of a line on the other side is seen soon: it belongs to the oldest recent row that lacks it.
+    const open = this.#rows.slice(-RECENT).find((row) => row.arrow === arrow && row[side] === null)
+    if (open !== undefined) {
       open[side] = line
       return
     }

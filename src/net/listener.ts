@@ -16,9 +16,15 @@ export interface ListenerOptions {
   readonly observer: Observer
   /** Read for each new session, so that a reload reaches the next one. */
   readonly setting: () => SessionSetting
-  /** Where this client wants to go; null when that cannot be found out. */
-  readonly targetOf: (socket: Socket) => UpstreamTarget | null
+  readonly routeOf: (socket: Socket) => Route
+  /** A listening descriptor to take over instead of binding `listen`; for interception. */
+  readonly openFd?: () => number
 }
+
+/** Where a client wants to go, or why it is turned away. */
+export type Route =
+  | { readonly target: UpstreamTarget; readonly assumed: string | null }
+  | { readonly refusal: RejectReason }
 
 /** Accepts control connections and makes sessions of them. */
 export class Listener {
@@ -41,7 +47,8 @@ export class Listener {
 
   /** Listens; resolves with the address and port in use. Errors: `AlgError` LISTEN_FAILED. */
   start(): Promise<Endpoint> {
-    const { address, port } = this.#options.listen
+    const { openFd, listen } = this.#options
+    const { address, port } = listen
     return new Promise((resolve, reject) => {
       const failed = (error: NodeJS.ErrnoException) => {
         reject(
@@ -52,7 +59,8 @@ export class Listener {
         )
       }
       this.#server.once('error', failed)
-      this.#server.listen({ host: address, port, backlog: 511 }, () => {
+      const at = openFd === undefined ? { host: address, port, backlog: 511 } : { fd: openFd() }
+      this.#server.listen(at, () => {
         this.#server.off('error', failed)
         this.#server.on('error', (error) => {
           // Accept failed (no file descriptors, say): the connection waits in the backlog.
@@ -74,7 +82,7 @@ export class Listener {
   }
 
   #accepted(socket: Socket): void {
-    const { name, registry, observer, setting, targetOf } = this.#options
+    const { name, registry, observer, setting, routeOf } = this.#options
     const client = { address: canonicalAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 }
     // Gone before we looked.
     if (client.address === '') {
@@ -83,17 +91,17 @@ export class Listener {
       return
     }
     const refusal = registry.refusal(client.address)
-    const target = refusal === null ? targetOf(socket) : null
-    if (refusal !== null || target === null) {
-      const reason = refusal ?? 'no_destination'
-      observer.sessionRejected({ listener: name, client, reason })
-      turnAway(socket, reason)
+    const route = refusal === null ? routeOf(socket) : { refusal }
+    if ('refusal' in route) {
+      observer.sessionRejected({ listener: name, client, reason: route.refusal })
+      turnAway(socket, route.refusal)
       return
     }
+    setting().dialer.keepUrgent(socket)
     const session = new Session({
       setting: setting(),
       socket,
-      target,
+      ...route,
       observer: observer.sessionOpened({ listener: name, client }),
       ended: (ended) => registry.remove(ended),
     })

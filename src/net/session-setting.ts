@@ -2,6 +2,7 @@ import type { PolicyConfig, UpstreamMode } from '../config/config.ts'
 import type { Side } from '../engine/contract.ts'
 import type { PinholeBackend } from '../pinhole/backend.ts'
 import type { Advertiser } from './advertise.ts'
+import type { Dialer } from './dial.ts'
 import type { Upstreams } from './upstreams.ts'
 
 /** What all sessions of one listener share. */
@@ -17,6 +18,9 @@ export interface SessionSetting {
   }
   readonly pinholeTimeoutMs: number
   readonly backend: PinholeBackend
+  readonly dialer: Dialer
+  /** Whose address the server sees. */
+  readonly source: 'proxy' | 'client'
   readonly upstreams: Upstreams
   readonly advertise: Readonly<Record<Side, Advertiser>>
   /** Added to a listening port when it is announced. */

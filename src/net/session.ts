@@ -8,9 +8,10 @@ import { canonicalAddress } from '../ftp/addresses.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
 import type { SessionObserver } from '../observe/observer.ts'
 import { ControlChannel, type ControlEvents } from './control-channel.ts'
-import { DataLegs } from './data-legs.ts'
 import { Deadlines } from './deadlines.ts'
 import { isOwnAddress } from './own-addresses.ts'
+import type { SessionAddresses } from './session-addresses.ts'
+import { SessionData } from './session-data.ts'
 import type { SessionSetting } from './session-setting.ts'
 import { type UpstreamAttempt, type UpstreamTarget, upstreamFailureOf } from './upstreams.ts'
 
@@ -19,18 +20,20 @@ export interface SessionOptions {
   /** The client's control connection, paused. */
   readonly socket: Socket
   readonly target: UpstreamTarget
+  /** The address the client believes to talk to, where that is not ours: the intercepted destination. */
+  readonly assumed: string | null
   readonly observer: SessionObserver
   /** Everything of the session is closed; called once. */
   readonly ended: (session: Session) => void
 }
 
-export class Session implements ControlEvents {
+export class Session implements ControlEvents, SessionAddresses {
   readonly #options: SessionOptions
   readonly #engine: ControlEngine
   readonly #client: ControlChannel
   readonly #clientAddress: string
-  readonly #data: DataLegs
   readonly #startedMs = performance.now()
+  #data: SessionData | null = null
   #server: ControlChannel | null = null
   #serverEndpoint: Endpoint | null = null
   #attempt: UpstreamAttempt | null = null
@@ -40,13 +43,12 @@ export class Session implements ControlEvents {
   #toClient = ''
   #toServer = ''
   readonly #deadlines: Deadlines
-  #dataBytes = 0
   /** Control connections that are not closed yet. */
   #open = 1
   #closeReason: CloseReason | null = null
 
   constructor(options: SessionOptions) {
-    const { setting, socket, observer, target } = options
+    const { setting, socket, target } = options
     this.#options = options
     this.#clientAddress = canonicalAddress(socket.remoteAddress ?? '')
     this.#deadlines = new Deadlines(setting.limits, this.#startedMs)
@@ -59,16 +61,6 @@ export class Session implements ControlEvents {
         maxRefusals: setting.limits.refusals,
       },
       isOwnAddress,
-    })
-    this.#data = new DataLegs({
-      observer,
-      backend: setting.backend,
-      pinholeTimeoutMs: setting.pinholeTimeoutMs,
-      connectMs: setting.limits.connectMs,
-      peer: (side) => this.#peerOf(side),
-      local: (side) => this.#localOf(side),
-      announce: (side, at) => this.#announce(side, at),
-      emit: (event) => this.#emit(event),
     })
     this.#client = new ControlChannel('client', socket, this)
     this.#connectUpstream(target)
@@ -92,24 +84,38 @@ export class Session implements ControlEvents {
   /** Ends everything at once. */
   destroy(): void {
     this.#close('drain')
-    this.#data.destroy()
+    this.#data?.destroy()
     this.#destroyControl()
   }
 
   /** Call about once a second with `performance.now()`: all of a session's timers are here. */
   sweep(nowMs: number): void {
-    this.#data.sweep(nowMs)
-    const dataBytes = this.#data.openBytes
-    if (dataBytes !== this.#dataBytes) {
-      this.#dataBytes = dataBytes
-      this.#deadlines.active(nowMs)
-    }
+    if (this.#data?.sweep(nowMs) === true) this.#deadlines.active(nowMs)
     for (let due = this.#deadlines.next(nowMs); due !== null; due = this.#deadlines.next(nowMs)) {
       if (due === 'linger') this.#destroyControl()
       else this.#emit({ type: 'timerFired', timer: due })
       // An idle session's data connections have not moved a byte either.
-      if (due === 'idle') this.#data.destroy()
+      if (due === 'idle') this.#data?.destroy()
     }
+  }
+
+  // Who is who.
+
+  peer(side: Side): string {
+    return side === 'client' ? this.#clientAddress : (this.#serverEndpoint?.address ?? '')
+  }
+
+  local(side: Side): string {
+    const { assumed, setting } = this.#options
+    if (side === 'client') return assumed ?? this.#client.localAddress
+    return setting.source === 'client' ? this.#clientAddress : (this.#server?.localAddress ?? '')
+  }
+
+  announce(side: Side, at: Endpoint): Endpoint {
+    const { advertise, announceOffset } = this.#options.setting
+    const own = canonicalAddress(at.address)
+    const address = advertise[side].addressFor({ peer: this.peer(side), own })
+    return { address, port: at.port + announceOffset[side] }
   }
 
   // What the control channels say.
@@ -162,7 +168,7 @@ export class Session implements ControlEvents {
     } catch (error) {
       this.#options.observer.failed(error)
       this.#close('error')
-      this.#data.destroy()
+      this.#data?.destroy()
       this.#destroyControl()
     } finally {
       this.#isHandling = false
@@ -180,16 +186,12 @@ export class Session implements ControlEvents {
         this.#options.observer.record(effect.record)
         break
       case 'openPinhole':
-        this.#data.openPinhole(effect.request)
+      case 'connectLeg':
+        this.#dataSide().carryOut(effect)
         break
       case 'closePinhole':
-        this.#data.closePinhole(effect.pinhole, effect.reason)
-        break
-      case 'connectLeg':
-        this.#data.connectLeg(effect)
-        break
       case 'closeChannel':
-        this.#data.closeChannel(effect.channel, effect.how)
+        this.#data?.carryOut(effect)
         break
       case 'pauseReading':
         this.#channel(effect.side)?.hold()
@@ -240,9 +242,11 @@ export class Session implements ControlEvents {
   }
 
   #connectUpstream(target: UpstreamTarget): void {
-    const { setting, observer } = this.#options
+    const { setting, observer, socket: client } = this.#options
     const startedMs = performance.now()
-    this.#attempt = setting.upstreams.connect(target, (error, connection) => {
+    const as =
+      setting.source === 'client' ? { address: this.#clientAddress, port: client.remotePort ?? 0 } : null
+    this.#attempt = setting.upstreams.connect({ target, as }, (error, connection) => {
       this.#attempt = null
       if (error !== null || connection === null) {
         const reason = upstreamFailureOf(error)
@@ -270,7 +274,7 @@ export class Session implements ControlEvents {
     this.#closeReason = reason
     this.#flush()
     this.#attempt?.cancel()
-    this.#data.sessionEnded()
+    this.#data?.sessionEnded()
     this.#client.end()
     this.#server?.end()
     this.#deadlines.set('linger', performance.now())
@@ -282,7 +286,7 @@ export class Session implements ControlEvents {
   }
 
   #finishWhenClosed(): void {
-    if (this.#open > 0 || this.#data.isOpen || this.#closeReason === null) return
+    if (this.#open > 0 || this.#data?.isOpen === true || this.#closeReason === null) return
     this.#open = Number.POSITIVE_INFINITY
     const { observer, ended } = this.#options
     observer.closed({ reason: this.#closeReason, durationMs: performance.now() - this.#startedMs })
@@ -293,18 +297,17 @@ export class Session implements ControlEvents {
     return side === 'client' ? this.#client : this.#server
   }
 
-  #peerOf(side: Side): string {
-    return side === 'client' ? this.#clientAddress : (this.#serverEndpoint?.address ?? '')
-  }
-
-  #localOf(side: Side): string {
-    return this.#channel(side)?.localAddress ?? ''
-  }
-
-  #announce(side: Side, at: Endpoint): Endpoint {
-    const { advertise, announceOffset } = this.#options.setting
-    const own = canonicalAddress(at.address)
-    const address = advertise[side].addressFor({ peer: this.#peerOf(side), own })
-    return { address, port: at.port + announceOffset[side] }
+  #dataSide(): SessionData {
+    const { setting, observer } = this.#options
+    this.#data ??= new SessionData({
+      observer,
+      backend: setting.backend,
+      pinholeTimeoutMs: setting.pinholeTimeoutMs,
+      connectMs: setting.limits.connectMs,
+      addresses: this,
+      connect: (side, to) => setting.dialer.dial({ to, from: this.local(side) }),
+      emit: (event) => this.#emit(event),
+    })
+    return this.#data
   }
 }

@@ -1,8 +1,9 @@
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { UpstreamFact, UpstreamFailure } from '../engine/contract.ts'
 import { AlgError } from '../errors.ts'
 import { parseAddress } from '../ftp/addresses.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
+import type { Dialer } from './dial.ts'
 import type { Names } from './names.ts'
 
 export interface UpstreamTarget {
@@ -10,8 +11,15 @@ export interface UpstreamTarget {
   readonly port: number
 }
 
+export interface UpstreamCall {
+  readonly target: UpstreamTarget
+  /** The client in whose name we connect, or null for ourselves. */
+  readonly as: Endpoint | null
+}
+
 export interface UpstreamsOptions {
   readonly names: Names
+  readonly dialer: Dialer
   /** Whether a connection to this endpoint would come back to ourselves. */
   readonly isOwnListener: (endpoint: Endpoint) => boolean
   readonly connectMs: number
@@ -49,9 +57,10 @@ export class Upstreams {
    *
    * Errors: `AlgError` UPSTREAM_IS_SELF or UPSTREAM_UNREACHABLE, whose context has `reason` (an `UpstreamFailure`).
    */
-  connect({ host, port }: UpstreamTarget, done: UpstreamDone): UpstreamAttempt {
-    const { names, isOwnListener, connectMs } = this.#options
-    const attempt = new Attempt({ port, isOwnListener, connectMs, done })
+  connect({ target, as }: UpstreamCall, done: UpstreamDone): UpstreamAttempt {
+    const { host, port } = target
+    const { names } = this.#options
+    const attempt = new Attempt({ ...this.#options, port, as, done })
     const literal = parseAddress(host)
     if (literal !== null) {
       attempt.start([literal])
@@ -98,7 +107,8 @@ export function upstreamFailureOf(error: unknown): UpstreamFailure {
   }
 }
 
-interface AttemptOptions extends Pick<UpstreamsOptions, 'isOwnListener' | 'connectMs'> {
+interface AttemptOptions extends Pick<UpstreamsOptions, 'isOwnListener' | 'connectMs' | 'dialer'> {
+  readonly as: Endpoint | null
   readonly port: number
   readonly done: UpstreamDone
 }
@@ -143,8 +153,8 @@ class Attempt implements UpstreamAttempt {
       this.fail(isSelf(server))
       return
     }
-    const socket = connect({ host: address, port, allowHalfOpen: true, noDelay: true, keepAlive: true })
-    socket.pause()
+    const socket = this.#dial(server)
+    if (socket === null) return
     this.#socket = socket
     this.#timer = setTimeout(() => {
       socket.destroy(Object.assign(new Error(`no answer within ${connectMs} ms`), { code: 'ETIMEDOUT' }))
@@ -158,6 +168,18 @@ class Attempt implements UpstreamAttempt {
       socket.off('error', failed)
       if (this.#settle()) this.#options.done(null, { socket, server })
     })
+  }
+
+  /** Null, with the attempt failed, where not even a socket can be had. */
+  #dial(to: Endpoint): Socket | null {
+    const { as, dialer } = this.#options
+    try {
+      if (as === null) return dialer.dial({ to, from: null, keepAlive: true })
+      return dialer.dial({ to, from: as.address, avoidPort: as.port, keepAlive: true })
+    } catch (error) {
+      this.fail(unreachable('unreachable', messageOf(error), error))
+      return null
+    }
   }
 
   /** True the first time. */

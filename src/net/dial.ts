@@ -1,0 +1,62 @@
+import { connect, type Socket } from 'node:net'
+import { canonicalAddress } from '../ftp/addresses.ts'
+import type { Endpoint } from '../ftp/endpoints.ts'
+import type { Libc } from '../kernel/libc.ts'
+import { keepUrgentInline } from '../kernel/socket-options.ts'
+import { connectFrom } from '../kernel/transparent.ts'
+import { isOwnAddress } from './own-addresses.ts'
+
+export interface Call {
+  readonly to: Endpoint
+  /** The address the peer shall see, ours or (with interception) somebody else's; null for the system's choice. */
+  readonly from: string | null
+  /** A source port that must not be taken: the one the client itself uses on its connection to the same server. */
+  readonly avoidPort?: number
+  /** For control channels. */
+  readonly keepAlive?: boolean
+}
+
+/** What only a kernel reached through koffi can do; null where nothing of the configuration needs it. */
+export class Dialer {
+  readonly #libc: Libc | null
+
+  constructor(libc: Libc | null) {
+    this.#libc = libc
+  }
+
+  /**
+   * Begins to connect; wait for `connect` or `error`. The socket is paused and allows half-open.
+   *
+   * Errors thrown at once: `AlgError` PRIVILEGE_MISSING or RUNTIME_FAILED for an address that is not ours.
+   */
+  dial({ to, from, avoidPort, keepAlive = false }: Call): Socket {
+    const libc = this.#libc
+    if (libc !== null && from !== null && !isOwnAddress(canonicalAddress(from))) {
+      const foreign = { from: { address: from, port: 0 }, to, allowHalfOpen: true }
+      const socket = connectFrom(libc, avoidPort === undefined ? foreign : { ...foreign, avoidPort })
+      socket.pause()
+      socket.setNoDelay(true)
+      if (keepAlive) socket.setKeepAlive(true, KEEP_ALIVE_MS)
+      return socket
+    }
+    const socket = connect({
+      host: to.address,
+      port: to.port,
+      ...(from === null ? {} : { localAddress: from }),
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive,
+      keepAliveInitialDelay: KEEP_ALIVE_MS,
+    })
+    socket.pause()
+    return socket
+  }
+
+  /** Keeps the urgent byte of a Telnet Synch in the stream, where the kernel can be asked to. */
+  keepUrgent(socket: Socket): void {
+    if (this.#libc !== null) keepUrgentInline(this.#libc, socket)
+  }
+}
+
+/** TCP keepalive on control channels begins after this much silence. */
+export const KEEP_ALIVE_MS = 60_000

@@ -1,0 +1,83 @@
+// The data side of one session, made when the first data channel is asked for: idle sessions do not pay for it.
+
+import type { Socket } from 'node:net'
+import type { Effect, Event, Side } from '../engine/contract.ts'
+import type { Endpoint } from '../ftp/endpoints.ts'
+import type { SessionObserver } from '../observe/observer.ts'
+import type { PinholeBackend } from '../pinhole/backend.ts'
+import { DataLegs } from './data-legs.ts'
+import type { SessionAddresses } from './session-addresses.ts'
+import { SessionPinholes } from './session-pinholes.ts'
+
+export interface SessionDataOptions {
+  readonly observer: SessionObserver
+  readonly backend: PinholeBackend
+  readonly pinholeTimeoutMs: number
+  readonly connectMs: number
+  readonly addresses: SessionAddresses
+  readonly connect: (side: Side, endpoint: Endpoint) => Socket
+  readonly emit: (event: Event) => void
+}
+
+export type DataEffect = Extract<
+  Effect,
+  { readonly type: 'openPinhole' | 'closePinhole' | 'connectLeg' | 'closeChannel' }
+>
+
+export class SessionData {
+  readonly #legs: DataLegs
+  readonly #pinholes: SessionPinholes
+  #seenBytes = 0
+
+  constructor(options: SessionDataOptions) {
+    this.#legs = new DataLegs(options)
+    this.#pinholes = new SessionPinholes({
+      ...options,
+      timeoutMs: options.pinholeTimeoutMs,
+      arrived: (leg) => this.#legs.add(leg),
+    })
+  }
+
+  /** Data connections exist, ours or the kernel's. */
+  get isOpen(): boolean {
+    return this.#legs.isOpen || this.#pinholes.forwarding > 0
+  }
+
+  carryOut(effect: DataEffect): void {
+    switch (effect.type) {
+      case 'openPinhole':
+        this.#pinholes.open(effect.request)
+        break
+      case 'closePinhole':
+        this.#pinholes.close(effect.pinhole, effect.reason)
+        break
+      case 'connectLeg':
+        this.#legs.connect(effect)
+        break
+      case 'closeChannel':
+        this.#legs.closeChannel(effect.channel, effect.how)
+        break
+    }
+  }
+
+  /** Call about once a second; true when data has moved since the last call, or may have where the kernel moves it. */
+  sweep(nowMs: number): boolean {
+    this.#legs.sweep(nowMs)
+    const bytes = this.#legs.openBytes
+    const hasMoved = bytes !== this.#seenBytes || this.#pinholes.forwarding > 0
+    this.#seenBytes = bytes
+    return hasMoved
+  }
+
+  /** The session is over: what waits is closed, what flows runs on until it ends by itself. */
+  sessionEnded(): void {
+    this.#pinholes.closeAll('session_end')
+    this.#legs.closeUnjoined()
+  }
+
+  /** Ends everything at once; what the kernel forwards is out of our hands. */
+  destroy(): void {
+    this.#pinholes.closeAll('session_end')
+    this.#legs.destroy()
+  }
+}

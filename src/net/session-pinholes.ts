@@ -1,0 +1,186 @@
+// The pinholes of one session and what the kernel forwards through them.
+
+import type { Socket } from 'node:net'
+import type {
+  Event,
+  Mode,
+  PinholeCloseReason,
+  PinholeFailure,
+  PinholeSpec,
+  Side,
+} from '../engine/contract.ts'
+import { AlgError } from '../errors.ts'
+import { canonicalAddress } from '../ftp/addresses.ts'
+import type { SessionObserver } from '../observe/observer.ts'
+import type { ForwardTotals, OpenPinhole, PinholeBackend, PinholeHandle } from '../pinhole/backend.ts'
+import type { SessionAddresses } from './session-addresses.ts'
+
+export interface SessionPinholesOptions {
+  readonly observer: SessionObserver
+  readonly backend: PinholeBackend
+  readonly timeoutMs: number
+  readonly addresses: SessionAddresses
+  readonly emit: (event: Event) => void
+  /** The expected peer came and its bytes are ours to move. */
+  readonly arrived: (arrival: {
+    readonly channel: number
+    readonly mode: Mode
+    readonly side: Side
+    readonly socket: Socket
+  }) => void
+}
+
+/** Asked for, and neither used nor closed yet. */
+interface Waiting {
+  readonly spec: PinholeSpec
+  /** Null until the backend has taken the request. */
+  handle: PinholeHandle | null
+  inKernel: boolean
+  /** When it was asked for, then when it opened. */
+  sinceMs: number
+}
+
+export class SessionPinholes {
+  readonly #options: SessionPinholesOptions
+  readonly #waiting = new Map<number, Waiting>()
+  #forwarding = 0
+
+  constructor(options: SessionPinholesOptions) {
+    this.#options = options
+  }
+
+  /** Data connections of this session that the kernel forwards now. */
+  get forwarding(): number {
+    return this.#forwarding
+  }
+
+  open(spec: PinholeSpec): void {
+    const { backend, observer, addresses, timeoutMs, emit, arrived } = this.#options
+    const { pinhole, channel, mode, from, target } = spec
+    const waiting: Waiting = { spec, handle: null, inKernel: false, sinceMs: performance.now() }
+    this.#waiting.set(pinhole, waiting)
+    waiting.handle = backend.open(
+      {
+        owner: observer.id,
+        from,
+        expect: addresses.peer(from),
+        client: addresses.peer('client'),
+        local: addresses.local(from),
+        target,
+        source: target === null ? null : canonicalAddress(addresses.local(otherSide(from))),
+        timeoutMs,
+      },
+      {
+        connected: (socket) => {
+          this.#forget(waiting, 'used')
+          arrived({ channel, mode, side: from, socket })
+        },
+        forwarded: () => this.#forwarded(waiting),
+        forwardEnded: (totals) => this.#forwardEnded(waiting, totals),
+        expired: () => {
+          this.#forget(waiting, 'expired')
+          emit({ type: 'pinholeExpired', pinhole })
+        },
+      },
+      (error, opened) => {
+        if (opened === null) this.#failed(waiting, error)
+        else this.#opened(waiting, opened)
+      },
+    )
+    // Closed again before the backend returned.
+    if (!this.#waiting.has(pinhole)) waiting.handle.close()
+  }
+
+  close(pinhole: number, reason: PinholeCloseReason): void {
+    const waiting = this.#waiting.get(pinhole)
+    if (waiting === undefined) return
+    waiting.handle?.close()
+    this.#forget(waiting, reason)
+  }
+
+  closeAll(reason: PinholeCloseReason): void {
+    for (const pinhole of [...this.#waiting.keys()]) this.close(pinhole, reason)
+  }
+
+  #opened(waiting: Waiting, { at, inKernel }: OpenPinhole): void {
+    const { observer, addresses, emit } = this.#options
+    const { pinhole, from, target } = waiting.spec
+    const nowMs = performance.now()
+    const announce = addresses.announce(from, at)
+    observer.pinholeOpened({
+      pinhole,
+      from,
+      expect: addresses.peer(from),
+      announce,
+      target,
+      backend: inKernel ? 'nftables' : 'relay',
+      durationMs: nowMs - waiting.sinceMs,
+    })
+    waiting.inKernel = inKernel
+    waiting.sinceMs = nowMs
+    emit({ type: 'pinholeOpened', pinhole, announce, inKernel })
+  }
+
+  #failed(waiting: Waiting, error: Error | null): void {
+    const { pinhole } = waiting.spec
+    const reason = pinholeFailureOf(error)
+    this.#waiting.delete(pinhole)
+    this.#options.observer.pinholeFailed({ pinhole, reason, detail: error?.message ?? '' })
+    this.#options.emit({ type: 'pinholeFailed', pinhole, reason })
+  }
+
+  #forwarded(waiting: Waiting): void {
+    const { observer, emit } = this.#options
+    const { channel, mode, from } = waiting.spec
+    const nowMs = performance.now()
+    this.#forget(waiting, 'used')
+    this.#forwarding += 1
+    observer.dataOpened({ channel, mode, path: 'kernel', setupMs: nowMs - waiting.sinceMs })
+    waiting.sinceMs = nowMs
+    // The far leg first: then nothing is left for the engine to connect.
+    emit({ type: 'legConnected', channel, side: otherSide(from) })
+    emit({ type: 'legConnected', channel, side: from })
+  }
+
+  #forwardEnded(waiting: Waiting, totals: ForwardTotals | null): void {
+    const { observer, emit } = this.#options
+    const { channel, mode, from } = waiting.spec
+    const fromPeer = totals?.fromPeerBytes ?? 0
+    const toPeer = totals?.toPeerBytes ?? 0
+    const [uploadBytes, downloadBytes] = from === 'client' ? [fromPeer, toPeer] : [toPeer, fromPeer]
+    this.#forwarding -= 1
+    observer.dataBytes({ direction: 'upload', path: 'kernel', count: uploadBytes })
+    observer.dataBytes({ direction: 'download', path: 'kernel', count: downloadBytes })
+    observer.dataEnded({
+      channel,
+      mode,
+      path: 'kernel',
+      uploadBytes,
+      downloadBytes,
+      durationMs: performance.now() - waiting.sinceMs,
+      result: 'ok',
+    })
+    emit({ type: 'channelEnded', channel })
+  }
+
+  #forget(waiting: Waiting, reason: PinholeCloseReason | 'used' | 'expired'): void {
+    const { pinhole } = waiting.spec
+    if (!this.#waiting.delete(pinhole)) return
+    this.#options.observer.pinholeClosed({
+      pinhole,
+      backend: waiting.inKernel ? 'nftables' : 'relay',
+      reason,
+      ageMs: performance.now() - waiting.sinceMs,
+    })
+  }
+}
+
+function otherSide(side: Side): Side {
+  return side === 'client' ? 'server' : 'client'
+}
+
+function pinholeFailureOf(error: Error | null): PinholeFailure {
+  if (!(error instanceof AlgError)) return 'backend'
+  if (error.code === 'PORT_RANGE_EXHAUSTED') return 'exhausted'
+  return error.code === 'CLIENT_SHARE_EXHAUSTED' ? 'share' : 'backend'
+}

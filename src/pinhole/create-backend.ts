@@ -1,0 +1,63 @@
+import { randomInt } from 'node:crypto'
+import type { Config, PortRangeConfig } from '../config/config.ts'
+import type { Side } from '../engine/contract.ts'
+import type { Observer } from '../observe/observer.ts'
+import type { PinholeBackend } from './backend.ts'
+import { PortPool } from './port-pool.ts'
+import { RelayBackend } from './relay/relay-backend.ts'
+
+/** A port rests this long before the same peer gets it again. */
+const QUARANTINE_MS = 2_000
+
+export interface RunningBackend {
+  readonly backend: PinholeBackend
+  /** Closes every pinhole and lets go of the kernel. */
+  readonly stop: () => Promise<void>
+}
+
+/**
+ * Makes the backend that a configuration asks for. With interception even the relay needs elements in the kernel:
+ * data connections to the server's address are claimed one peer at a time.
+ *
+ * Errors: `AlgError` PRIVILEGE_MISSING, KERNEL_FEATURE_MISSING or CONFIG_INVALID from the kernel's part.
+ */
+export async function createBackend(config: Config, observer: Observer): Promise<RunningBackend> {
+  const { dataPorts, limits, pinholes, listeners } = config
+  const now = () => performance.now()
+  const poolOf = ({ first, last }: PortRangeConfig) => {
+    const share = limits.pinholesPerClient ?? Math.ceil((last - first + 1) / 2)
+    return new PortPool({
+      first,
+      last,
+      quarantineMs: QUARANTINE_MS,
+      share,
+      random: (below) => randomInt(below),
+    })
+  }
+  const client = poolOf(dataPorts.client)
+  const pools: Record<Side, PortPool> = {
+    client,
+    server: dataPorts.shared ? client : poolOf(dataPorts.server),
+  }
+  const intruded: Observer['pinholeIntruded'] = (intruder) => observer.pinholeIntruded(intruder)
+  const relay = new RelayBackend({ pools, intruded, now })
+  const forward = pinholes.backend === 'nftables'
+  if (!forward && listeners.every(({ intercept }) => intercept === 'none')) {
+    return { backend: relay, stop: () => relay.closeAll() }
+  }
+  // Imported only here: everything else runs where there is no Linux and no koffi.
+  const { createNftablesBackend } = await import('./nftables/create.ts')
+  const { parseSetName } = await import('./nftables/their-sets.ts')
+  const setNamed = (text: string | null) => (text === null ? null : parseSetName(text))
+  const { mark, admit } = pinholes
+  const backend = await createNftablesBackend({
+    relay,
+    pools,
+    now,
+    log: (...line) => observer.log(...line),
+    forward,
+    ...(mark === undefined ? {} : { mark }),
+    ...(admit === undefined ? {} : { theirs: { ip: setNamed(admit.ipv4), ip6: setNamed(admit.ipv6) } }),
+  })
+  return { backend, stop: () => backend.stop() }
+}
