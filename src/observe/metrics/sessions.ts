@@ -1,0 +1,82 @@
+// Listeners, sessions, and the control connection to the server.
+
+import type { Registry } from 'prom-client'
+import { counterFamily, gaugeFamily, histogramFamily } from './family.ts'
+import { closeReasons, forEachValue, rejectReasons, upstreamFailures } from './labels.ts'
+
+/** The series of one listener; every session of it counts on the same cells. */
+export type SessionMetrics = ReturnType<ReturnType<typeof defineSessionMetrics>>
+
+export function defineSessionMetrics(registry: Registry) {
+  const up = gaugeFamily(registry, {
+    name: 'ftp_alg_listener_up',
+    help: '1 once the listener is bound and accepts sessions.',
+    labels: ['listener'],
+  })
+  const opened = counterFamily(registry, {
+    name: 'ftp_alg_sessions_total',
+    help: 'Sessions opened.',
+    labels: ['listener'],
+  })
+  const active = gaugeFamily(registry, {
+    name: 'ftp_alg_sessions_active',
+    help: 'Sessions that are open now.',
+    labels: ['listener'],
+  })
+  const limit = gaugeFamily(registry, {
+    name: 'ftp_alg_sessions_limit',
+    help: 'Sessions that may be open at once.',
+    labels: ['listener'],
+  })
+  const rejected = counterFamily(registry, {
+    name: 'ftp_alg_sessions_rejected_total',
+    help: 'Connections sent away with 421 before they became a session.',
+    labels: ['listener', 'reason'],
+  })
+  const closed = counterFamily(registry, {
+    name: 'ftp_alg_sessions_closed_total',
+    help: 'Sessions closed, by the first reason to close them.',
+    labels: ['listener', 'reason'],
+  })
+  const duration = histogramFamily(registry, {
+    name: 'ftp_alg_session_duration_seconds',
+    help: 'How long sessions lasted.',
+    labels: ['listener'],
+    buckets: [0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14400],
+  })
+  const logins = counterFamily(registry, {
+    name: 'ftp_alg_logins_total',
+    help: 'Logins as the server answered them.',
+    labels: ['listener', 'result'],
+  })
+  const defects = counterFamily(registry, {
+    name: 'ftp_alg_session_defects_total',
+    help: 'Sessions ended by a defect of this proxy; each has an error line in the log.',
+    labels: ['listener'],
+  })
+  const connectFailed = counterFamily(registry, {
+    name: 'ftp_alg_upstream_connect_failures_total',
+    help: 'Control connections to the server that could not be made.',
+    labels: ['listener', 'reason'],
+  })
+  const connectDuration = histogramFamily(registry, {
+    name: 'ftp_alg_upstream_connect_duration_seconds',
+    help: 'Time to connect to the server.',
+    labels: ['listener'],
+    buckets: [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30],
+  })
+  return (listener: string) => ({
+    up: up({ listener }),
+    opened: opened({ listener }),
+    active: active({ listener }),
+    limit: limit({ listener }),
+    rejected: forEachValue(rejectReasons, (reason) => rejected({ listener, reason })),
+    closed: forEachValue(closeReasons, (reason) => closed({ listener, reason })),
+    duration: duration({ listener }),
+    loginAccepted: logins({ listener, result: 'accepted' }),
+    loginRefused: logins({ listener, result: 'refused' }),
+    defects: defects({ listener }),
+    connectFailed: forEachValue(upstreamFailures, (reason) => connectFailed({ listener, reason })),
+    connectDuration: connectDuration({ listener }),
+  })
+}
