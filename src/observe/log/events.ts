@@ -1,0 +1,42 @@
+// Every event that the observer itself logs. An event has one level and one message, so that a filter or an
+// alert written once keeps working; docs/logs.md lists them with their fields, a test holds both equal.
+
+import type { LogLevel } from '../observer.ts'
+
+export interface EventText {
+  readonly level: LogLevel
+  readonly message: string
+}
+
+export const events = {
+  'listener.start': { level: 'info', message: 'listening' },
+  'drain.start': { level: 'info', message: 'draining: no new sessions' },
+  'config.reload': { level: 'info', message: 'configuration reloaded' },
+  'config.refuse': { level: 'error', message: 'configuration refused, the old one stays' },
+  'session.open': { level: 'info', message: 'session opened' },
+  'session.reject': { level: 'warn', message: 'connection sent away with 421' },
+  'session.close': { level: 'info', message: 'session closed' },
+  'session.fail': { level: 'error', message: 'session ended by a defect of this proxy' },
+  'upstream.connect': { level: 'debug', message: 'connected to the server' },
+  'upstream.fail': { level: 'warn', message: 'no connection to the server' },
+  command: { level: 'debug', message: 'command from the client' },
+  reply: { level: 'debug', message: 'reply from the server' },
+  'login.accept': { level: 'debug', message: 'login accepted' },
+  'login.refuse': { level: 'info', message: 'login refused by the server' },
+  rewrite: { level: 'debug', message: 'endpoint rewritten' },
+  convert: { level: 'debug', message: 'mode converted' },
+  'command.deny': { level: 'warn', message: 'command denied' },
+  'protocol.error': { level: 'warn', message: 'protocol error' },
+  'pinhole.open': { level: 'info', message: 'pinhole opened' },
+  'pinhole.close': { level: 'info', message: 'pinhole closed' },
+  'pinhole.refuse': { level: 'warn', message: 'no pinhole: no data port is free for this client' },
+  'pinhole.fail': { level: 'error', message: 'no pinhole: the backend failed' },
+  'pinhole.intrude': { level: 'warn', message: 'unexpected connection to a data port reset' },
+  'data.open': { level: 'debug', message: 'data channel up' },
+  'data.fail': { level: 'warn', message: 'data connection failed' },
+  transfer: { level: 'info', message: 'transfer over' },
+  'log.suppress': { level: 'warn', message: 'identical lines left out' },
+  'log.lose': { level: 'warn', message: 'log lines lost' },
+} as const satisfies Readonly<Record<string, EventText>>
+
+export type EventName = keyof typeof events
