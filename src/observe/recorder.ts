@@ -1,0 +1,151 @@
+// The observer of the process: one call feeds the log, the metrics and the live view, so they cannot disagree.
+
+import type { Config } from '../config/config.ts'
+import type { Endpoint } from '../ftp/endpoints.ts'
+import type { PoolUse } from '../pinhole/backend.ts'
+import { createLog, errorFields, type LogSettings } from './log.ts'
+import { createMetrics } from './metrics.ts'
+import type { LogLevel, Observer } from './observer.ts'
+import { createSessionId } from './session/id.ts'
+import { SessionRecorder } from './session/recorder.ts'
+import { sum, viewListener, viewPinholes, viewPool, viewSession } from './view/live.ts'
+import { createRefusalRing } from './view/refusals.ts'
+import type { ListView, PinholeView, SessionView, StatusView } from './view/shapes.ts'
+
+/** The observer as the composition root and the admin server see it. */
+export interface Recorder extends Observer {
+  /** The Prometheus exposition, text format 0.0.4. */
+  exposition(): Promise<string>
+  status(): StatusView
+  /** The oldest first, at most `limit`. */
+  sessions(limit?: number): ListView<SessionView>
+  pinholes(limit?: number): ListView<PinholeView>
+  /** SIGHUP was answered; `null` for success, else why the old configuration stays. */
+  configReloaded(failure: unknown | null): void
+  setLogLevel(level: LogLevel): void
+  /** Writes log lines that wait, before it returns. */
+  flush(): void
+  /** Writes log lines that wait; resolves within a second. The last call. */
+  close(): Promise<void>
+}
+
+export interface RecorderOptions {
+  readonly config: Pick<Config, 'listeners' | 'limits' | 'pinholes' | 'log'>
+  /** Of this program, `'0.1.0'`. */
+  readonly version: string
+  /** Default: standard output. */
+  readonly logOutput?: LogSettings['output']
+}
+
+const DEFAULT_LIST_LIMIT = 1000
+
+export function createObserver({ config, version, logOutput = 1 }: RecorderOptions): Recorder {
+  const startedAt = new Date()
+  const listening = new Map<string, Endpoint>()
+  let pools: () => readonly PoolUse[] = () => []
+  const metrics = createMetrics({
+    version,
+    backend: config.pinholes.backend,
+    listeners: config.listeners.map(({ name }) => name),
+    pools: () => pools(),
+  })
+  for (const { session } of metrics.listeners()) session.limit.value = config.limits.sessions
+  const log = createLog({
+    ...config.log,
+    output: logOutput,
+    lost: (reason, lines) => {
+      const cell = reason === 'flood' ? metrics.process.logLostToFlood : metrics.process.logLostByOutput
+      cell.value += lines
+    },
+  })
+  const refusals = createRefusalRing()
+  const live = new Set<SessionRecorder>()
+  const around = { log, refusals, live }
+
+  return {
+    sessionOpened: ({ listener, client }) =>
+      new SessionRecorder(createSessionId(), client, metrics.listener(listener), around),
+    sessionRejected: ({ listener, client, reason }) => {
+      metrics.listener(listener).session.rejected[reason].value += 1
+      refusals.add({ event: 'session.reject', reason, client_ip: client.address, listener })
+      const fields = { listener, client_ip: client.address, client_port: client.port, reason }
+      log.write('session.reject', fields, reason)
+    },
+    pinholeIntruded: ({ from, port, reason }) => {
+      metrics.pinholeRejected[reason].value += 1
+      refusals.add({ event: 'pinhole.intrude', reason, client_ip: from.address, detail: `port ${port}` })
+      const fields = { client_ip: from.address, client_port: from.port, data_port: port, reason }
+      log.write('pinhole.intrude', fields, reason)
+    },
+    listenerStarted: ({ listener, at, sessionLimit }) => {
+      const { session } = metrics.listener(listener)
+      session.up.value = 1
+      session.limit.value = sessionLimit
+      listening.set(listener, at)
+      log.write('listener.start', {
+        listener,
+        address: at.address,
+        port: at.port,
+        session_limit: sessionLimit,
+      })
+    },
+    poolsMeasuredBy: (figures) => {
+      pools = figures
+    },
+    draining: () => {
+      metrics.process.draining.value = 1
+      log.write('drain.start', { sessions: live.size })
+    },
+    log: log.log,
+    configReloaded: (failure) => {
+      const { process: cells } = metrics
+      cells.lastReloadSuccessful.value = failure === null ? 1 : 0
+      if (failure === null) {
+        cells.reloadsAccepted.value += 1
+        cells.lastReloadTime.value = Math.floor(Date.now() / 1000)
+        log.write('config.reload', {})
+      } else {
+        cells.reloadsRefused.value += 1
+        log.write('config.refuse', errorFields(failure))
+      }
+    },
+    exposition: () => metrics.registry.metrics(),
+    status: () => ({
+      version,
+      node_version: process.version,
+      backend: config.pinholes.backend,
+      pid: process.pid,
+      started_at: startedAt.toISOString(),
+      uptime_ms: Math.max(0, Date.now() - startedAt.getTime()),
+      memory_rss_bytes: process.memoryUsage.rss(),
+      draining: metrics.process.draining.value === 1,
+      config: {
+        last_reload_successful: metrics.process.lastReloadSuccessful.value === 1,
+        reloads_accepted: metrics.process.reloadsAccepted.value,
+        reloads_refused: metrics.process.reloadsRefused.value,
+      },
+      log_lines_lost: metrics.process.logLostToFlood.value + metrics.process.logLostByOutput.value,
+      intruders_total: sum(metrics.pinholeRejected),
+      listeners: [...metrics.listeners()].map((listener) =>
+        viewListener(listener, listening.get(listener.name)),
+      ),
+      pools: pools().map(viewPool),
+      refusals: refusals.list(),
+    }),
+    sessions: (limit = DEFAULT_LIST_LIMIT) => {
+      const items: SessionView[] = []
+      for (const session of live) {
+        if (items.length >= limit) break
+        items.push(viewSession(session))
+      }
+      return { total: live.size, items }
+    },
+    pinholes: (limit = DEFAULT_LIST_LIMIT) => {
+      const all = [...live].flatMap((session) => viewPinholes(session, config.pinholes.timeoutMs))
+      return { total: all.length, items: all.slice(0, limit) }
+    },
+    setLogLevel: log.setLevel,
+    flush: log.flush,
+    close: log.close,
+  }
+}

@@ -1,0 +1,90 @@
+// Turns live objects into what the status page shows. Runs on request only.
+
+import type { Endpoint } from '../../ftp/endpoints.ts'
+import type { PoolUse } from '../../pinhole/backend.ts'
+import type { Cell } from '../metrics/family.ts'
+import type { ListenerMetrics } from '../metrics.ts'
+import type { SessionRecorder } from '../session/recorder.ts'
+import type { ListenerView, PinholeView, PoolView, SessionState, SessionView } from './shapes.ts'
+
+export function viewSession(session: SessionRecorder): SessionView {
+  const ageMs = Math.max(0, Math.round(performance.now() - session.openedAt))
+  return {
+    session_id: session.id,
+    listener: session.metrics.name,
+    client_ip: session.client.address,
+    client_port: session.client.port,
+    server_ip: session.server?.address ?? null,
+    server_port: session.server?.port ?? null,
+    user: session.user,
+    state: stateOf(session),
+    mode: session.mode,
+    last_command: session.lastCommand,
+    upload_bytes: session.uploadBytes,
+    download_bytes: session.downloadBytes,
+    transfers: session.transfers,
+    refusals: session.refusals,
+    opened_at: new Date(Date.now() - ageMs).toISOString(),
+    age_ms: ageMs,
+  }
+}
+
+export function viewPinholes(session: SessionRecorder, timeoutMs: number): readonly PinholeView[] {
+  return (session.pinholes ?? []).map(({ pinhole, from, expect, announce, target, backend, openedAt }) => {
+    const ageMs = Math.max(0, Math.round(performance.now() - openedAt))
+    return {
+      session_id: session.id,
+      listener: session.metrics.name,
+      client_ip: session.client.address,
+      pinhole,
+      from,
+      expected_ip: expect,
+      announced_ip: announce.address,
+      announced_port: announce.port,
+      target_ip: target?.address ?? null,
+      target_port: target?.port ?? null,
+      backend,
+      age_ms: ageMs,
+      expires_in_ms: Math.max(0, timeoutMs - ageMs),
+    }
+  })
+}
+
+export function viewListener(metrics: ListenerMetrics, at: Endpoint | undefined): ListenerView {
+  const { name, session, control, data, pinhole } = metrics
+  return {
+    listener: name,
+    up: session.up.value === 1,
+    address: at?.address ?? null,
+    port: at?.port ?? null,
+    sessions_active: session.active.value,
+    sessions_limit: session.limit.value,
+    sessions_total: session.opened.value,
+    sessions_rejected_total: sum(session.rejected),
+    commands_denied_total: Object.values(control.denied).reduce((total, cells) => total + cells.total(), 0),
+    upstream_failures_total: sum(session.connectFailed),
+    data_connections_active: sum(data.active.active) + sum(data.active.passive),
+    data_connections_failed_total:
+      data.connections.active.failed.value + data.connections.passive.failed.value,
+    pinholes_active: sum(pinhole.active),
+    upload_bytes: sum(data.bytes.upload),
+    download_bytes: sum(data.bytes.download),
+  }
+}
+
+export function viewPool({ pool, ports, inUse, quarantined }: PoolUse): PoolView {
+  return { pool, ports, in_use: inUse, quarantined }
+}
+
+function stateOf(session: SessionRecorder): SessionState {
+  if (session.server === null) return 'connecting'
+  if (session.channels?.some(({ opened, ended }) => opened !== null && ended === null) === true)
+    return 'transfer'
+  if (session.pinholes !== null) return 'waiting'
+  return session.isLoggedIn ? 'idle' : 'login'
+}
+
+/** Every cell of a closed set together. */
+export function sum(cells: Readonly<Record<string, Cell>>): number {
+  return Object.values(cells).reduce((total, cell) => total + cell.value, 0)
+}

@@ -1,0 +1,114 @@
+// What `/api/v1/…` answers, as JSON: flat snake_case, the names of the log fields. Built only when somebody asks.
+
+import type { Mode, Side } from '../../engine/contract.ts'
+import type { BackendName, PoolUse } from '../../pinhole/backend.ts'
+
+export interface StatusView {
+  readonly version: string
+  readonly node_version: string
+  readonly backend: BackendName
+  readonly pid: number
+  /** ISO 8601, UTC, like every time here. */
+  readonly started_at: string
+  readonly uptime_ms: number
+  readonly memory_rss_bytes: number
+  readonly draining: boolean
+  readonly config: {
+    readonly last_reload_successful: boolean
+    readonly reloads_accepted: number
+    readonly reloads_refused: number
+  }
+  readonly log_lines_lost: number
+  readonly intruders_total: number
+  readonly listeners: readonly ListenerView[]
+  readonly pools: readonly PoolView[]
+  /** The last ones first, at most 50. */
+  readonly refusals: readonly RefusalView[]
+}
+
+export interface ListenerView {
+  readonly listener: string
+  readonly up: boolean
+  readonly address: string | null
+  readonly port: number | null
+  readonly sessions_active: number
+  readonly sessions_limit: number
+  readonly sessions_total: number
+  readonly sessions_rejected_total: number
+  readonly commands_denied_total: number
+  readonly upstream_failures_total: number
+  readonly data_connections_active: number
+  readonly data_connections_failed_total: number
+  readonly pinholes_active: number
+  readonly upload_bytes: number
+  readonly download_bytes: number
+}
+
+export interface PoolView {
+  readonly pool: PoolUse['pool']
+  readonly ports: number
+  readonly in_use: number
+  readonly quarantined: number
+}
+
+export type SessionState = 'connecting' | 'login' | 'idle' | 'waiting' | 'transfer'
+
+export interface SessionView {
+  readonly session_id: string
+  readonly listener: string
+  readonly client_ip: string
+  readonly client_port: number
+  readonly server_ip: string | null
+  readonly server_port: number | null
+  readonly user: string | null
+  /** `waiting`: a pinhole is open and its peer has not come. */
+  readonly state: SessionState
+  /** Of the last data channel, as the client sees it. */
+  readonly mode: Mode | null
+  readonly last_command: string | null
+  readonly upload_bytes: number
+  readonly download_bytes: number
+  readonly transfers: number
+  readonly refusals: number
+  readonly opened_at: string
+  readonly age_ms: number
+}
+
+export interface PinholeView {
+  readonly session_id: string
+  readonly listener: string
+  readonly client_ip: string
+  readonly pinhole: number
+  /** The side whose data connection is awaited. */
+  readonly from: Side
+  readonly expected_ip: string
+  readonly announced_ip: string
+  readonly announced_port: number
+  readonly target_ip: string | null
+  readonly target_port: number | null
+  readonly backend: BackendName
+  readonly age_ms: number
+  readonly expires_in_ms: number
+}
+
+/** A command denied, a connection rejected, or an intruder at a data port. */
+export interface RefusalView {
+  readonly time: string
+  /** The event's name in the log. */
+  readonly event: 'command.deny' | 'session.reject' | 'pinhole.intrude'
+  readonly reason: string
+  readonly client_ip: string
+  readonly listener: string | null
+  readonly session_id: string | null
+  readonly command: string | null
+  readonly reply_code: number | null
+  readonly detail: string | null
+  /** How often this happened to this client, `time` being the last. */
+  readonly count: number
+}
+
+/** A list that may be cut short: `total` counts all there are. */
+export interface ListView<Item> {
+  readonly total: number
+  readonly items: readonly Item[]
+}

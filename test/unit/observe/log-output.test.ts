@@ -1,0 +1,161 @@
+import { execFileSync } from 'node:child_process'
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, readSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createLogOutput } from '../../../src/observe/log/output.ts'
+import { createLog } from '../../../src/observe/log.ts'
+
+let folder = ''
+let opened: number[] = []
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'ftp-alg-log-'))
+  opened = []
+})
+afterEach(() => {
+  for (const fd of opened) closeSync(fd)
+  rmSync(folder, { recursive: true })
+})
+
+function open(path: string, flags: string | number): number {
+  const fd = openSync(path, flags)
+  opened.push(fd)
+  return fd
+}
+
+/** Both ends of a pipe; what is written may block the writing thread, as it does with a real standard output. */
+function openPipe(): { readonly reader: number; readonly writer: number } {
+  const path = join(folder, 'pipe')
+  execFileSync('mkfifo', [path])
+  const reader = open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  return { reader, writer: open(path, 'w') }
+}
+
+function outputTo(fd: number, maxWaiting?: number) {
+  const lost: number[] = []
+  const recovered: [number, string][] = []
+  const output = createLogOutput({
+    fd,
+    ...(maxWaiting === undefined ? {} : { maxWaiting }),
+    lost: (lines) => lost.push(lines),
+    recovered: (lines, reason) => recovered.push([lines, reason]),
+  })
+  return { output, lost, recovered }
+}
+
+describe('log lines', () => {
+  test('arrive in order, whole, however many there are', async () => {
+    const path = join(folder, 'log')
+    const { output, lost } = outputTo(open(path, 'a'))
+    const lines = Array.from({ length: 20_000 }, (_, n) => `{"n":${n},"text":"äöü"}\n`)
+    for (const line of lines) output.write(line)
+    await output.drain(5000)
+    expect(readFileSync(path, 'utf8')).toBe(lines.join(''))
+    expect(lost).toEqual([])
+  })
+
+  test('that wait when the process ends are written at once', () => {
+    const path = join(folder, 'log')
+    const { output } = outputTo(open(path, 'a'))
+    output.write('{"n":1}\n')
+    output.write('{"n":2}\n')
+    output.flush()
+    expect(readFileSync(path, 'utf8')).toBe('{"n":1}\n{"n":2}\n')
+  })
+
+  test('are written without anybody asking, soon after', async () => {
+    const { reader, writer } = openPipe()
+    const { output } = outputTo(writer)
+    output.write('{"n":1}\n')
+    await expect.poll(() => readAvailable(reader)).toBe('{"n":1}\n')
+  })
+})
+
+describe('an output that cannot be written', () => {
+  test('costs lines and nothing else: a full disk', async () => {
+    const { output, lost } = outputTo(open('/dev/full', 'w'))
+    output.write('{"n":1}\n')
+    output.write('{"n":2}\n')
+    await expect.poll(() => lost).toEqual([2])
+    output.write('{"n":3}\n')
+    output.flush()
+    expect(lost).toEqual([2, 1])
+  })
+
+  test('costs lines and nothing else: a reader that is gone', async () => {
+    const { reader, writer } = openPipe()
+    closeSync(reader)
+    opened = opened.filter((fd) => fd !== reader)
+    const { output, lost } = outputTo(writer)
+    output.write('{"n":1}\n')
+    await expect.poll(() => lost).toEqual([1])
+  })
+
+  test('costs lines and nothing else: a descriptor that was closed', async () => {
+    const { output, lost } = outputTo(987)
+    output.write('{"n":1}\n')
+    await expect.poll(() => lost).toEqual([1])
+    output.write('{"n":2}\n')
+    output.flush()
+    expect(lost).toEqual([1, 1])
+  })
+
+  test('does not hold up the process while its reader is stuck, and says afterwards what was lost', async () => {
+    const { reader, writer } = openPipe()
+    const { output, lost, recovered } = outputTo(writer, 200_000)
+    const line = `${'x'.repeat(999)}\n`
+    // The pipe takes 64 KiB, 200,000 characters wait, one chunk is under way.
+    for (let n = 0; n < 1000; n += 1) {
+      output.write(line)
+      if (n % 100 === 0) await new Promise(setImmediate)
+    }
+    const taken = 1000 - lost.reduce((sum, lines) => sum + lines, 0)
+    expect(taken).toBeLessThan(600)
+    expect(recovered).toEqual([])
+
+    const text = await readUntil(reader, (soFar) => soFar.length >= line.length * taken)
+    expect(text).toBe(line.repeat(taken))
+    expect(recovered).toEqual([[1000 - taken, 'slow reader']])
+  })
+
+  test('is made good by a line that says how many are missing', async () => {
+    const { reader, writer } = openPipe()
+    let lost = 0
+    const log = createLog({
+      level: 'info',
+      format: 'json',
+      output: writer,
+      lost: (_reason, lines) => {
+        lost += lines
+      },
+    })
+    for (let n = 0; n < 20_000; n += 1) {
+      log.log('info', 'process.start', 'x'.repeat(256))
+      if (n % 100 === 0) await new Promise(setImmediate)
+    }
+    expect(lost).toBeGreaterThan(1000)
+    const text = await readUntil(reader, (soFar) => soFar.includes('log.lose') && soFar.endsWith('\n'))
+    expect(text).toContain(`"event":"log.lose","count":${lost},"reason":"slow reader"`)
+    await log.close()
+  })
+})
+
+function readAvailable(fd: number): string {
+  const buffer = Buffer.alloc(1 << 20)
+  try {
+    return buffer.toString('utf8', 0, readSync(fd, buffer))
+  } catch {
+    // EAGAIN: nothing there yet.
+    return ''
+  }
+}
+
+async function readUntil(fd: number, isEnough: (soFar: string) => boolean): Promise<string> {
+  let text = ''
+  while (!isEnough(text)) {
+    text += readAvailable(fd)
+    await new Promise(setImmediate)
+  }
+  return text
+}
