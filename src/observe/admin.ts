@@ -1,0 +1,134 @@
+// The admin HTTP server: metrics, probes, a read-only API and the status page. It only reads; whoever can reach
+// it sees addresses and user names, so it listens on loopback unless told otherwise.
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { getSystemErrorMap } from 'node:util'
+import type { ListenAddress } from '../config/config.ts'
+import { AlgError } from '../errors.ts'
+import type { Endpoint } from '../ftp/endpoints.ts'
+import { type AnswerOptions, type AnswerPath, createAnswers } from './admin/answers.ts'
+import type { Recorder } from './recorder.ts'
+
+export interface AdminServer {
+  /** Binds; gives the address with the port that was taken. Errors: `AlgError` LISTEN_FAILED. */
+  start(): Promise<Endpoint>
+  /** Closes the listener and every connection. */
+  stop(): Promise<void>
+}
+
+export interface AdminOptions extends AnswerOptions {
+  readonly observer: AnswerOptions['observer'] & Pick<Recorder, 'log'>
+  readonly listen: ListenAddress
+}
+
+/** A peer gets this long to send its request, and to take its answer. */
+const REQUEST_TIMEOUT_MS = 5000
+const MAX_HEADER_BYTES = 8192
+const MAX_CONNECTIONS = 64
+
+const headers = {
+  'Cache-Control': 'no-store',
+  'Content-Security-Policy':
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Referrer-Policy': 'no-referrer',
+  'X-Content-Type-Options': 'nosniff',
+} as const
+
+export function createAdminServer({ observer, ready, listen }: AdminOptions): AdminServer {
+  const answers = createAnswers({ observer, ready })
+  const server = createServer(
+    {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: 1000,
+    },
+    (request, response) => void respond(request, response, answers, observer),
+  )
+  server.timeout = 2 * REQUEST_TIMEOUT_MS
+  server.maxConnections = MAX_CONNECTIONS
+  // At the cap, those who hold a connection for nothing go first: a probe must come through.
+  server.on('drop', () => server.closeIdleConnections())
+  return {
+    start: async () => {
+      const at = await bind(server, listen)
+      server.on('error', (error) => observer.log('warn', 'admin.error', 'admin server error', { error }))
+      return at
+    },
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+function bind(server: Server, { address, port }: ListenAddress): Promise<Endpoint> {
+  return new Promise((resolve, reject) => {
+    const failed = (cause: NodeJS.ErrnoException) => {
+      const [name, text] = getSystemErrorMap().get(cause.errno ?? 0) ?? [cause.code, cause.message]
+      reject(
+        new AlgError(
+          'LISTEN_FAILED',
+          `cannot listen for admin on ${address} port ${port}: ${text} (${name})`,
+          {
+            context: { address, port, errno: name },
+            cause,
+          },
+        ),
+      )
+    }
+    server.once('error', failed)
+    server.listen({ host: address, port }, () => {
+      server.off('error', failed)
+      // A TCP server that listens has an address object.
+      const bound = server.address() as AddressInfo
+      resolve({ address: bound.address, port: bound.port })
+    })
+  })
+}
+
+async function respond(
+  request: IncomingMessage,
+  response: ServerResponse,
+  answers: AnswerPath,
+  observer: Pick<Recorder, 'log'>,
+): Promise<void> {
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    refuse(response, 405, 'only GET and HEAD are allowed here')
+    return
+  }
+  const [path = ''] = (request.url ?? '').split('?')
+  try {
+    const found = await answers(path)
+    if (found === null) {
+      refuse(response, 404, 'no such page')
+      return
+    }
+    const { status, type, body } = found
+    response.writeHead(status, { ...headers, 'Content-Type': type, 'Content-Length': body.length })
+    response.end(request.method === 'HEAD' ? undefined : body)
+  } catch (error) {
+    observer.log('error', 'admin.fail', 'admin request failed', { path, error })
+    refuse(response, 500, 'this proxy has a defect, see its log')
+  }
+}
+
+/** The connection goes too: a body that nobody wanted may still be on its way. */
+function refuse(response: ServerResponse, status: 404 | 405 | 500, text: string): void {
+  if (response.headersSent) {
+    response.destroy()
+    return
+  }
+  const allow = status === 405 ? { Allow: 'GET, HEAD' } : {}
+  response.writeHead(status, {
+    ...headers,
+    ...allow,
+    Connection: 'close',
+    'Content-Type': 'text/plain; charset=utf-8',
+  })
+  response.end(`${text}\n`)
+}
