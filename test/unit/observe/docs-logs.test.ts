@@ -1,0 +1,119 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { events } from '../../../src/observe/log/events.ts'
+import { client, observe, server } from './fixture.ts'
+
+const page = readFileSync(new URL('../../../docs/logs.md', import.meta.url), 'utf8')
+
+interface Documented {
+  readonly level: string
+  readonly message: string
+  readonly fields: readonly string[]
+}
+
+function documentedEvents(): ReadonlyMap<string, Documented> {
+  const rows = page.matchAll(/^\| `([\w.]+)` \| (debug|info|warn|error) \| (.+?) \| (.+) \|$/gm)
+  return new Map(
+    [...rows].map(([, event = '', level = '', message = '', fields = '']) => [
+      event,
+      { level, message, fields: [...fields.matchAll(/`(\w+)`/g)].map((match) => match[1] ?? '') },
+    ]),
+  )
+}
+
+/** Names in the last table of the page. */
+function documentedFields(): readonly string[] {
+  const [, section = ''] = page.split('## Fields')
+  return [...section.matchAll(/^\| `(\w+)` \| .+ \|$/gm)].map(([, field = '']) => field)
+}
+
+const always = ['time', 'level', 'event', 'message']
+const ofSession = ['session_id', 'listener', 'client_ip']
+
+/** Every event with every field that it can have, but for the log's own two. */
+function sayEverything() {
+  const { observer, lines } = observe()
+  observer.listenerStarted({ listener: 'edge', at: server, sessionLimit: 1 })
+  observer.draining()
+  observer.configReloaded(null)
+  observer.configReloaded(new Error('mistake'))
+  observer.sessionRejected({ listener: 'edge', client, reason: 'limit' })
+  observer.pinholeIntruded({ from: client, port: 30_000, reason: 'late' })
+  const session = observer.sessionOpened({ listener: 'edge', client })
+  session.upstreamConnected({ server, durationMs: 1 })
+  session.upstreamFailed({ server: 'ftp.internal', reason: 'refused', detail: 'x' })
+  session.record({ type: 'command', verb: 'RETR', line: 'RETR a' })
+  session.record({ type: 'reply', code: 226, line: '226 done' })
+  session.record({ type: 'login', user: 'anna', accepted: false, code: 530 })
+  session.record({ type: 'login', user: 'anna', accepted: true, code: 230 })
+  session.record({ type: 'rewrite', kind: 'port', from: client, to: server })
+  session.record({ type: 'conversion', from: 'active', to: 'passive' })
+  session.record({ type: 'refusal', verb: 'PORT', reason: 'bounce', code: 501, detail: 'x' })
+  session.record({ type: 'protocolError', side: 'server', reason: 'bad_reply', detail: 'x' })
+  const backend = 'relay'
+  session.pinholeOpened({
+    pinhole: 1,
+    from: 'client',
+    expect: client.address,
+    announce: server,
+    target: server,
+    backend,
+    durationMs: 1,
+  })
+  session.pinholeClosed({ pinhole: 1, backend, reason: 'used', ageMs: 1 })
+  session.pinholeFailed({ pinhole: 2, reason: 'share', detail: 'x' })
+  session.pinholeFailed({ pinhole: 3, reason: 'backend', detail: 'x' })
+  const channel = { channel: 1, mode: 'active', path: 'relay' } as const
+  session.dataFailed({ channel: 2, mode: 'active', side: 'client', reason: 'timeout' })
+  session.dataOpened({ ...channel, setupMs: 1 })
+  session.record({ type: 'transfer', verb: 'RETR', path: 'a', code: 226, channel: 1 })
+  session.dataEnded({ ...channel, uploadBytes: 0, downloadBytes: 1, durationMs: 1, result: 'ok' })
+  session.failed(new Error('boom'))
+  session.closed({ reason: 'quit', durationMs: 1 })
+  return { lines, sessionId: session.id }
+}
+
+describe('docs/logs.md', () => {
+  test('lists every event with its level and message, and no other', () => {
+    const documented = Object.fromEntries(
+      [...documentedEvents()].map(([event, { level, message }]) => [event, { level, message }]),
+    )
+    expect(documented).toEqual(events)
+  })
+
+  test('lists the fields of every event, as lines have them', () => {
+    const { lines, sessionId } = sayEverything()
+    const documented = documentedEvents()
+    const seen = new Set<string>()
+    for (const line of lines()) {
+      const event = String(line.event)
+      seen.add(event)
+      const expected = [
+        ...always,
+        ...(line.session_id === sessionId ? ofSession : []),
+        ...(documented.get(event)?.fields ?? []),
+      ]
+      expect([event, Object.keys(line).sort()]).toEqual([event, expected.sort()])
+    }
+    const unsaid = [...documented.keys()].filter((event) => !seen.has(event))
+    expect(unsaid).toEqual(['log.suppress', 'log.lose'])
+  })
+
+  test('explains every field, and no other', () => {
+    const used = new Set([
+      ...always,
+      ...ofSession,
+      ...[...documentedEvents().values()].flatMap(({ fields }) => fields),
+    ])
+    expect([...documentedFields()].sort()).toEqual([...used].sort())
+  })
+
+  test('gives a fail2ban expression that matches a real line', () => {
+    const expression = /^failregex = (.+)$/m.exec(page)?.[1]?.replace('<HOST>', '(?<host>[\\d.]+)') ?? '(?!)'
+    const { lines } = sayEverything()
+    const hosts = lines()
+      .map((line) => new RegExp(expression).exec(JSON.stringify(line))?.groups?.host)
+      .filter((host) => host !== undefined)
+    expect(hosts).toEqual(['203.0.113.9'])
+  })
+})
