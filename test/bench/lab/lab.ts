@@ -53,13 +53,13 @@ export async function openLab(howMany: number): Promise<Lab> {
     closeAccounts()
     rmSync(scratch, { recursive: true, force: true })
   }
-  const account = openAccount('client')
   const start = (job: Job): Child =>
     startChild({
       program: process.execPath,
       args: [clientProgram, JSON.stringify(job)],
       namespace: network?.client ?? null,
-      account,
+      // Reports its own CPU time, from the first connection on.
+      account: null,
       workingDirectory: scratch,
       logFile: join(scratch, 'client.log'),
       stdout: 'pipe',
@@ -71,7 +71,7 @@ export async function openLab(howMany: number): Promise<Lab> {
       kind: network === null ? 'loopback' : 'namespace',
       reason,
       places,
-      cpuMethod: account.method,
+      cpuMethod: server.cpuMethod,
       serverCpuSeconds: server.cpuSeconds,
       run: async (job) => {
         const client = start(job)
@@ -124,7 +124,7 @@ async function hold<J extends Job>(client: Child, job: J): Promise<Held<ResultOf
 async function startServer(
   places: readonly Place[],
   { namespace, scratch }: { readonly namespace: string | null; readonly scratch: string },
-): Promise<{ readonly cpuSeconds: () => number }> {
+): Promise<{ readonly cpuMethod: string; readonly cpuSeconds: () => number }> {
   const listeners = places.flatMap((place): ServerListener[] => [
     { at: place.upstream },
     {
@@ -145,7 +145,7 @@ async function startServer(
   })
   const line = await within(10_000, firstLineOf(server))
   if (line !== 'ready') throw new Error(`the load server is not ready: ${server.logTail()}`)
-  return { cpuSeconds: () => account.cpuSeconds(server.pid) }
+  return { cpuMethod: account.method, cpuSeconds: () => account.cpuSeconds(server.pid) }
 }
 
 async function resultOf<J extends Job>(client: Child, { kind }: J): Promise<ResultOf[J['kind']]> {
