@@ -1,28 +1,36 @@
-import { createServer, Socket } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import type { FTPContext, FTPResponse } from 'basic-ftp'
 import { canonicalAddress } from '../ftp/addresses.ts'
 import { formatHostPort } from '../ftp/endpoints.ts'
+import { listen } from './listen.ts'
 
 /**
  * Makes a basic-ftp client active: `client.prepareTransfer = enterActiveMode`. The library itself only knows passive
  * transfers.
  *
- * Listens on the client's own address, sends PORT, and puts the server's connection in place when it arrives; it must
- * arrive before the 150, which ftp-alg sees to.
+ * It wants its data socket before the transfer command goes out, and the server's connection comes after: so it gets one
+ * end of a pair of sockets, and whoever connects is joined to the other.
  */
 export async function enterActiveMode(ftp: FTPContext): Promise<FTPResponse> {
   const address = canonicalAddress(ftp.socket.localAddress ?? '')
-  const server = createServer((socket) => {
-    ftp.dataSocket = socket
+  const pair = await socketPair(address)
+  const server = createServer({ allowHalfOpen: true }, (incoming) => {
     server.close()
+    incoming.pipe(pair.far).pipe(incoming)
+    incoming.on('error', () => pair.far.destroy())
+    pair.far.on('error', () => incoming.destroy())
   })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ host: address, port: 0 }, resolve)
-  })
-  const bound = server.address()
-  if (typeof bound !== 'object' || bound === null) throw new Error('not a TCP server')
-  // The library wants a data socket before it sends the transfer command; this one is replaced.
-  ftp.dataSocket = new Socket()
-  return ftp.request(`PORT ${formatHostPort({ address, port: bound.port })}`)
+  const at = await listen(server, address)
+  ftp.dataSocket = pair.near
+  return ftp.request(`PORT ${formatHostPort(at)}`)
+}
+
+async function socketPair(address: string): Promise<{ readonly near: Socket; readonly far: Socket }> {
+  const server = createServer({ allowHalfOpen: true })
+  const { port } = await listen(server, address)
+  const far = new Promise<Socket>((resolve) => server.once('connection', resolve))
+  const near = connect({ host: address, port })
+  const pair = { near, far: await far }
+  server.close()
+  return pair
 }

@@ -1,11 +1,11 @@
 // A small FTP server in memory, for the demo only: one user, files in a Map, binary stream mode, all four data channel
 // commands. It writes down every line it hears and says.
 
-import { connect, createServer, type Server, type Socket } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
-import { canonicalAddress } from '../ftp/addresses.ts'
 import { parseCommand } from '../ftp/commands.ts'
 import { type Endpoint, format227, format229, parseEprt, parseHostPort } from '../ftp/endpoints.ts'
+import { listen } from './listen.ts'
 
 export interface DemoServer {
   readonly at: Endpoint
@@ -23,7 +23,7 @@ export interface DemoServerEvents {
 export async function startDemoServer(events: DemoServerEvents): Promise<DemoServer> {
   const files = new Map<string, Buffer>()
   const server = createServer((socket) => new DemoSession(socket, files, events))
-  const at = await listen(server)
+  const at = await listen(server, '127.0.0.1')
   return { at, files, stop: () => server.close() }
 }
 
@@ -105,7 +105,7 @@ class DemoSession {
       })
     })
     this.#data = () => arrived
-    return listen(server)
+    return listen(server, '127.0.0.1')
   }
 
   #connectLater(endpoint: Endpoint | null, verb: string): void {
@@ -150,15 +150,4 @@ class DemoSession {
     this.#say('150 Here it comes.')
     return source()
   }
-}
-
-function listen(server: Server): Promise<Endpoint> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ host: '127.0.0.1', port: 0 }, () => {
-      const bound = server.address()
-      if (typeof bound !== 'object' || bound === null) reject(new Error('not a TCP server'))
-      else resolve({ address: canonicalAddress(bound.address), port: bound.port })
-    })
-  })
 }
