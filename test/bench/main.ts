@@ -17,13 +17,16 @@ const plan = makePlan(parsed.options)
 if ('problem' in plan) quitWith(plan.problem)
 
 const lab = await openLab(plan.systems.length + 1)
+let isInterrupted = false
 const interrupted = async (): Promise<never> => {
   process.stderr.write('\ninterrupted; tidying up\n')
+  isInterrupted = true
   await lab.close()
   process.exit(130)
 }
 process.once('SIGINT', interrupted)
 process.once('SIGTERM', interrupted)
+process.once('SIGHUP', interrupted)
 try {
   if (lab.reason !== null) say(`On loopback, with ftp-alg and the naive relay only: ${lab.reason}.\n`)
   if (parsed.options.what === 'profile') await profileRelay(lab)
@@ -32,6 +35,9 @@ try {
       write: parsed.options.write,
       commandLine: ['npm run bench --', ...argv].join(' '),
     })
+} catch (error) {
+  // Whatever was under way when everything was stopped has failed, and that is not news.
+  if (!isInterrupted) throw error
 } finally {
   await lab.close()
 }

@@ -3,6 +3,7 @@
 
 import { mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { isAlive } from './network.ts'
 
 export interface Account {
   /** How the figures come about, for the report: `cgroup v2`, `cgroup v1 cpuacct` or `/proc`. */
@@ -51,12 +52,15 @@ export function closeAccounts(): void {
   open.clear()
 }
 
-/** Removes the empty groups of earlier runs. */
+/** Removes the groups of runs that are over. */
 export function removeStaleGroups(): void {
   const flavour = groupFlavour()
   if (flavour === null) return
   for (const name of readdirSync(flavour.root)) {
-    if (name.startsWith(groupPrefix)) tryRemove(join(flavour.root, name))
+    const owner = name.startsWith(groupPrefix)
+      ? Number.parseInt(name.slice(groupPrefix.length), 10)
+      : process.pid
+    if (!isAlive(owner)) tryRemove(join(flavour.root, name))
   }
 }
 

@@ -40,8 +40,10 @@ const prelude = `if [ -n "$0" ]; then echo $$ > "$0"; fi; ${raiseLimit}; exec "$
 const patienceMs = 2000
 
 const living = new Set<Child>()
+let isOver = false
 
 export function startChild(options: ChildOptions): Child {
+  if (isOver) throw new Error('the run is over')
   const { program, args, namespace, account, workingDirectory, logFile, stdout, environment } = options
   const entering = namespace === null ? [] : ['nsenter', `--net=/run/netns/${namespace}`, '--']
   const log = openSync(logFile, 'a')
@@ -90,6 +92,7 @@ export function openFileLimit(): number {
 
 /** For the end of the run, whatever brought it about. */
 export async function stopAllChildren(): Promise<void> {
+  isOver = true
   await Promise.all([...living].map((child) => child.stop()))
 }
 

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,7 +8,7 @@ import { closeAccounts, openAccount, removeStaleGroups } from './accounting.ts'
 import type { Child } from './child.ts'
 import { killAllChildren, startChild, stopAllChildren, within } from './child.ts'
 import type { Network } from './network.ts'
-import { createNetwork } from './network.ts'
+import { createNetwork, isAlive } from './network.ts'
 import type { Place } from './place.ts'
 import { makePlaces } from './places.ts'
 
@@ -41,17 +41,17 @@ const clientProgram = fileURLToPath(new URL('../load/client.js', import.meta.url
 const serverProgram = fileURLToPath(new URL('../load/server.js', import.meta.url))
 
 export async function openLab(howMany: number): Promise<Lab> {
-  const scratch = mkdtempSync(join(tmpdir(), 'ftp-alg-bench-'))
+  removeStaleScratch()
+  const scratch = mkdtempSync(join(tmpdir(), `${scratchPrefix}${process.pid}-`))
   // Peers that drop root read their configuration here.
   chmodSync(scratch, 0o755)
   process.once('exit', killAllChildren)
   const ground = await openGround()
   const { network, reason } = ground
-  const close = async (): Promise<void> => {
-    await stopAllChildren()
-    await network?.remove()
-    closeAccounts()
-    rmSync(scratch, { recursive: true, force: true })
+  let closing: Promise<void> | null = null
+  const close = (): Promise<void> => {
+    closing ??= tidyUp(scratch, network)
+    return closing
   }
   const start = (job: Job): Child =>
     startChild({
@@ -87,6 +87,26 @@ export async function openLab(howMany: number): Promise<Lab> {
   } catch (error) {
     await close()
     throw error
+  }
+}
+
+async function tidyUp(scratch: string, network: Network | null): Promise<void> {
+  await stopAllChildren()
+  await network?.remove()
+  closeAccounts()
+  rmSync(scratch, { recursive: true, force: true })
+}
+
+const scratchPrefix = 'ftp-alg-bench-'
+
+/** Of runs that were killed before they could tidy up. */
+function removeStaleScratch(): void {
+  for (const name of readdirSync(tmpdir())) {
+    const owner = name.startsWith(scratchPrefix)
+      ? Number.parseInt(name.slice(scratchPrefix.length), 10)
+      : Number.NaN
+    if (!Number.isNaN(owner) && !isAlive(owner))
+      rmSync(join(tmpdir(), name), { recursive: true, force: true })
   }
 }
 
