@@ -122,7 +122,8 @@ export class App {
 
   #applySettings({ backend }: RunningBackend): void {
     const { listeners, limits, policy, pinholes, dataPorts } = this.#config
-    const dialer = new Dialer(this.#libc)
+    const mayBeForeign = listeners.some(({ intercept }) => intercept !== 'none')
+    const dialer = new Dialer({ libc: this.#libc, mayBeForeign })
     const upstreams = new Upstreams({
       names: this.#names,
       dialer,

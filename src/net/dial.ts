@@ -16,12 +16,21 @@ export interface Call {
   readonly keepAlive?: boolean
 }
 
-/** What only a kernel reached through koffi can do; null where nothing of the configuration needs it. */
+export interface DialerOptions {
+  /** What only Linux can do, or null without koffi. */
+  readonly libc: Libc | null
+  /** Something is intercepted, so that `from` may be an address that is not ours. */
+  readonly mayBeForeign: boolean
+}
+
+/** Makes outgoing connections, in our own name or (through the kernel) in somebody else's. */
 export class Dialer {
   readonly #libc: Libc | null
+  readonly #mayBeForeign: boolean
 
-  constructor(libc: Libc | null) {
+  constructor({ libc, mayBeForeign }: DialerOptions) {
     this.#libc = libc
+    this.#mayBeForeign = mayBeForeign
   }
 
   /**
@@ -31,7 +40,7 @@ export class Dialer {
    */
   dial({ to, from, avoidPort, keepAlive = false }: Call): Socket {
     const libc = this.#libc
-    if (libc !== null && from !== null && !isOwnAddress(canonicalAddress(from))) {
+    if (this.#mayBeForeign && libc !== null && from !== null && !isOwnAddress(canonicalAddress(from))) {
       const foreign = { from: { address: from, port: 0 }, to, allowHalfOpen: true }
       const socket = connectFrom(libc, avoidPort === undefined ? foreign : { ...foreign, avoidPort })
       socket.pause()
