@@ -59,7 +59,7 @@ export interface NetworkPlan {
   readonly addresses?: Readonly<Record<string, number>>
 }
 
-/** Builds the namespaces, links, addresses and default routes (through the gateway). */
+/** Builds the namespaces, links, addresses and routes (through the gateway). */
 export async function createNetwork(plan: NetworkPlan): Promise<Network> {
   removeLeftovers()
   networks += 1
@@ -104,8 +104,9 @@ export async function createNetwork(plan: NetworkPlan): Promise<Network> {
           'link set eth0 up',
           ...addresses.ipv4.map((address) => `addr add ${address}/24 dev eth0`),
           ...addresses.ipv6.map((address) => `addr add ${address}/64 dev eth0 nodad`),
-          `route add default via 10.77.${side}.1`,
-          `route add default via fd77:${side}::1`,
+          // No default route: whoever asks a name server outside is told at once that it cannot be reached.
+          `route add 10.77.0.0/16 via 10.77.${side}.1`,
+          `route add fd77::/16 via fd77:${side}::1`,
         ])
         hosts.set(name, { ...place(namespace), addresses, ...actions(namespace) })
       }

@@ -10,7 +10,9 @@ import type { ServerKind } from '../../support/servers/server.ts'
 export type Route = 'direct' | 'client' | 'passive' | 'active'
 
 export const routes: readonly Route[] = ['direct', 'client', 'passive', 'active']
-export const upstreamModes = ['client', 'passive', 'active'] as const
+export type UpstreamMode = Exclude<Route, 'direct'>
+
+export const upstreamModes: readonly UpstreamMode[] = ['client', 'passive', 'active']
 export const families: readonly Family[] = ['ipv4', 'ipv6']
 
 export interface Combination extends Way {

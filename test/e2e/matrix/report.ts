@@ -62,8 +62,9 @@ with a real server through a real \`ftp-alg\`, each in its own network namespace
   the client sent only the command of its row. *50 MiB* means that a file of that size went both ways too.
 - The columns are the ways to the server: *direct*, without ftp-alg, and the three values of \`upstreamMode\`
   (${upstreamModes.map((mode) => `\`${mode}\``).join(', ')}).
-- Through ftp-alg, no packet passes between client and server except by way of ftp-alg. For \`passive\` the server's
-  firewall refuses every outgoing connection, and for \`active\` every incoming one except to port 21.
+- Through ftp-alg, no packet passes between client and server except by way of ftp-alg, and the server's firewall
+  lets only the right kind of data connection through: for \`passive\` it refuses every outgoing connection, for
+  \`active\` every incoming one except to port 21, and for \`client\` whichever the client did not ask for.
 - Options of clients that hide a wrong address in a 227 reply are switched off.`
 }
 
