@@ -16,6 +16,12 @@ export interface TextForm<T> {
   parse(text: string): Parsed<T>
 }
 
+/** A mistake that no single value shows. `path` starts at the top of the file; `text` follows the path. */
+export interface RuleBreach {
+  readonly path: readonly (string | number)[]
+  readonly text: string
+}
+
 export function accept<T>(value: T): Parsed<T> {
   return { ok: true, value }
 }

@@ -6,7 +6,7 @@ import type { BackendName } from '../pinhole/backend.ts'
 export interface Config {
   readonly listeners: readonly ListenerConfig[]
   readonly dataPorts: DataPortsConfig
-  readonly pinholes: { readonly backend: BackendName; readonly timeoutMs: number }
+  readonly pinholes: PinholesConfig
   readonly limits: LimitsConfig
   readonly policy: PolicyConfig
   /** Null switches the admin listener off. */
@@ -14,6 +14,15 @@ export interface Config {
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'json' | 'pretty' }
   readonly shutdown: { readonly drainTimeoutMs: number }
   readonly workers: number
+}
+
+export interface PinholesConfig {
+  readonly backend: BackendName
+  readonly timeoutMs: number
+  /** The mark of what we bring through the firewall, for conntrack and policy routing; default 0xf7. */
+  readonly mark?: number
+  /** Sets of the administrator's own that are told who is let through, as in `inet filter ftp_data`. */
+  readonly admit?: { readonly ipv4: string | null; readonly ipv6: string | null }
 }
 
 export interface ListenAddress {
@@ -29,6 +38,8 @@ export interface ListenerConfig {
   readonly name: string
   readonly listen: ListenAddress
   readonly intercept: 'none' | 'redirect' | 'tproxy'
+  /** Which connections `ftp-alg firewall` brings here; absent: to port 21, from every interface. */
+  readonly catches?: { readonly ports: readonly number[]; readonly interfaces: readonly string[] }
   /** Null only when the destination comes from interception. */
   readonly upstream: { readonly host: string; readonly port: number } | null
   /** The address that the server sees as its client. */

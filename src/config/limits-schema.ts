@@ -1,0 +1,87 @@
+// `limits` and `policy` of the configuration file.
+
+import { networkForm } from './address.ts'
+import { byteSizeForm, lineBytesLimits } from './byte-size.ts'
+import { complaint } from './complaint.ts'
+import { durationForm } from './duration.ts'
+import { choiceField, choiceOfShapes, integerField, listField, section, textField } from './field.ts'
+
+export const limitsSchema = section(
+  {
+    sessions: integerField({ min: 1, max: 1_000_000 }, 'Sessions at once, over all listeners.').prefault(
+      10_000,
+    ),
+    sessionsPerClient: integerField(
+      { min: 1, max: 1_000_000 },
+      'Sessions at once from one client address.',
+    ).prefault(100),
+    idle: textField(
+      durationForm,
+      'A session that says nothing and moves no data for so long gets 421.',
+    ).prefault('15m'),
+    connect: textField(
+      durationForm,
+      'The longest wait for a connection to a server or to a data endpoint.',
+    ).prefault('30s'),
+    login: textField(durationForm, 'The longest time from connecting to being logged in.').prefault('60s'),
+    line: choiceOfShapes(
+      [integerField(lineBytesLimits, 'Bytes.'), textField(byteSizeForm, 'Bytes, or kibibytes with k.')],
+      {
+        description: 'The longest line a client may send; a longer one gets 500.',
+        kind: 'size',
+        allowed: byteSizeForm.allowed,
+      },
+    ).prefault('4k'),
+    refusals: integerField(
+      { min: 1, max: 1000 },
+      'A session with so many refused commands gets 421.',
+    ).prefault(10),
+    pinholesPerClient: choiceOfShapes(
+      [integerField({ min: 1, max: 65_535 }, 'Pinholes.'), choiceField(['half'], 'Half of the range.')],
+      {
+        description:
+          'Pinholes that one client may hold at once among those that a server will connect to, where all clients draw on the same ports.',
+        kind: 'whole number or half',
+        allowed: '1 to 65535, or half (of the range)',
+      },
+    ).prefault('half'),
+  },
+  'What one client, and all together, may use.',
+)
+
+const allowedPasvAddresses = 'control-peer, must-match, or a list of networks such as [10.2.0.0/16]'
+
+export const policySchema = section(
+  {
+    bounce: choiceField(
+      ['refuse', 'use-control-peer'],
+      'A PORT or EPRT that names another host than the client: answered 501, or taken as the client’s own address (for clients behind a NAT that does not know FTP).',
+    ).prefault('refuse'),
+    pasvAddress: choiceOfShapes(
+      [
+        choiceField(['control-peer', 'must-match'], 'By rule.'),
+        listField(textField(networkForm, 'A network.'), {
+          description: 'By allow-list.',
+          kind: 'list',
+          allowed: 'networks',
+        }).min(1, {
+          error: ({ input }) => complaint('is empty', { given: input, allowed: allowedPasvAddresses }),
+        }),
+      ],
+      {
+        description:
+          'A 227 that names another host than the server: ignored in favour of the server’s address, answered 425, or allowed into these networks.',
+        kind: 'choice or list',
+        allowed: allowedPasvAddresses,
+      },
+    ).prefault('control-peer'),
+    minPort: integerField({ min: 1, max: 65_535 }, 'The lowest port that we connect to for data.').prefault(
+      1024,
+    ),
+    auth: choiceField(
+      ['refuse', 'passthrough'],
+      'AUTH TLS: refused, so that clients stay readable or leave, or passed on, after which endpoints are encrypted and cannot be rewritten.',
+    ).prefault('refuse'),
+  },
+  'What peers may ask for.',
+)

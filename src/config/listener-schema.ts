@@ -1,0 +1,99 @@
+// `listeners[]` of the configuration file.
+
+import type { z } from 'zod'
+import { audienceForm, hostForm } from './address.ts'
+import { complaint } from './complaint.ts'
+import { choiceField, integerField, listField, section, textField, wordForm } from './field.ts'
+import { listenForm, upstreamForm } from './socket-address.ts'
+
+export type ListenerSection = z.output<typeof listenerSchema>
+
+export const defaultListenerName = 'default'
+
+const nameForm = wordForm({
+  name: 'listener',
+  allowed: 'up to 63 letters, digits, dots, hyphens and underscores, as in edge',
+  pattern: '^[0-9A-Za-z][0-9A-Za-z._-]{0,62}$',
+})
+
+/** As Linux allows them, without what has a meaning in firewall rules. */
+const interfaceForm = wordForm({
+  name: 'network interface',
+  allowed: 'up to 15 letters, digits and the characters _.:-, as in lan0',
+  pattern: '^[0-9A-Za-z_.:-]{1,15}$',
+})
+
+const advertiseRules = (about: string) =>
+  listField(
+    section(
+      {
+        to: textField(audienceForm, 'The peers that this rule is for.'),
+        address: textField(
+          hostForm,
+          'What they are told instead of our own address; a DNS name is resolved again as its TTL passes.',
+        ),
+      },
+      'One rule; the first that matches the peer wins.',
+    ),
+    {
+      description: about,
+      kind: 'list',
+      allowed: 'a list of rules such as { to: 10.0.0.0/8, address: 10.1.0.1 }',
+    },
+  ).prefault([])
+
+export const listenerSchema = section(
+  {
+    name: textField(nameForm, 'Names the listener in logs, metrics and rules; unique.').prefault(
+      defaultListenerName,
+    ),
+    listen: textField(
+      listenForm,
+      'Where clients connect, or where intercepted clients are redirected to.',
+    ).prefault('0.0.0.0:2121'),
+    intercept: choiceField(
+      ['none', 'redirect', 'tproxy'],
+      'How clients get here: by connecting to us, or by an nftables `redirect` or `tproxy` rule.',
+    ).prefault('none'),
+    catches: section(
+      {
+        ports: listField(integerField({ min: 1, max: 65_535 }, 'A port.'), {
+          description: 'The ports of other machines on which FTP servers listen.',
+          kind: 'list',
+          allowed: 'one or more ports, as in [21, 2100]',
+        })
+          .min(1, {
+            error: ({ input }) =>
+              complaint('is empty', { given: input, allowed: 'one or more ports, as in [21]' }),
+          })
+          .prefault([21]),
+        interfaces: listField(textField(interfaceForm, 'An interface.'), {
+          description: 'Where such connections come from; empty for everywhere.',
+          kind: 'list',
+          allowed: 'a list of interfaces, as in [lan0]',
+        }).prefault([]),
+      },
+      'Which connections the rules of `ftp-alg firewall` bring here when intercept is not none.',
+    ).prefault({}),
+    upstream: textField(
+      upstreamForm,
+      'The FTP server behind us. Required when intercept is none, and only then: an intercepted connection brings its own destination.',
+    ).optional(),
+    source: choiceField(
+      ['proxy', 'client'],
+      'The address that the server sees: ours, or the client’s own (needs tproxy).',
+    ).prefault('proxy'),
+    upstreamMode: choiceField(
+      ['client', 'passive', 'active'],
+      'How data connections with the server are opened: as the client does it, or always one way, converting where the client differs.',
+    ).prefault('client'),
+    advertise: section(
+      {
+        clients: advertiseRules('What clients are told in 227 replies.'),
+        servers: advertiseRules('What servers are told in PORT and EPRT.'),
+      },
+      'Addresses to announce instead of our own address on that control connection, where we are behind NAT or a balancer.',
+    ).prefault({}),
+  },
+  'One place where clients arrive.',
+)

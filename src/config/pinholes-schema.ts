@@ -1,0 +1,35 @@
+// `pinholes` of the configuration file.
+
+import { durationForm } from './duration.ts'
+import { choiceField, integerField, section, textField, wordForm } from './field.ts'
+
+/** As nft writes it; the same characters that may stand in a rule. */
+const setForm = wordForm({
+  name: 'set',
+  allowed: 'FAMILY TABLE SET with family ip, ip6 or inet, as in inet filter ftp_data',
+  pattern: '^(ip|ip6|inet) [A-Za-z_][0-9A-Za-z_.-]{0,30} [A-Za-z_][0-9A-Za-z_.-]{0,30}$',
+})
+
+export const pinholesSchema = section(
+  {
+    backend: choiceField(
+      ['relay', 'nftables'],
+      'Who moves the bytes of data connections: this process, or the kernel (Linux, CAP_NET_ADMIN).',
+    ).prefault('relay'),
+    timeout: textField(durationForm, 'From announced to connected; then the pinhole closes unused.').prefault(
+      '60s',
+    ),
+    mark: integerField(
+      { min: 1, max: 0xffff_ffff },
+      'The mark of what comes through us, for `ct mark` in your firewall and for policy routing; 247 is 0xf7.',
+    ).prefault(0xf7),
+    admit: section(
+      {
+        ipv4: textField(setForm, 'The set for IPv4 peers.').optional(),
+        ipv6: textField(setForm, 'The set for IPv6 peers.').optional(),
+      },
+      'Sets of your own firewall that are told who is let through, instead of going by the mark; with the backend nftables.',
+    ).prefault({}),
+  },
+  'The holes that data connections come through.',
+)

@@ -1,0 +1,77 @@
+// The configuration file as zod sees it: every key with its form, its default and one sentence about it. Rules
+// that look at more than one key are in `rules.ts`.
+
+import { z } from 'zod'
+import { complaint } from './complaint.ts'
+import { dataPortsSchema, defaultDataPorts } from './data-ports-schema.ts'
+import { durationForm } from './duration.ts'
+import { choiceField, choiceOfShapes, integerField, listField, section, textField } from './field.ts'
+import { limitsSchema, policySchema } from './limits-schema.ts'
+import { listenerSchema } from './listener-schema.ts'
+import { pinholesSchema } from './pinholes-schema.ts'
+import { listenForm } from './socket-address.ts'
+
+/** What comes out of the file when every value in it is right. */
+export type FileSections = z.output<typeof fileSchema>
+
+const allowedListeners =
+  'listeners in the file named by --config, or one by --upstream HOST or FTP_ALG_UPSTREAM=HOST'
+
+/** In the order in which people read them. */
+export const sections = {
+  listeners: listField(listenerSchema, {
+    description: 'Where clients arrive, one entry each.',
+    kind: 'list',
+    allowed: allowedListeners,
+  }).min(1, {
+    error: ({ input }) =>
+      complaint('needs at least one listener', { given: input, allowed: allowedListeners }),
+  }),
+  dataPorts: dataPortsSchema.prefault(defaultDataPorts),
+  pinholes: pinholesSchema.prefault({}),
+  limits: limitsSchema.prefault({}),
+  policy: policySchema.prefault({}),
+  admin: choiceOfShapes(
+    [
+      section(
+        {
+          listen: textField(listenForm, 'Where Prometheus, probes and the status page connect.').prefault(
+            '127.0.0.1:9121',
+          ),
+        },
+        'Metrics, health, status page.',
+      ),
+      z.literal(false),
+      z.null(),
+    ],
+    {
+      description: 'Metrics, health and the status page over HTTP; false switches them off.',
+      kind: 'map or false',
+      allowed: 'a map of listen, or false',
+    },
+  ).prefault({}),
+  log: section(
+    {
+      level: choiceField(
+        ['debug', 'info', 'warn', 'error'],
+        'The least important lines that are written.',
+      ).prefault('info'),
+      format: choiceField(['json', 'pretty'], 'One JSON object a line, or lines for people.').prefault(
+        'json',
+      ),
+    },
+    'The log, on standard output.',
+  ).prefault({}),
+  shutdown: section(
+    {
+      drainTimeout: textField(
+        durationForm,
+        'After SIGTERM, running transfers may take so long; then they are cut off.',
+      ).prefault('5m'),
+    },
+    'How the process ends.',
+  ).prefault({}),
+  workers: integerField({ min: 1, max: 128 }, 'Processes that share the work.').prefault(1),
+}
+
+export const fileSchema = section(sections, 'The configuration of ftp-alg.')
