@@ -1,0 +1,89 @@
+// The configuration from all its sources: file < environment < flags, merged first and then validated once.
+
+import { AlgError } from '../errors.ts'
+import { complaint } from './complaint.ts'
+import type { Config } from './config.ts'
+import { configOf } from './effective.ts'
+import { schemaKeysAt } from './json-schema.ts'
+import { type EphemeralPorts, readEphemeralPorts } from './kernel-ports.ts'
+import { listenerSchema } from './listener-schema.ts'
+import { type Merged, mergeOverrides } from './merge.ts'
+import { type Finding, findingsOf, printFindings, type Whereabouts } from './mistakes.ts'
+import { checkRules, type ValidSections } from './rules.ts'
+import { fileSchema, sections } from './schema.ts'
+import { configSetting, type Environment, type Flags, overridesOf } from './settings.ts'
+import { readYamlFile } from './yaml-file.ts'
+
+export interface ConfigSources {
+  /** By name without dashes; `config` names the file. */
+  readonly flags: Flags
+  readonly environment: Environment
+  /** For the warning about ports that the kernel uses too; asked for once. */
+  readonly ephemeralPorts?: () => EphemeralPorts | null
+}
+
+export interface LoadedConfig {
+  readonly config: Config
+  /** Things that work, but perhaps not as meant; worded like the mistakes. */
+  readonly warnings: readonly string[]
+}
+
+/**
+ * Reads, merges and validates. Nothing is half right: either the whole configuration comes back, or every mistake
+ * in it, one a line, in the message of an `AlgError`:
+ *
+ * `config.yaml:7:11 limits.idle: needs a unit, such as 60s (given 60, allowed 1ms to 7d, as in 500ms, …)`
+ *
+ * Errors: CONFIG_INVALID (exit 2).
+ */
+export function loadConfig(sources: ConfigSources): LoadedConfig {
+  const { flags, environment } = sources
+  const name = fileNameOf(flags, environment)
+  const file = name === null ? null : readYamlFile(name)
+  if (file !== null && file.tree === null) throw invalid(printFindings([], { name, file, origins: [] }))
+  const merged = mergeOverrides(file?.tree ?? {}, overridesOf(flags, environment))
+  // Without a file, a listener can only come from the command line or the environment.
+  const origins =
+    name === null ? [{ path: ['listeners'], name: '--upstream' }, ...merged.origins] : merged.origins
+  const whereabouts: Whereabouts = { name, file, origins }
+  const result = fileSchema.safeParse(merged.tree)
+  const valid = result.success ? result.data : validSectionsOf(merged.tree)
+  const rules = checkRules(valid, (sources.ephemeralPorts ?? readEphemeralPorts)())
+  const findings: Finding[] = [
+    ...(result.success ? [] : findingsOf(result.error.issues, schemaKeysAt)),
+    ...rules.breaches,
+  ]
+  const mistakes = [...printFindings(findings, whereabouts), ...misplaced(merged)]
+  if (mistakes.length > 0 || !result.success || rules.dataPorts === null) throw invalid(mistakes)
+  const warnings = printFindings(rules.warnings, whereabouts)
+  return { config: configOf(result.data, rules.dataPorts), warnings }
+}
+
+/** `--config`, or FTP_ALG_CONFIG, or none. */
+function fileNameOf(flags: Flags, environment: Environment): string | null {
+  const flag = flags[configSetting.flag]
+  if (flag === undefined) return environment[configSetting.variable] || null
+  if (typeof flag === 'string' && flag !== '') return flag
+  const text = complaint('needs the name of one file', { given: flag, allowed: 'one file' })
+  throw invalid([`--${configSetting.flag}: ${text}`])
+}
+
+function invalid(mistakes: readonly string[]): AlgError {
+  return new AlgError('CONFIG_INVALID', mistakes.join('\n'), { context: { mistakes: mistakes.length } })
+}
+
+function misplaced({ mistakes }: Merged): string[] {
+  return mistakes.map(({ origin, text }) => `${origin}: ${text}`)
+}
+
+/** What is valid in itself, so that rules between keys are checked even when some other key is wrong. */
+function validSectionsOf(tree: Readonly<Record<string, unknown>>): ValidSections {
+  const listeners: readonly unknown[] = Array.isArray(tree.listeners) ? tree.listeners : []
+  return {
+    listeners: listeners.map((listener) => listenerSchema.safeParse(listener).data),
+    dataPorts: sections.dataPorts.safeParse(tree.dataPorts).data,
+    pinholes: sections.pinholes.safeParse(tree.pinholes).data,
+    admin: sections.admin.safeParse(tree.admin).data,
+    workers: sections.workers.safeParse(tree.workers).data,
+  }
+}

@@ -1,0 +1,65 @@
+import { describe, expect, test } from 'vitest'
+import type { Config } from '../../../src/config/config.ts'
+import { restartNeeded } from '../../../src/config/restart.ts'
+import { configOf } from './sources.ts'
+
+const yaml = `listeners:
+  - { name: edge, listen: 0.0.0.0:2121, upstream: ftp.internal }
+  - { name: lab, listen: 0.0.0.0:2122, upstream: lab.internal }
+`
+const before = configOf(yaml)
+
+describe('a restart is needed', () => {
+  test.each<[string[], Config]>([
+    [['listeners[edge].listen'], configOf(yaml.replace(':2121', ':2100'))],
+    [['listeners[edge].intercept'], configOf(yaml.replace('upstream: ftp.internal', 'intercept: redirect'))],
+    [['listeners[edge]', 'listeners[outer]'], configOf(yaml.replace('edge', 'outer'))],
+    [['dataPorts'], configOf(`${yaml}dataPorts: 20000-20099\n`)],
+    [['dataPorts'], configOf(`${yaml}dataPorts: { slice: { index: 0, of: 2 } }\n`)],
+    [['pinholes.backend'], configOf(`${yaml}pinholes: { backend: nftables }\n`)],
+    [['pinholes.mark'], configOf(`${yaml}pinholes: { mark: 5 }\n`)],
+    [['pinholes.admit'], configOf(`${yaml}pinholes: { admit: { ipv6: inet a b } }\n`)],
+    [['admin.listen'], configOf(`${yaml}admin: false\n`)],
+    [['admin.listen'], configOf(`${yaml}admin: { listen: ":9121" }\n`)],
+    [['workers'], configOf(`${yaml}workers: 2\n`)],
+    [
+      [
+        'listeners[edge].listen',
+        'listeners[lab]',
+        'dataPorts',
+        'pinholes.backend',
+        'admin.listen',
+        'workers',
+      ],
+      configOf(`listeners: [{ name: edge, upstream: a, listen: ":3" }]
+dataPorts: 20000-20099
+pinholes: { backend: nftables }
+admin: false
+workers: 2
+`),
+    ],
+  ])('for %j', (keys, after) => {
+    expect(restartNeeded(before, after)).toEqual(keys)
+  })
+})
+
+describe('a reload is enough', () => {
+  test.each([
+    ['the same file', yaml],
+    ['the same listeners in another order', yaml.replace(/( {2}- .*edge.*\n)( {2}- .*lab.*\n)/, '$2$1')],
+    [
+      'another upstream, mode and address to announce',
+      yaml.replace(
+        'ftp.internal',
+        'b, upstreamMode: passive, advertise: { clients: [{ to: any, address: c }] }',
+      ),
+    ],
+    ['other limits', `${yaml}limits: { sessions: 1, idle: 1m }\n`],
+    ['another policy', `${yaml}policy: { auth: passthrough, minPort: 2000 }\n`],
+    ['another pinhole timeout', `${yaml}pinholes: { timeout: 2m }\n`],
+    ['another log level', `${yaml}log: { level: debug }\n`],
+    ['another drain timeout', `${yaml}shutdown: { drainTimeout: 1m }\n`],
+  ])('for %s', (_, text) => {
+    expect(restartNeeded(before, configOf(text))).toEqual([])
+  })
+})

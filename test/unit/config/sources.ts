@@ -1,0 +1,57 @@
+// Configuration from a text in a test, as it would come from a file called config.yaml.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll } from 'vitest'
+import type { Config } from '../../../src/config/config.ts'
+import type { EphemeralPorts } from '../../../src/config/kernel-ports.ts'
+import { type LoadedConfig, loadConfig } from '../../../src/config/load.ts'
+import type { Environment, Flags } from '../../../src/config/settings.ts'
+import { AlgError } from '../../../src/errors.ts'
+
+export interface Beside {
+  readonly flags?: Flags
+  readonly environment?: Environment
+  readonly ephemeralPorts?: EphemeralPorts | null
+}
+
+const directory = mkdtempSync(join(tmpdir(), 'ftp-alg-config-'))
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+/** Where `fileOf` puts the text; every test file has its own. */
+export const configFile = join(directory, 'config.yaml')
+
+export function writeConfig(text: string | Uint8Array): string {
+  writeFileSync(configFile, text)
+  return configFile
+}
+
+/** `yaml` null means no file at all. */
+export function load(yaml: string | Uint8Array | null, beside: Beside = {}): LoadedConfig {
+  const file = yaml === null ? {} : { config: writeConfig(yaml) }
+  return loadConfig({
+    flags: { ...file, ...beside.flags },
+    environment: beside.environment ?? {},
+    ephemeralPorts: () => beside.ephemeralPorts ?? null,
+  })
+}
+
+export function configOf(yaml: string | null, beside?: Beside): Config {
+  return load(yaml, beside).config
+}
+
+/** Every line of the error; fails when there is none, or another error than CONFIG_INVALID. */
+export function mistakesIn(yaml: string | Uint8Array | null, beside?: Beside): string[] {
+  try {
+    load(yaml, beside)
+  } catch (error) {
+    if (!(error instanceof AlgError) || error.code !== 'CONFIG_INVALID') throw error
+    return error.message.replaceAll(configFile, 'config.yaml').split('\n')
+  }
+  throw new Error('this configuration has no mistake')
+}
+
+export function warningsIn(yaml: string | null, beside?: Beside): string[] {
+  return load(yaml, beside).warnings.map((line) => line.replaceAll(configFile, 'config.yaml'))
+}
