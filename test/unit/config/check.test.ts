@@ -1,0 +1,53 @@
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { check } from '../../../src/cli/check.ts'
+import { configFile, writeConfig } from './sources.ts'
+
+test('a right configuration is printed on the output, warnings on the error stream, and the exit code is 0', async () => {
+  const { exitCode, out, err } = await run(
+    'listeners: [{ upstream: ftp.internal }]\npinholes: { timeout: 20s }\n',
+  )
+  expect(exitCode).toBe(0)
+  expect(out).toMatch(
+    /^listeners:\n {2}- name: default\n[\s\S]*\npinholes:\n {2}backend: relay\n {2}timeout: 20s\n[\s\S]*\nworkers: 1\n$/,
+  )
+  expect(err).toBe(
+    `warning: ${configFile}:2:22 pinholes.timeout: is under the 30s that RFC 6384 §12 asks for: slow clients will miss their pinhole (given 20s)\n`,
+  )
+})
+
+test('what it prints passes it again unchanged', async () => {
+  const first = await run(
+    'listeners: [{ upstream: ftp.internal }]\ndataPorts: { slice: { index: 1, of: 4 } }\n',
+  )
+  expect(await run(first.out)).toEqual(first)
+})
+
+test('a wrong one gives every mistake on the error stream, nothing on the output, and exit code 2', async () => {
+  const { exitCode, out, err } = await run('listeners: [{ upstream: ftp.internal, name: "" }]\nworkers: 0\n')
+  expect([exitCode, out]).toEqual([2, ''])
+  expect(err.split('\n')).toEqual([
+    expect.stringMatching(/:1:45 listeners\[0\]\.name: /),
+    expect.stringMatching(/:2:10 workers: /),
+    '',
+  ])
+})
+
+test('--print-schema prints deploy/config.schema.json without looking at any configuration', async () => {
+  const { exitCode, out, err } = await run('broken: [', { printSchema: true })
+  expect([exitCode, err]).toEqual([0, ''])
+  expect(out).toBe(readFileSync(new URL('../../../deploy/config.schema.json', import.meta.url), 'utf8'))
+})
+
+async function run(yaml: string, { printSchema = false } = {}) {
+  let [out, err] = ['', '']
+  const exitCode = await check({
+    flags: { config: writeConfig(yaml) },
+    environment: {},
+    ephemeralPorts: () => null,
+    printSchema,
+    stdout: { write: (text) => (out += text) },
+    stderr: { write: (text) => (err += text) },
+  })
+  return { exitCode, out, err }
+}
