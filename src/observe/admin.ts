@@ -8,6 +8,7 @@ import type { ListenAddress } from '../config/config.ts'
 import { AlgError } from '../errors.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
 import { type AnswerOptions, type AnswerPath, createAnswers } from './admin/answers.ts'
+import { events } from './log/events.ts'
 import type { Recorder } from './recorder.ts'
 
 export interface AdminServer {
@@ -55,7 +56,7 @@ export function createAdminServer({ observer, ready, listen }: AdminOptions): Ad
   return {
     start: async () => {
       const at = await bind(server, listen)
-      server.on('error', (error) => observer.log('warn', 'admin.error', 'admin server error', { error }))
+      server.on('error', (error) => say(observer, 'admin.error', { error }))
       return at
     },
     stop: () =>
@@ -112,9 +113,18 @@ async function respond(
     response.writeHead(status, { ...headers, 'Content-Type': type, 'Content-Length': body.length })
     response.end(request.method === 'HEAD' ? undefined : body)
   } catch (error) {
-    observer.log('error', 'admin.fail', 'admin request failed', { path, error })
+    say(observer, 'admin.fail', { url_path: path, error })
     refuse(response, 500, 'this proxy has a defect, see its log')
   }
+}
+
+function say(
+  observer: Pick<Recorder, 'log'>,
+  event: 'admin.error' | 'admin.fail',
+  fields: Readonly<Record<string, unknown>>,
+): void {
+  const { level, message } = events[event]
+  observer.log(level, event, message, fields)
 }
 
 /** The connection goes too: a body that nobody wanted may still be on its way. */

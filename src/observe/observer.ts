@@ -99,6 +99,7 @@ export interface SessionObserver {
     readonly path: DataPath
     readonly count: number
   }): void
+  /** The totals are for the log line; counters have had them from `dataBytes`, which must be called before. */
   dataEnded(ended: {
     readonly channel: number
     readonly mode: Mode

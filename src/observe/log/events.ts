@@ -13,6 +13,8 @@ export const events = {
   'drain.start': { level: 'info', message: 'draining: no new sessions' },
   'config.reload': { level: 'info', message: 'configuration reloaded' },
   'config.refuse': { level: 'error', message: 'configuration refused, the old one stays' },
+  'admin.error': { level: 'warn', message: 'admin server error' },
+  'admin.fail': { level: 'error', message: 'admin request failed' },
   'session.open': { level: 'info', message: 'session opened' },
   'session.reject': { level: 'warn', message: 'connection sent away with 421' },
   'session.close': { level: 'info', message: 'session closed' },

@@ -12,6 +12,8 @@ export function defineSessionMetrics(registry: Registry) {
     name: 'ftp_alg_listener_up',
     help: '1 once the listener is bound and accepts sessions.',
     labels: ['listener'],
+    // Of several processes, all must be up.
+    aggregator: 'min',
   })
   const opened = counterFamily(registry, {
     name: 'ftp_alg_sessions_total',

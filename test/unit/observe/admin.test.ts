@@ -111,7 +111,7 @@ describe('metrics', () => {
     })
     expect((await get('/metrics')).status).toBe(500)
     expect(linesOf('admin.fail')).toMatchObject([
-      { level: 'error', path: '/metrics', error: { message: 'broken' } },
+      { level: 'error', url_path: '/metrics', error: { message: 'broken' } },
     ])
     isBroken = false
     expect((await get('/metrics')).status).toBe(200)
