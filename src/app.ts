@@ -21,6 +21,8 @@ import { createBackend, type RunningBackend } from './pinhole/create-backend.ts'
 export interface AppOptions {
   readonly config: Config
   readonly observer: Recorder
+  /** Listening descriptors that the service manager opened for us, by listener name (`unknown`: for the only one). */
+  readonly inherited?: readonly { readonly name: string; readonly fd: number }[]
 }
 
 /** What listens where, once it does. */
@@ -31,6 +33,7 @@ export interface Started {
 
 export class App {
   readonly #observer: Recorder
+  readonly #inherited: NonNullable<AppOptions['inherited']>
   readonly #names: Names
   readonly #registry: SessionRegistry
   readonly #listeners = new Map<string, Listener>()
@@ -42,7 +45,8 @@ export class App {
   #admin: AdminServer | null = null
   #state: 'starting' | 'running' | 'draining' = 'starting'
 
-  constructor({ config, observer }: AppOptions) {
+  constructor({ config, observer, inherited = [] }: AppOptions) {
+    this.#inherited = inherited
     this.#config = config
     this.#observer = observer
     this.#names = new Names(observer)
@@ -214,8 +218,11 @@ export class App {
     return config
   }
 
-  /** A tproxy listener takes connections to addresses that are not ours, which Node cannot ask for. */
-  async #takeOver({ intercept, listen }: ListenerConfig): Promise<{ readonly openFd?: () => number }> {
+  /** A socket that was opened for us, or one that takes connections to addresses that are not ours (tproxy). */
+  async #takeOver({ name, intercept, listen }: ListenerConfig): Promise<{ readonly openFd?: () => number }> {
+    const isOnly = this.#config.listeners.length === 1
+    const given = this.#inherited.find((each) => each.name === name || (isOnly && each.name === 'unknown'))
+    if (given !== undefined) return { openFd: () => given.fd }
     const libc = this.#libc
     if (intercept !== 'tproxy' || libc === null) return {}
     const { openTransparentListener } = await import('./kernel/transparent.ts')

@@ -6,9 +6,12 @@ import yargs from 'yargs'
 import { hideBin } from 'yargs/helpers'
 import { check } from './cli/check.ts'
 import { demo } from './cli/demo.ts'
+import { doctor } from './cli/doctor.ts'
+import { firewall } from './cli/firewall.ts'
+import { k8sPorts } from './cli/k8s-ports.ts'
 import { configOptions, overridesFrom } from './cli/options.ts'
 import { run } from './cli/run.ts'
-import type { ConfigSources } from './config/load.ts'
+import { type ConfigSources, loadConfig } from './config/load.ts'
 import { AlgError } from './errors.ts'
 
 const version = packageVersion()
@@ -44,6 +47,43 @@ async function main(args: readonly string[]): Promise<number> {
         }),
       async (argv) => {
         exitCode = await check({ ...sourcesOf(argv), printSchema: argv.printSchema, stdout, stderr })
+      },
+    )
+    .command(
+      'firewall',
+      'print the nftables rules that the configuration needs',
+      (command) =>
+        configOptions(command)
+          .option('apply', { type: 'boolean', default: false, describe: 'put them in place' })
+          .option('remove', { type: 'boolean', default: false, describe: 'take them away' })
+          .conflicts('apply', 'remove'),
+      async (argv) => {
+        const action = argv.apply ? 'apply' : argv.remove ? 'remove' : 'print'
+        exitCode = await firewall(loadConfig(sourcesOf(argv)).config, { action, stdout })
+      },
+    )
+    .command('doctor', 'can this machine do what the configuration asks?', configOptions, async (argv) => {
+      exitCode = await doctor(loadConfig(sourcesOf(argv)).config, { stdout })
+    })
+    .command(
+      'k8s-ports',
+      'print the data ports as entries of a Kubernetes Service',
+      (command) =>
+        configOptions(command)
+          .option('range', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'FIRST-LAST instead of the configuration',
+          })
+          .option('service', { type: 'string', requiresArg: true, describe: 'NAME: print a whole Service' })
+          .option('node-ports', {
+            type: 'boolean',
+            default: false,
+            describe: 'ask for node ports of the same numbers',
+          }),
+      async (argv) => {
+        const { range, service, nodePorts } = argv
+        exitCode = await k8sPorts({ range, service, nodePorts, sources: sourcesOf(argv), stdout, stderr })
       },
     )
     .command('demo', 'show on loopback what the proxy does', {}, async () => {

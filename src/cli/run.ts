@@ -6,6 +6,8 @@ import { type ConfigSources, loadConfig } from '../config/load.ts'
 import { restartNeeded } from '../config/restart.ts'
 import { AlgError } from '../errors.ts'
 import { createObserver, type Recorder } from '../observe/recorder.ts'
+import { inheritedSockets } from '../process/inherited-sockets.ts'
+import { connectServiceManager, type ServiceManager } from '../process/systemd.ts'
 
 export interface RunRequest {
   readonly sources: ConfigSources
@@ -18,7 +20,11 @@ export async function run({ sources, version, stderr }: RunRequest): Promise<num
   const { config, warnings } = loadConfig(sources)
   for (const warning of warnings) stderr.write(`warning: ${warning}\n`)
   const observer = createObserver({ config, version })
-  const app = new App({ config, observer })
+  const app = new App({ config, observer, inherited: inheritedSockets(sources.environment) })
+  const manager = await connectServiceManager({
+    environment: sources.environment,
+    failed: (problem) => observer.log('warn', 'systemd.failed', problem),
+  })
   // Without a handler SIGUSR1 opens Node's inspector to whoever can reach it.
   process.on('SIGUSR1', () => undefined)
   process.on('uncaughtException', (error) => {
@@ -36,8 +42,10 @@ export async function run({ sources, version, stderr }: RunRequest): Promise<num
     throw error
   }
   observer.log('info', 'process.started', 'ftp-alg is running', { version, pid: process.pid })
-  const exitCode = await untilStopped({ app, observer, config, sources })
+  manager.ready('Running')
+  const exitCode = await untilStopped({ app, observer, manager, config, sources })
   observer.log('info', 'process.stopped', 'ftp-alg has stopped', { exit_code: exitCode })
+  await manager.close()
   await observer.close()
   return exitCode
 }
@@ -45,20 +53,24 @@ export async function run({ sources, version, stderr }: RunRequest): Promise<num
 interface Running {
   readonly app: App
   readonly observer: Recorder
+  readonly manager: ServiceManager
   readonly config: Config
   readonly sources: ConfigSources
 }
 
-function untilStopped({ app, observer, config, sources }: Running): Promise<number> {
+function untilStopped({ app, observer, manager, config, sources }: Running): Promise<number> {
   let current = config
   process.on('SIGHUP', () => {
-    reload({ app, observer, config: current, sources }).then(
-      (reloaded) => {
-        current = reloaded
-        observer.configReloaded(null)
-      },
-      (error: unknown) => observer.configReloaded(error),
-    )
+    manager.reloading()
+    reload({ app, observer, config: current, sources })
+      .then(
+        (reloaded) => {
+          current = reloaded
+          observer.configReloaded(null)
+        },
+        (error: unknown) => observer.configReloaded(error),
+      )
+      .finally(() => manager.ready('Running'))
   })
   return new Promise((resolve) => {
     let isStopping = false
@@ -69,6 +81,7 @@ function untilStopped({ app, observer, config, sources }: Running): Promise<numb
         return
       }
       isStopping = true
+      manager.stopping('Draining: no new sessions, transfers finish')
       observer.log('info', 'process.drain', 'draining: no new sessions, transfers finish', {
         signal,
         timeout_ms: current.shutdown.drainTimeoutMs,
@@ -80,7 +93,7 @@ function untilStopped({ app, observer, config, sources }: Running): Promise<numb
   })
 }
 
-async function reload({ app, observer, config, sources }: Running): Promise<Config> {
+async function reload({ app, observer, config, sources }: Omit<Running, 'manager'>): Promise<Config> {
   const { config: next, warnings } = loadConfig(sources)
   for (const warning of warnings) observer.log('warn', 'config.warning', warning)
   const kept = restartNeeded(config, next)
