@@ -14,8 +14,12 @@ export interface Readiness {
   readonly reason: string
 }
 
-/** What the admin server needs of the observer. */
-export type AdminSource = Pick<Recorder, 'exposition' | 'status' | 'sessions' | 'pinholes'>
+/** What the admin server shows: the observer of this process, or those of its workers together. */
+export type AdminSource = {
+  readonly [Name in 'exposition' | 'status' | 'sessions' | 'pinholes']: (
+    ...args: Parameters<Recorder[Name]>
+  ) => ReturnType<Recorder[Name]> | Promise<Awaited<ReturnType<Recorder[Name]>>>
+}
 
 export interface AnswerOptions {
   readonly observer: AdminSource
@@ -50,22 +54,22 @@ export function createAnswers({ observer, ready }: AnswerOptions): AnswerPath {
     '/metrics': kept(async () => answer(200, EXPOSITION, await observer.exposition())),
     '/api/v1/status': kept(async () => {
       const reason = notReady()
-      return json({ ready: reason === null, not_ready_reason: reason, ...observer.status() })
+      return json({ ready: reason === null, not_ready_reason: reason, ...(await observer.status()) })
     }),
     '/api/v1/sessions': kept(async () => {
-      const { total, items } = observer.sessions()
+      const { total, items } = await observer.sessions()
       return json({ total, sessions: items })
     }),
     '/api/v1/pinholes': kept(async () => {
-      const { total, items } = observer.pinholes()
+      const { total, items } = await observer.pinholes()
       return json({ total, pinholes: items })
     }),
     '/': kept(async () => {
       const html = renderPage({
-        status: observer.status(),
+        status: await observer.status(),
         notReady: notReady(),
-        sessions: observer.sessions(PAGE_ROWS),
-        pinholes: observer.pinholes(PAGE_ROWS),
+        sessions: await observer.sessions(PAGE_ROWS),
+        pinholes: await observer.pinholes(PAGE_ROWS),
       })
       return answer(200, 'text/html; charset=utf-8', html)
     }),
