@@ -2,76 +2,76 @@
 // the session is over; the client's half, the server's half and the data side are machines of their own.
 
 import { assertNever } from '../errors.ts'
-import type { Reply } from '../ftp/replies.ts'
 import { ClientSide } from './client-side.ts'
-import type { CloseReason, Effect, EngineTimer, Event, SessionTimer } from './contract.ts'
+import type { Effect, EngineTimer, Event, SessionTimer, Side } from './contract.ts'
 import { DataSide } from './data-side.ts'
 import { Login } from './login.ts'
+import type { EngineOptions } from './options.ts'
 import { Outbox } from './outbox.ts'
-import type { Policy } from './policy.ts'
+import { Refusals } from './refusals.ts'
 import { ServerSide } from './server-side.ts'
-
-export interface EngineOptions {
-  /** The client's control address, canonical. */
-  readonly client: string
-  readonly upstreamMode: 'client' | 'passive' | 'active'
-  readonly policy: Policy
-  /** Whether an address belongs to this machine. */
-  readonly isOwnAddress: (address: string) => boolean
-}
+import { Transfers } from './transfers.ts'
+import { Upstream } from './upstream.ts'
 
 /** Where the protocol stands, in a word for the status page. `pipe`: bytes pass untouched. */
 export type EngineState = 'connecting' | 'login' | 'idle' | 'negotiating' | 'transfer' | 'pipe' | 'closed'
 
 /** Never throws for what a peer said. */
 export class ControlEngine {
-  readonly #outbox = new Outbox()
-  readonly #login = new Login(this.#outbox)
+  readonly #outbox: Outbox
+  readonly #login: Login
+  readonly #upstream: Upstream
+  readonly #data: DataSide
+  readonly #transfers: Transfers
   readonly #client: ClientSide
   readonly #server: ServerSide
-  readonly #data: DataSide
-  #phase: 'connecting' | 'connected' | 'pipe' | 'closed' = 'connecting'
+  #isConnected = false
+  #isClosed = false
   #hasClientEnded = false
   #isDraining = false
 
   constructor(options: EngineOptions) {
-    const { policy } = options
-    const outbox = this.#outbox
-    const login = this.#login
-    const close = (reason: CloseReason, reply?: string) => this.#close(reason, reply)
-    this.#client = new ClientSide({ ...options, outbox, login, close })
-    this.#data = new DataSide({
-      ...options,
-      outbox,
-      ask: (verb, line) => this.#server.ask(verb, line),
-      refuse: (command, reason, text) => this.#client.refuse(command, reason, text),
-    })
-    this.#server = new ServerSide({
-      outbox,
-      login,
-      data: this.#data,
-      keepTls: policy.auth === 'passthrough',
-      proceed: () => this.#proceed(),
-      upgrade: (reply) => this.#upgrade(reply),
-      close,
-    })
+    const outbox = new Outbox()
+    const login = new Login(outbox)
+    const upstream = new Upstream(outbox)
+    const refusals = new Refusals({ outbox, maxRefusals: options.policy.maxRefusals })
+    const data = new DataSide({ options, outbox, upstream, refusals })
+    const transfers = new Transfers({ outbox, upstream, channels: data.channels })
+    const client = new ClientSide({ options, outbox, login, upstream, refusals, data })
+    this.#outbox = outbox
+    this.#login = login
+    this.#upstream = upstream
+    this.#data = data
+    this.#transfers = transfers
+    this.#client = client
+    this.#server = new ServerSide({ options, outbox, login, upstream, data, transfers, client })
   }
 
   handle(event: Event): Effect[] {
-    if (this.#phase !== 'closed') {
+    if (this.#isClosed) return []
+    if (this.#server.isPipe) {
+      this.#handlePiped(event)
+    } else {
       this.#handle(event)
       this.#proceed()
+    }
+    if (this.#outbox.closeReason !== null) {
+      this.#isClosed = true
+      this.#data.sessionEnded()
+      this.#outbox.push({ type: 'close', reason: this.#outbox.closeReason })
     }
     return this.#outbox.take()
   }
 
   /** A transfer command waits for its end, or data still flows. */
   get isTransferring(): boolean {
-    return this.#server.transfer !== null || this.#data.isFlowing
+    return this.#upstream.transfer !== null || this.#data.channels.isFlowing
   }
 
   get state(): EngineState {
-    if (this.#phase !== 'connected') return this.#phase
+    if (this.#isClosed) return 'closed'
+    if (this.#server.isPipe) return 'pipe'
+    if (!this.#isConnected) return 'connecting'
     if (this.isTransferring) return 'transfer'
     if (this.#data.isNegotiating) return 'negotiating'
     return this.#login.isLoggedIn ? 'idle' : 'login'
@@ -84,16 +84,30 @@ export class ControlEngine {
         else this.#server.received(event.text)
         break
       case 'ended':
-        if (event.side === 'server') this.#server.ended()
-        else this.#clientEnded()
+        if (event.side === 'client') this.#clientEnded()
+        else this.#server.ended()
         break
       case 'upstreamConnected':
-        this.#phase = 'connected'
+        this.#isConnected = true
         this.#data.serverFound(event.server, event.knows)
         break
       case 'upstreamFailed':
-        this.#close('upstream', '421 The FTP server cannot be reached, try again later.')
+        this.#outbox.close('upstream', '421 The FTP server cannot be reached, try again later.')
         break
+      case 'drainRequested':
+        this.#isDraining = true
+        if (!this.#server.hasGreeted) this.#sayShuttingDown()
+        break
+      case 'timerFired':
+        this.#timerFired(event.timer)
+        break
+      default:
+        this.#handleData(event)
+    }
+  }
+
+  #handleData(event: Exclude<Event, { type: ControlEventType }>): void {
+    switch (event.type) {
       case 'pinholeOpened':
         this.#data.pinholeOpened(event)
         break
@@ -101,103 +115,108 @@ export class ControlEngine {
         this.#data.pinholeFailed(event.pinhole, event.reason)
         break
       case 'pinholeExpired':
-        this.#data.pinholeExpired(event.pinhole)
+        if (this.#data.pinholeExpired(event.pinhole)) this.#transfers.dataFailed('pinhole_expired')
         break
       case 'legConnected':
-        this.#data.legConnected(event.channel, event.side)
+        this.#data.channels.legConnected(event.channel, event.side)
         break
       case 'legFailed':
-        this.#legFailed(event.channel)
+        if (this.#data.channels.legFailed(event.channel)) this.#transfers.dataFailed('data_failed')
         break
       case 'channelEnded':
-        this.#data.channelEnded(event.channel)
-        break
-      case 'timerFired':
-        this.#timerFired(event.timer)
-        break
-      case 'drainRequested':
-        this.#isDraining = true
+        this.#data.channels.ended(event.channel)
         break
       default:
         assertNever(event)
     }
   }
 
-  /** Lets the client's lines through as far as order allows. */
-  #proceed(): void {
-    while (this.#phase === 'connected' && this.#server.hasGreeted) {
-      if (!this.#server.isReady || this.#data.isBusy) {
-        if (this.#server.maybeOvertaken && this.#client.actOnOvertaking(this.#server)) continue
+  /** No word of ours may get between the two peers any more. */
+  #handlePiped(event: Event): void {
+    switch (event.type) {
+      case 'received':
+        this.#outbox.send(otherSide(event.side), event.text)
         break
-      }
-      if (this.#isFinished() || !this.#client.actOnNext(this.#server, this.#data)) break
+      case 'ended':
+        this.#outbox.close(event.side)
+        break
+      case 'timerFired':
+        if (event.timer === 'idle') this.#outbox.close('idle')
+        break
+      case 'channelEnded':
+        this.#data.channels.ended(event.channel)
+        break
     }
-    if (this.#phase === 'connecting' || this.#phase === 'connected') this.#client.steerReading()
   }
 
-  /** Nothing is left to do and somebody wants to go. */
-  #isFinished(): boolean {
-    if (this.isTransferring) return false
-    if (this.#isDraining) this.#close('drain', '421 Service is shutting down, try again later.')
-    else if (this.#hasClientEnded && this.#client.isEmpty) this.#close('client')
-    return this.#phase === 'closed'
+  /** Lets commands and replies through, in turns, as far as their order allows. */
+  #proceed(): void {
+    while (this.#mayGoOn && (this.#letCommandGo() || this.#server.actOnNext())) {
+      // Each step may have made the next one possible.
+    }
+    if (!this.#mayGoOn) return
+    this.#client.steerReading()
+    this.#server.steerReading()
+  }
+
+  get #mayGoOn(): boolean {
+    return this.#outbox.closeReason === null && !this.#server.isPipe
+  }
+
+  /** True when a line of the client was acted upon, or the session closes because there is none. */
+  #letCommandGo(): boolean {
+    if (!this.#server.hasGreeted) return false
+    if (!this.#upstream.isIdle || this.#data.isNegotiating) return this.#client.actOnOvertaking()
+    if (this.#server.hasSaidGoodbye) this.#outbox.close('quit')
+    else if (this.#isDraining && !this.isTransferring) this.#sayShuttingDown()
+    else if (!this.#client.actOnNext()) {
+      if (!this.#hasClientEnded) return false
+      this.#outbox.close('client')
+    }
+    return true
   }
 
   /** What a client said before its FIN is still answered; one that said nothing (a probe) is gone at once. */
   #clientEnded(): void {
     this.#hasClientEnded = true
-    if (!this.#server.hasGreeted && this.#client.isEmpty) this.#close('client')
-  }
-
-  /** The server agreed to TLS: from here on only the two peers can read. */
-  #upgrade(reply: Reply): void {
-    if (!this.#client.isEmpty || this.#server.isPartial) {
-      this.#outbox.refusal({ verb: 'AUTH', reason: 'plaintext_after_auth', code: 421, detail: '' })
-      this.#close('protocol')
-      return
-    }
-    this.#outbox.send('client', reply.text)
-    this.#data.reset()
-    this.#phase = 'pipe'
-    this.#server.stop('pipe')
-    this.#outbox.push({ type: 'passThrough' })
-  }
-
-  #legFailed(channel: number): void {
-    const wasCurrent = this.#data.legFailed(channel)
-    const { transfer } = this.#server
-    if (!wasCurrent || transfer === null || transfer.isAnswered) return
-    // The server will say so too, perhaps after a minute: the client does not wait for that.
-    transfer.isAnswered = true
-    this.#outbox.refusal({ verb: transfer.verb, reason: 'data_failed', code: 425, detail: '' })
-    this.#outbox.reply('425 Cannot open the data connection.')
+    if (!this.#server.hasGreeted && this.#client.isEmpty) this.#outbox.close('client')
   }
 
   #timerFired(timer: SessionTimer | EngineTimer): void {
     switch (timer) {
       case 'login':
-        if (!this.#login.isLoggedIn) this.#close('login_timeout', '421 Login timed out, closing.')
+        if (!this.#login.isLoggedIn) this.#outbox.close('login_timeout', '421 Login timed out, closing.')
         break
       case 'idle':
-        this.#close('idle', '421 Idle for too long, closing.')
+        // Bytes that the kernel forwards are not seen here: the server knows better whether they still flow.
+        if (this.#upstream.transfer !== null && this.#data.channels.current?.isInKernel === true) break
+        this.#outbox.close('idle', '421 Idle for too long, closing.')
         break
       case 'abort':
-        this.#server.abortOverdue()
+        this.#transfers.abortOverdue()
         break
       case 'hold':
-        this.#data.releaseReplies()
+        this.#transfers.holdOver()
         break
       default:
         assertNever(timer)
     }
   }
 
-  #close(reason: CloseReason, reply?: string): void {
-    if (this.#phase === 'closed') return
-    this.#phase = 'closed'
-    if (reply !== undefined) this.#outbox.reply(reply)
-    this.#server.stop('closed')
-    this.#data.sessionEnded()
-    this.#outbox.push({ type: 'close', reason })
+  #sayShuttingDown(): void {
+    this.#outbox.close('drain', '421 Service is shutting down, try again later.')
   }
+}
+
+/** Events about the control channels and the session itself. */
+type ControlEventType =
+  | 'received'
+  | 'ended'
+  | 'upstreamConnected'
+  | 'upstreamFailed'
+  | 'drainRequested'
+  | 'timerFired'
+
+function otherSide(side: Side): Side {
+  return side === 'client' ? 'server' : 'client'
 }

@@ -12,10 +12,11 @@ import type { Outbox } from './outbox.ts'
 
 type Leg = 'waiting' | 'connecting' | 'connected'
 
-/** `expired`, `failed`: the next transfer gets 425. */
+/** `expired`, `failed`: no data will ever flow, the transfer gets 425. */
 type Status = 'open' | 'expired' | 'failed'
 
 export interface DataChannelFacts {
+  /** Unique in the session, counting from 1. */
   readonly id: number
   readonly clientMode: Mode
   readonly serverMode: Mode
@@ -31,11 +32,14 @@ export class DataChannel {
   serverEndpoint: Endpoint | null = null
   readonly #clientEndpoint: Endpoint | null
   readonly #outbox: Outbox
-  readonly #legs: Record<Side, Leg> = { client: 'waiting', server: 'waiting' }
-  /** Pinholes that still wait for their peer. */
-  readonly #pinholes = new Map<Side, number>()
+  #clientLeg: Leg = 'waiting'
+  #serverLeg: Leg = 'waiting'
+  /** The pinhole that waits for each side's connection, or 0. */
+  #clientPinhole = 0
+  #serverPinhole = 0
   #status: Status = 'open'
   #isInKernel = false
+  #isGivenUp = false
 
   constructor(facts: DataChannelFacts, outbox: Outbox) {
     this.id = facts.id
@@ -51,28 +55,38 @@ export class DataChannel {
 
   /** Both legs are up: bytes flow, or have flowed. */
   get isJoined(): boolean {
-    return this.#legs.client === 'connected' && this.#legs.server === 'connected'
+    return this.#clientLeg === 'connected' && this.#serverLeg === 'connected'
   }
 
-  /** Nobody has come and we have connected to nobody. */
-  get isUntouched(): boolean {
-    return this.#legs.client === 'waiting' && this.#legs.server === 'waiting'
+  /**
+   * Both legs may still come together, so success is not yet true: the server's last word can be read before the
+   * data connection that it made earlier. The kernel joins without telling.
+   */
+  get isJoining(): boolean {
+    return this.#status === 'open' && !this.isJoined && !this.#isInKernel && !this.#isGivenUp
   }
 
-  /** Success must not be reported to an active client that we have not reached yet. */
-  get holdsReplies(): boolean {
-    if (this.#isInKernel || this.#status !== 'open') return false
-    return this.clientMode === 'active' && this.#legs.client !== 'connected'
+  /** No data will flow here, now that the server has finished. */
+  get isUseless(): boolean {
+    return !this.isJoined && !this.#isInKernel
   }
 
-  /** The server has to connect first, and has not. */
-  get awaitsServer(): boolean {
-    return this.serverMode === 'active' && this.#legs.server === 'waiting'
+  /** Nobody came in time. A leg that is being connected still gets its result. */
+  giveUpJoining(): void {
+    this.#isGivenUp = this.#clientLeg !== 'connecting' && this.#serverLeg !== 'connecting'
   }
 
   openPinhole({ pinhole, from, target }: { pinhole: number; from: Side; target: Endpoint | null }): void {
-    this.#pinholes.set(from, pinhole)
-    this.#outbox.push({ type: 'openPinhole', request: { pinhole, channel: this.id, mode: this.clientMode, from, target } })
+    if (from === 'client') this.#clientPinhole = pinhole
+    else this.#serverPinhole = pinhole
+    this.#outbox.push({
+      type: 'openPinhole',
+      request: { pinhole, channel: this.id, mode: this.clientMode, from, target },
+    })
+  }
+
+  get isInKernel(): boolean {
+    return this.#isInKernel
   }
 
   /** The kernel joins the legs; we hear of it later, or never. */
@@ -81,7 +95,7 @@ export class DataChannel {
   }
 
   owns(pinhole: number): boolean {
-    return this.#pinholes.get('client') === pinhole || this.#pinholes.get('server') === pinhole
+    return pinhole !== 0 && (pinhole === this.#clientPinhole || pinhole === this.#serverPinhole)
   }
 
   /** The transfer command went upstream. */
@@ -95,54 +109,62 @@ export class DataChannel {
   }
 
   legConnected(side: Side): void {
-    this.#legs[side] = 'connected'
-    this.#pinholes.delete(side)
-    const other: Side = side === 'client' ? 'server' : 'client'
-    const otherConnects = other === 'server' ? this.serverMode === 'passive' : this.clientMode === 'active'
-    if (!otherConnects) return
+    if (side === 'client' || this.#isInKernel) {
+      this.#clientLeg = 'connected'
+      this.#clientPinhole = 0
+    }
+    if (side === 'server' || this.#isInKernel) {
+      this.#serverLeg = 'connected'
+      this.#serverPinhole = 0
+    }
+    if (side === 'client' && this.serverMode === 'passive') this.#connect('server')
     // With a passive server the client is called only once the transfer is accepted.
-    if (other === 'client' && this.serverMode === 'passive') return
-    this.#connect(other)
+    if (side === 'server' && this.serverMode === 'active' && this.clientMode === 'active') {
+      this.#connect('client')
+    }
   }
 
   /** One leg cannot be had: the other is reset, so that nothing looks complete. */
   legFailed(): void {
     this.#status = 'failed'
-    this.#release('unused')
-    this.#end('reset')
+    this.close('reset', 'unused')
   }
 
   /** The backend has closed that pinhole already; its twin of a double conversion is still open. */
-  pinholeExpired(expired: number): void {
+  pinholeExpired(pinhole: number): void {
     this.#status = 'expired'
-    for (const [side, pinhole] of this.#pinholes) {
-      if (pinhole === expired) this.#pinholes.delete(side)
-    }
-    this.#release('unused')
-    this.#end('reset')
+    this.pinholeGone(pinhole)
+    this.close('reset', 'unused')
+  }
+
+  /** This pinhole is not open (any more) and needs no closing. */
+  pinholeGone(pinhole: number): void {
+    if (pinhole === this.#clientPinhole) this.#clientPinhole = 0
+    if (pinhole === this.#serverPinhole) this.#serverPinhole = 0
   }
 
   /** Ends what waits; a joined channel with `finish` gets a moment to deliver what is under way. */
   close(how: 'finish' | 'reset', reason: PinholeCloseReason): void {
-    this.#release(reason)
-    this.#end(how)
-  }
-
-  #end(how: 'finish' | 'reset'): void {
-    if (!this.isUntouched) this.#outbox.push({ type: 'closeChannel', channel: this.id, how })
+    this.#closePinhole(this.#clientPinhole, reason)
+    this.#closePinhole(this.#serverPinhole, reason)
+    if (this.#clientLeg === 'waiting' && this.#serverLeg === 'waiting') return
+    this.#outbox.push({ type: 'closeChannel', channel: this.id, how })
+    // A joined channel that finishes can still be reset.
+    if (!this.isJoined) this.#clientLeg = this.#serverLeg = 'waiting'
   }
 
   #connect(side: Side): void {
+    const leg = side === 'client' ? this.#clientLeg : this.#serverLeg
     const endpoint = side === 'client' ? this.#clientEndpoint : this.serverEndpoint
-    if (this.#legs[side] !== 'waiting' || this.#status !== 'open' || endpoint === null) return
-    this.#legs[side] = 'connecting'
+    if (leg !== 'waiting' || this.#status !== 'open' || endpoint === null) return
+    if (side === 'client') this.#clientLeg = 'connecting'
+    else this.#serverLeg = 'connecting'
     this.#outbox.push({ type: 'connectLeg', channel: this.id, mode: this.clientMode, side, endpoint })
   }
 
-  #release(reason: PinholeCloseReason): void {
-    for (const pinhole of this.#pinholes.values()) {
-      this.#outbox.push({ type: 'closePinhole', pinhole, reason })
-    }
-    this.#pinholes.clear()
+  #closePinhole(pinhole: number, reason: PinholeCloseReason): void {
+    if (pinhole === 0) return
+    this.pinholeGone(pinhole)
+    this.#outbox.push({ type: 'closePinhole', pinhole, reason })
   }
 }

@@ -8,6 +8,7 @@ import { judgeClientEndpoint, type Policy, protocolNumber } from './policy.ts'
 
 export type PassiveVerb = 'PASV' | 'EPSV'
 export type ActiveVerb = 'PORT' | 'EPRT'
+export type DataVerb = PassiveVerb | ActiveVerb
 
 export type DataRequest =
   | { readonly type: 'passive'; readonly verb: PassiveVerb }

@@ -4,6 +4,7 @@ import type { Outbox } from './outbox.ts'
 /** Who is logged in, as far as the server's replies tell. */
 export class Login {
   readonly #outbox: Outbox
+  /** Whose password comes next; empty once logged in. */
   #user = ''
   #isLoggedIn = false
 
@@ -38,6 +39,7 @@ export class Login {
     }
     if (code === 230 || code === 232 || (code === 202 && verb !== 'USER')) {
       this.#outbox.record({ type: 'login', user: this.#user, accepted: true, code })
+      this.#user = ''
       this.#change(true)
     } else if (code >= 400) {
       this.#outbox.record({ type: 'login', user: this.#user, accepted: false, code })

@@ -14,25 +14,30 @@ import {
   rewrite229,
 } from '../ftp/endpoints.ts'
 import type { Reply } from '../ftp/replies.ts'
-import type { Mode, PinholeFailure, RefusalReason, UpstreamFact } from './contract.ts'
+import type { PinholeFailure, RefusalReason, Side, UpstreamFact } from './contract.ts'
 import type { DataChannel } from './data-channel.ts'
-import type { ActiveVerb, PassiveVerb } from './data-request.ts'
+import type { ActiveVerb, DataVerb, PassiveVerb } from './data-request.ts'
 import type { Outbox } from './outbox.ts'
 import { judgeServerEndpoint, type Policy } from './policy.ts'
+import { reportFailure } from './refusals.ts'
+import type { Upstream } from './upstream.ts'
 
 export interface NegotiationOptions {
-  readonly verb: PassiveVerb | ActiveVerb
+  /** What the client said. */
+  readonly verb: DataVerb
   /** Where an active client listens, as judged, and the delimiter it used in EPRT. */
   readonly clientEndpoint: Endpoint | null
   readonly delimiter: string
   readonly channel: DataChannel
   readonly server: Endpoint
+  /** What a passive or active server is asked with, in order. */
+  readonly passiveVerbs: readonly PassiveVerb[]
+  readonly activeVerbs: readonly ActiveVerb[]
   readonly policy: Policy
-  readonly knows: ReadonlySet<UpstreamFact>
   readonly isOwnAddress: (address: string) => boolean
   readonly nextPinhole: () => number
-  /** Sends a line upstream whose reply belongs to this negotiation. */
-  readonly ask: (verb: string, line: string) => void
+  readonly learned: (fact: UpstreamFact) => void
+  readonly upstream: Upstream
   readonly outbox: Outbox
 }
 
@@ -41,38 +46,50 @@ export type NegotiationState = 'pending' | 'ready' | 'refused'
 
 export class Negotiation {
   readonly #options: NegotiationOptions
-  /** The verb that the server was asked with last, and all so far. */
-  #asked: PassiveVerb | ActiveVerb | null = null
-  readonly #tried = new Set<PassiveVerb | ActiveVerb>()
+  /** How many of the verbs the server was asked with. */
+  #askedCount = 0
+  /** The verb that the server was asked with last. */
+  #asked: DataVerb | null = null
+  /** The server's answer to the client's own verb. */
+  #ownReply: Reply | null = null
   /** What the server was told to connect to. */
   #announced: Endpoint | null = null
-  #serverReply: Reply | null = null
   #pinhole = 0
-  #pinholeFrom: 'client' | 'server' = 'client'
+  #pinholeFrom: Side = 'client'
+  #isOpening = false
 
   constructor(options: NegotiationOptions) {
     this.#options = options
   }
 
+  /** A pinhole is asked for and not open yet. */
+  get isOpening(): boolean {
+    return this.#isOpening
+  }
+
   start(): NegotiationState {
     const { channel, clientEndpoint } = this.#options
-    if (channel.serverMode === 'passive') return this.#askPassive(this.#firstPassiveVerb())
+    if (channel.serverMode === 'passive') return this.#askPassive()
     return this.#openPinhole('server', channel.clientMode === 'active' ? clientEndpoint : null)
   }
 
   replied(reply: Reply): NegotiationState {
-    this.#serverReply = reply
-    if (this.#asked === 'PASV' || this.#asked === 'EPSV') return this.#passiveReplied(reply, this.#asked)
+    if (this.#asked === this.#options.verb) this.#ownReply = reply
+    if (this.#options.channel.serverMode === 'passive') return this.#passiveReplied(reply)
     return this.#activeReplied(reply)
   }
 
   pinholeOpened(pinhole: number, announce: Endpoint): NegotiationState {
     if (pinhole !== this.#pinhole) return 'pending'
-    return this.#pinholeFrom === 'server' ? this.#askActive(announce) : this.#announce(announce)
+    this.#isOpening = false
+    if (this.#pinholeFrom === 'client') return this.#announceToClient(announce)
+    this.#announced = announce
+    return this.#askActive(announce)
   }
 
   pinholeFailed(pinhole: number, reason: PinholeFailure): NegotiationState {
     if (pinhole !== this.#pinhole) return 'pending'
+    this.#options.channel.pinholeGone(pinhole)
     switch (reason) {
       case 'exhausted':
         return this.#refuse('pinhole_exhausted', '425 No data port is free, try again later.')
@@ -83,168 +100,160 @@ export class Negotiation {
     }
   }
 
-  // The server side, passive: PASV or EPSV.
-
-  /** Old verbs are answered with old ones where the server's address allows it. */
-  #firstPassiveVerb(): PassiveVerb {
-    const { server, knows, verb } = this.#options
-    if (familyOf(server.address) === 6) return 'EPSV'
-    const isOldVerb = verb === 'PASV' || verb === 'PORT'
-    return isOldVerb || knows.has('refusesEpsv') ? 'PASV' : 'EPSV'
+  /** A pinhole for the server expired before the server had answered. */
+  expired(): NegotiationState {
+    return this.#refuse('pinhole_expired', '425 The server took too long to set up a data connection.')
   }
 
+  // The server side, passive: PASV or EPSV.
+
   /** Always without argument: `EPSV 1` speaks of the client's control connection, not of ours. */
-  #askPassive(verb: PassiveVerb): NegotiationState {
+  #askPassive(): NegotiationState {
+    const { passiveVerbs, upstream } = this.#options
+    const verb = passiveVerbs[this.#askedCount]
+    if (verb === undefined) return this.#refuse('upstream_refused', '425 The server has no passive mode.')
+    this.#askedCount += 1
     this.#asked = verb
-    this.#tried.add(verb)
-    this.#options.ask(verb, verb)
+    upstream.ask({ verb, line: verb })
     return 'pending'
   }
 
-  #passiveReplied(reply: Reply, asked: PassiveVerb): NegotiationState {
-    const { server, policy, isOwnAddress, channel, outbox } = this.#options
-    if (reply.code !== (asked === 'PASV' ? 227 : 229)) return this.#passiveRefused(reply, asked)
-    const at227 = asked === 'PASV' ? parse227(reply.line) : null
-    const port = asked === 'PASV' ? at227?.endpoint.port : parse229(reply.line)?.port
+  #passiveReplied(reply: Reply): NegotiationState {
+    const { verb, server, policy, isOwnAddress, channel, outbox, learned } = this.#options
+    if (reply.code !== (this.#asked === 'PASV' ? 227 : 229)) {
+      const { passiveVerbs } = this.#options
+      if (mayFallBack(reply.code) && this.#askedCount < passiveVerbs.length) return this.#askPassive()
+      return this.#passOn(reply)
+    }
+    const named = this.#asked === 'PASV' ? (parse227(reply.line)?.endpoint ?? null) : null
+    const port = this.#asked === 'PASV' ? named?.port : parse229(reply.line)?.port
     if (port === undefined) {
-      return this.#refuse(
-        'pasv_reply',
-        '425 The server answered passive mode with no usable endpoint.',
-        reply.line,
-      )
+      const text = '425 The server answered passive mode with no usable endpoint.'
+      return this.#refuse('pasv_reply', text, reply.line)
     }
     const verdict = judgeServerEndpoint({
-      named: at227?.endpoint.address ?? null,
+      named: named?.address ?? null,
       port,
       server,
       policy,
       isOwnAddress,
     })
     if (!verdict.ok) return this.#refuse(verdict.reason, verdict.text, reply.line)
-    if (asked === 'PASV' && this.#tried.has('EPSV')) outbox.push({ type: 'remember', fact: 'refusesEpsv' })
+    if (this.#asked === 'PASV' && this.#askedCount > 1) learned('refusesEpsv')
     channel.serverEndpoint = verdict.endpoint
     if (channel.clientMode === 'passive') return this.#openPinhole('client', verdict.endpoint)
-    outbox.reply(`200 ${this.#options.verb} command successful.`)
-    return this.#converted('active', 'passive')
-  }
-
-  #passiveRefused(reply: Reply, asked: PassiveVerb): NegotiationState {
-    const { server, knows } = this.#options
-    const other = asked === 'EPSV' ? 'PASV' : 'EPSV'
-    const isWorthAsking =
-      familyOf(server.address) === 4 &&
-      !this.#tried.has(other) &&
-      !(other === 'EPSV' && knows.has('refusesEpsv'))
-    return isWorthAsking && mayFallBack(reply.code) ? this.#askPassive(other) : this.#passOn(reply)
+    outbox.record({ type: 'conversion', from: 'active', to: 'passive' })
+    outbox.reply(`200 ${verb} command successful.`)
+    return 'ready'
   }
 
   // The server side, active: PORT or EPRT.
 
-  #askActive(announce: Endpoint): NegotiationState {
-    const { server, knows, verb, delimiter, ask, outbox, clientEndpoint } = this.#options
-    const needsExtended = familyOf(server.address) === 6
-    const isOldVerb = verb === 'PASV' || verb === 'PORT'
-    const asked: ActiveVerb =
-      needsExtended || (!isOldVerb && !knows.has('refusesEprt') && !this.#tried.has('EPRT')) ? 'EPRT' : 'PORT'
-    if (familyOf(announce.address) !== familyOf(server.address)) {
-      return this.#refuse(
-        'family',
-        "425 No address of the server's family can be announced.",
-        announce.address,
-      )
+  #askActive(announced: Endpoint): NegotiationState {
+    const { server, activeVerbs, delimiter, upstream, outbox, clientEndpoint } = this.#options
+    const verb = activeVerbs[this.#askedCount]
+    if (verb === undefined) return this.#refuse('upstream_refused', '425 The server has no active mode.')
+    if (familyOf(announced.address) !== familyOf(server.address)) {
+      const text = "425 No address of the server's family can be announced."
+      return this.#refuse('family', text, announced.address)
     }
-    this.#asked = asked
-    this.#tried.add(asked)
-    this.#announced = announce
-    outbox.record({
-      type: 'rewrite',
-      kind: asked === 'EPRT' ? 'eprt' : 'port',
-      from: clientEndpoint,
-      to: announce,
-    })
-    const argument = asked === 'EPRT' ? formatEprt(announce, delimiter) : formatHostPort(announce)
-    ask(asked, `${asked} ${argument}`)
+    this.#askedCount += 1
+    this.#asked = verb
+    const kind = verb === 'EPRT' ? 'eprt' : 'port'
+    outbox.record({ type: 'rewrite', kind, from: clientEndpoint, to: announced })
+    const argument = verb === 'EPRT' ? formatEprt(announced, delimiter) : formatHostPort(announced)
+    upstream.ask({ verb, line: `${verb} ${argument}` })
     return 'pending'
   }
 
   #activeReplied(reply: Reply): NegotiationState {
-    const { channel, outbox, verb, server } = this.#options
+    const { channel, outbox, verb, activeVerbs, learned } = this.#options
     if (reply.code >= 300) {
-      if (
-        mayFallBack(reply.code) &&
-        this.#asked === 'EPRT' &&
-        familyOf(server.address) === 4 &&
-        this.#announced !== null
-      ) {
-        return this.#askActive(this.#announced)
-      }
-      return this.#passOn(reply)
+      const isWorthAsking = mayFallBack(reply.code) && this.#askedCount < activeVerbs.length
+      return isWorthAsking && this.#announced !== null
+        ? this.#askActive(this.#announced)
+        : this.#passOn(reply)
     }
-    if (this.#asked === 'PORT' && this.#tried.has('EPRT'))
-      outbox.push({ type: 'remember', fact: 'refusesEprt' })
+    if (this.#asked === 'PORT' && this.#askedCount > 1) learned('refusesEprt')
     if (channel.clientMode === 'passive') return this.#openPinhole('client', null)
-    if (verb === this.#asked) outbox.send('client', reply.text)
+    if (this.#ownReply === reply) outbox.send('client', reply.text)
     else outbox.reply(`200 ${verb} command successful.`)
     return 'ready'
   }
 
   // The client side.
 
-  #announce(announce: Endpoint): NegotiationState {
+  #announceToClient(announce: Endpoint): NegotiationState {
     const { verb, outbox, channel } = this.#options
-    const reply = this.#serverReply
     if (verb === 'PASV' && familyOf(announce.address) !== 4) {
       return this.#refuse('family', '425 No IPv4 address can be announced, use EPSV.', announce.address)
     }
     const kind = verb === 'PASV' ? 'pasv_227' : 'epsv_229'
     outbox.record({ type: 'rewrite', kind, from: channel.serverEndpoint, to: announce })
-    outbox.send('client', this.#announcement(verb, announce, reply))
-    return channel.serverMode === 'active' ? this.#converted('passive', 'active') : 'ready'
-  }
-
-  /** The server's own words where it answered the same verb, ours otherwise. */
-  #announcement(verb: string, announce: Endpoint, reply: Reply | null): string {
-    const before = reply === null ? '' : reply.text.slice(0, reply.text.length - reply.line.length - 2)
-    if (reply !== null && verb === this.#asked) {
-      const line227 = verb === 'PASV' ? parse227(reply.line) : null
-      if (line227 !== null) return `${before}${rewrite227(reply.line, line227, announce)}\r\n`
-      const line229 = verb === 'EPSV' ? parse229(reply.line) : null
-      if (line229 !== null) return `${before}${rewrite229(reply.line, line229, announce.port)}\r\n`
+    if (channel.serverMode === 'active') {
+      outbox.record({ type: 'conversion', from: 'passive', to: 'active' })
     }
-    return `${verb === 'PASV' ? format227(announce) : format229(announce.port)}\r\n`
+    outbox.send('client', announcement({ verb, announce, ownReply: this.#ownReply }))
+    return 'ready'
   }
 
-  #openPinhole(from: 'client' | 'server', target: Endpoint | null): NegotiationState {
+  #openPinhole(from: Side, target: Endpoint | null): NegotiationState {
     this.#pinhole = this.#options.nextPinhole()
     this.#pinholeFrom = from
+    this.#isOpening = true
     this.#options.channel.openPinhole({ pinhole: this.#pinhole, from, target })
     return 'pending'
   }
 
-  #converted(from: Mode, to: Mode): NegotiationState {
-    this.#options.outbox.record({ type: 'conversion', from, to })
-    return 'ready'
-  }
-
-  /** The server's refusal, in its own words where the client asked the same; 425 in ours otherwise. */
+  /** The server's refusal, in its own words where they answer what the client asked; 425 in ours otherwise. */
   #passOn(reply: Reply): NegotiationState {
     const { verb, outbox, channel } = this.#options
-    const isSameQuestion = verb === this.#asked || (verb === 'EPSV' && channel.serverMode === 'passive')
-    if (isSameQuestion || reply.code === 421 || reply.code === 530) {
-      channel.close('reset', 'refused')
-      outbox.send('client', reply.text)
-      return 'refused'
+    const isForClient = reply.code === 421 || reply.code === 530
+    // A server that knows neither verb has said so of the client's own one.
+    const said = isForClient || (verb === 'EPSV' && this.#asked === 'PASV') ? reply : this.#ownReply
+    if (said === null) {
+      return this.#refuse(
+        'upstream_refused',
+        '425 The server refused to set up a data connection.',
+        reply.line,
+      )
     }
-    return this.#refuse('upstream_refused', '425 The server refused to set up a data connection.', reply.line)
+    channel.close('reset', 'refused')
+    outbox.send('client', said.text)
+    return 'refused'
   }
 
   #refuse(reason: RefusalReason, text: string, detail = ''): NegotiationState {
     const { outbox, channel, verb } = this.#options
+    this.#isOpening = false
     channel.close('reset', 'refused')
-    outbox.refusal({ verb, reason, code: Number(text.slice(0, 3)), detail })
-    outbox.reply(text)
+    reportFailure(outbox, { verb, reason, text, detail })
     return 'refused'
   }
+}
+
+/** A 227 or 229 in the server's own words where it answered the same verb, in ours otherwise. */
+function announcement({
+  verb,
+  announce,
+  ownReply,
+}: {
+  verb: DataVerb
+  announce: Endpoint
+  ownReply: Reply | null
+}): string {
+  const line = ownReply?.line ?? ''
+  const at227 = verb === 'PASV' && ownReply?.code === 227 ? parse227(line) : null
+  if (at227 !== null) return withLastLine(ownReply, rewrite227(line, at227, announce))
+  const at229 = verb === 'EPSV' && ownReply?.code === 229 ? parse229(line) : null
+  if (at229 !== null) return withLastLine(ownReply, rewrite229(line, at229, announce.port))
+  return `${verb === 'PASV' ? format227(announce) : format229(announce.port)}\r\n`
+}
+
+/** The lines before the last stay as the server wrote them. */
+function withLastLine(reply: Reply | null, line: string): string {
+  const before = reply === null ? '' : reply.text.slice(0, reply.text.length - reply.line.length - 2)
+  return `${before}${line}\r\n`
 }
 
 /** Any 5xx says "not like this", except 530: nobody is logged in. */

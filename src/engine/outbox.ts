@@ -1,8 +1,9 @@
-import type { AuditRecord, Effect, RefusalReason, Side } from './contract.ts'
+import type { AuditRecord, CloseReason, Effect, Side } from './contract.ts'
 
-/** Collects the effects of one event, in order. */
+/** Collects the effects of one event, in order. The decision to close is one of them: the first reason wins. */
 export class Outbox {
   #effects: Effect[] = []
+  #closeReason: CloseReason | null = null
 
   push(effect: Effect): void {
     this.#effects.push(effect)
@@ -22,9 +23,16 @@ export class Outbox {
     this.#effects.push({ type: 'record', record })
   }
 
-  /** Records that a command is answered by us; the reply itself is sent by the caller. */
-  refusal(refused: { verb: string; reason: RefusalReason; code: number; detail: string }): void {
-    this.#effects.push({ type: 'record', record: { type: 'refusal', ...refused } })
+  /** The session ends with this event; a first reason may come with a last reply. */
+  close(reason: CloseReason, reply?: string): void {
+    if (this.#closeReason !== null) return
+    this.#closeReason = reason
+    if (reply !== undefined) this.reply(reply)
+  }
+
+  /** Set once the session is to end; nothing more is read or sent on then. */
+  get closeReason(): CloseReason | null {
+    return this.#closeReason
   }
 
   /** What has been collected since the last call. */

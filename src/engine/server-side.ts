@@ -3,190 +3,222 @@
 import { assertNever } from '../errors.ts'
 import type { Command } from '../ftp/commands.ts'
 import { type Reply, ReplyGrouper } from '../ftp/replies.ts'
-import { TelnetFilter } from '../ftp/telnet.ts'
-import type { CloseReason, ProtocolError } from './contract.ts'
+import { IAC, TelnetFilter } from '../ftp/telnet.ts'
+import type { ClientSide } from './client-side.ts'
+import type { ProtocolError } from './contract.ts'
 import type { DataSide } from './data-side.ts'
 import { editFeatures } from './features.ts'
 import type { Login } from './login.ts'
+import type { EngineOptions } from './options.ts'
 import type { Outbox } from './outbox.ts'
-import { type Outstanding, Pairing } from './pairing.ts'
+import { isTransferStart, type Transfers } from './transfers.ts'
+import type { Outstanding, Upstream } from './upstream.ts'
 
-export interface ServerSideOptions {
+export interface ServerSideParts {
+  readonly options: EngineOptions
   readonly outbox: Outbox
   readonly login: Login
+  readonly upstream: Upstream
   readonly data: DataSide
-  readonly keepTls: boolean
-  /** A command of the client may be waiting for the reply that was just handled. */
-  readonly proceed: () => void
-  /** The server accepted AUTH; the reply has not been passed on. */
-  readonly upgrade: (reply: Reply) => void
-  readonly close: (reason: CloseReason, reply?: string) => void
+  readonly transfers: Transfers
+  readonly client: ClientSide
 }
 
-/** `pipe` and `closed`: nothing is read any more. */
-export type ServerPhase = 'greeting' | 'talking' | 'pipe' | 'closed'
+/** `pipe`: the server accepted AUTH, from here on only the two peers can read. */
+type Phase = 'greeting' | 'talking' | 'pipe'
 
 const MAX_STRAY_REPLIES = 100
+/** Bytes of replies that wait behind one that is held back; then we stop reading. */
+const MAX_PENDING_BYTES = 16 * 1024
 
 export class ServerSide {
-  readonly #options: ServerSideOptions
+  readonly #options: EngineOptions
+  readonly #outbox: Outbox
+  readonly #login: Login
+  readonly #upstream: Upstream
+  readonly #data: DataSide
+  readonly #transfers: Transfers
+  readonly #client: ClientSide
   readonly #replies = new ReplyGrouper()
-  readonly #telnet = new TelnetFilter()
-  readonly #pairing = new Pairing()
-  #phase: ServerPhase = 'greeting'
-  #strayReplies = 0
+  #telnet: TelnetFilter | null = null
+  #phase: Phase = 'greeting'
   #lastCode = 0
+  #hasEnded = false
+  #hasSaidGoodbye = false
+  #isPaused = false
+  #strayReplies = 0
 
-  constructor(options: ServerSideOptions) {
+  constructor({ options, outbox, login, upstream, data, transfers, client }: ServerSideParts) {
     this.#options = options
+    this.#outbox = outbox
+    this.#login = login
+    this.#upstream = upstream
+    this.#data = data
+    this.#transfers = transfers
+    this.#client = client
   }
 
   get hasGreeted(): boolean {
     return this.#phase !== 'greeting'
   }
 
-  /** No command waits for its reply. */
-  get isReady(): boolean {
-    return this.#phase === 'talking' && this.#pairing.isEmpty
+  get isPipe(): boolean {
+    return this.#phase === 'pipe'
   }
 
-  /** The transfer command that waits for its final reply, or null. */
-  get transfer(): Outstanding | null {
-    return this.#pairing.transfer
-  }
-
-  /** A transfer runs, and no ABOR or QUIT is under way that everything else must wait for. */
-  get maybeOvertaken(): boolean {
-    return this.#pairing.transfer !== null && !this.#pairing.has('ABOR') && !this.#pairing.has('QUIT')
-  }
-
-  /** Bytes of an unfinished reply are there. */
-  get isPartial(): boolean {
-    return this.#replies.isPartial
-  }
-
-  /** Sends a client's command upstream. */
-  forward(command: Command): void {
-    const transfers = command.traits?.transfer !== undefined
-    this.#pairing.add({ verb: command.verb, command, negotiates: false, transfers })
-    this.#options.outbox.send('server', `${command.line}\r\n`)
-    if (transfers) this.#options.data.transferRequested()
-  }
-
-  /** Sends a command of our own, whose reply belongs to the negotiation of a data channel. */
-  ask(verb: string, line: string): void {
-    this.#pairing.add({ verb, command: null, negotiates: true, transfers: false })
-    this.#options.outbox.send('server', `${line}\r\n`)
+  /** QUIT was answered: nothing more will be asked. */
+  get hasSaidGoodbye(): boolean {
+    return this.#hasSaidGoodbye
   }
 
   received(text: string): void {
+    if (this.#telnet === null && !text.includes(IAC)) {
+      this.#replies.push(text)
+      return
+    }
+    this.#telnet ??= new TelnetFilter({ lineSoFar: this.#replies.pending, marksVerbs: false })
     const clean = this.#telnet.push(text)
-    if (clean.answer !== '') this.#options.outbox.send('server', clean.answer)
+    if (clean.answer !== '') this.#outbox.send('server', clean.answer)
     this.#replies.push(clean.text)
-    while (this.#phase === 'greeting' || this.#phase === 'talking') {
-      const result = this.#replies.next()
-      if (result === null) return
-      switch (result.type) {
-        case 'reply':
-          this.#replied(result.reply)
-          this.#options.proceed()
-          break
-        case 'stray':
-          this.#stray('bad_reply', result.line)
-          if (this.#phase === 'greeting')
-            this.#options.close('protocol', '421 The server does not speak FTP.')
-          else this.#options.outbox.send('client', `${result.line}\r\n`)
-          break
-        case 'tooLong':
-          this.#stray('reply_too_long', '')
-          this.#options.close('protocol', '421 The server sent an endless reply.')
-          break
-        default:
-          assertNever(result)
-      }
+  }
+
+  /** FIN. What came before it still counts. */
+  ended(): void {
+    this.#hasEnded = true
+  }
+
+  /** Acts upon the next reply, or upon the server's end after the last. False when there is nothing to do yet. */
+  actOnNext(): boolean {
+    if (this.#isHeldUp) return false
+    if (this.#transfers.release()) return true
+    const result = this.#replies.next()
+    if (result === null) {
+      if (this.#hasEnded) this.#hangUp()
+      return false
+    }
+    switch (result.type) {
+      case 'reply':
+        this.#replied(result)
+        return true
+      case 'stray':
+        this.#stray('bad_reply', result.line)
+        if (this.hasGreeted) this.#outbox.send('client', `${result.line}\r\n`)
+        else this.#outbox.close('protocol', '421 The server does not speak FTP.')
+        return true
+      case 'tooLong':
+        this.#stray('reply_too_long', '')
+        this.#outbox.close('protocol', '421 The server sent an endless reply.')
+        return true
+      default:
+        return assertNever(result)
     }
   }
 
-  ended(): void {
-    const { close } = this.#options
-    if (this.#replies.isPartial) this.#stray('server_closed_in_reply', '')
-    if (this.#lastCode === 221) close('quit')
-    else if (this.#lastCode === 421) close('server')
-    else close('server', '421 The server closed the connection.')
+  /** Stops or resumes reading from the server, by what waits behind a reply that is held back. */
+  steerReading(): void {
+    const mustPause = this.#isHeldUp && this.#replies.pendingBytes >= MAX_PENDING_BYTES
+    if (mustPause === this.#isPaused) return
+    this.#isPaused = mustPause
+    this.#outbox.push({ type: mustPause ? 'pauseReading' : 'resumeReading', side: 'server' })
   }
 
-  /** The reply to an ABOR does not come: some servers send one reply where two are due. */
-  abortOverdue(): void {
-    this.#pairing.forget('ABOR')
-    this.#options.data.aborted()
-  }
-
-  stop(phase: 'pipe' | 'closed'): void {
-    this.#phase = phase
+  /** An answer waits for its pinhole or its data connection: lines do not overtake each other. */
+  get #isHeldUp(): boolean {
+    return this.#data.isOpeningPinhole || this.#transfers.isHolding
   }
 
   #replied(reply: Reply): void {
-    const { outbox, data } = this.#options
-    outbox.record({ type: 'reply', code: reply.code, line: reply.line })
-    this.#lastCode = reply.code
+    const { code } = reply
+    this.#outbox.record({ type: 'reply', code, line: reply.line })
+    this.#lastCode = code
     if (this.#phase === 'greeting') {
       // 120 announces a delay; anything final ends the greeting, 220 or not.
-      if (reply.code >= 200) this.#phase = 'talking'
-      outbox.send('client', reply.text)
+      if (code >= 200) this.#phase = 'talking'
+      this.#outbox.send('client', reply.text)
       return
     }
-    const entry = this.#pairing.match(reply.code)
-    if (entry === null) {
-      if (reply.code === 227 || reply.code === 229) this.#stray('unsolicited_endpoint', reply.line)
-      else if (reply.code !== 421) this.#stray('unsolicited_reply', reply.line)
-      outbox.send('client', reply.text)
-    } else if (entry.negotiates) {
-      if (reply.code >= 200) data.replied(reply)
-    } else if (entry.transfers) {
-      this.#transferReplied(entry, reply)
-    } else {
-      this.#plainReplied(entry, reply)
+    const { isIdle } = this.#upstream
+    if (this.#upstream.takesLateAbort(code)) {
+      // The client may still wait for it, or has moved on and would take it for something else.
+      if (isIdle) this.#outbox.send('client', reply.text)
+      return
+    }
+    const entry = this.#upstream.match(code)
+    if (entry === null) this.#unsolicited(reply)
+    else if (entry.isTransfer || isTransferStart(entry, reply)) this.#transfers.replied(entry, reply)
+    else if (code >= 200) this.#finished(entry, reply)
+    else if (entry.purpose === 'command') this.#outbox.send('client', reply.text)
+  }
+
+  #finished(entry: Outstanding, reply: Reply): void {
+    this.#upstream.done(entry)
+    switch (entry.purpose) {
+      case 'command':
+        if (entry.command !== null) this.#answered(entry.command, reply)
+        break
+      case 'negotiation':
+        this.#data.replied(reply)
+        break
+      case 'keepAlive':
+        if (reply.code === 200) break
+        this.#stray('bad_reply', reply.line)
+        this.#outbox.close('protocol', '421 The server is out of step.')
+        break
+      default:
+        assertNever(entry.purpose)
     }
   }
 
-  #transferReplied(entry: Outstanding, reply: Reply): void {
-    const { outbox, data } = this.#options
-    if (reply.code >= 200 && entry.command !== null) {
-      const path = entry.command.argument
-      outbox.record({
-        type: 'transfer',
-        verb: entry.verb,
-        path,
-        code: reply.code,
-        channel: data.currentChannel,
-      })
-      if (this.#pairing.has('ABOR')) outbox.push({ type: 'setTimer', timer: 'abort' })
-    }
-    data.transferReplied(reply, { isAnswered: entry.isAnswered })
-  }
-
-  #plainReplied({ verb, command }: Outstanding, reply: Reply): void {
-    const { outbox, data, login, keepTls, upgrade, close } = this.#options
-    const isFinal = reply.code >= 200
-    if (isFinal && verb === 'AUTH' && reply.code === 234) {
-      upgrade(reply)
+  /** The final reply to a command of the client that moves no data. */
+  #answered(command: Command, reply: Reply): void {
+    const { verb } = command
+    if (verb === 'AUTH' && reply.code === 234) {
+      this.#upgrade(reply)
       return
     }
-    if (isFinal && command !== null) login.replied(command, reply.code)
-    if (isFinal && verb === 'REIN' && reply.code < 400) data.reset()
-    if (isFinal && verb === 'ABOR') {
-      outbox.push({ type: 'clearTimer', timer: 'abort' })
-      if (this.#pairing.transfer === null) data.aborted()
+    this.#login.replied(command, reply.code)
+    if (verb === 'REIN' && reply.code < 400) this.#data.reset()
+    if (verb === 'ABOR') {
+      this.#outbox.push({ type: 'clearTimer', timer: 'abort' })
+      if (this.#upstream.transfer === null) this.#data.channels.aborted()
     }
-    outbox.send('client', verb === 'FEAT' ? editFeatures(reply, { keepTls }) : reply.text)
-    if (verb === 'QUIT' && isFinal && reply.code < 400 && this.#pairing.transfer === null) close('quit')
+    const keepTls = this.#options.policy.auth === 'passthrough'
+    this.#outbox.send('client', verb === 'FEAT' ? editFeatures(reply, { keepTls }) : reply.text)
+    if (verb === 'QUIT' && reply.code < 400) this.#hasSaidGoodbye = true
+  }
+
+  /** The server agreed to TLS. Nobody may have said a word behind its 234 or the client's AUTH (S15, S16). */
+  #upgrade(reply: Reply): void {
+    if (!this.#client.isEmpty || this.#replies.isPartial) {
+      const refused = { verb: 'AUTH', reason: 'plaintext_after_auth', code: 421, detail: '' } as const
+      this.#outbox.record({ type: 'refusal', ...refused })
+      this.#outbox.close('protocol', '421 Plaintext where TLS must begin, closing.')
+      return
+    }
+    this.#outbox.send('client', reply.text)
+    this.#data.reset()
+    this.#phase = 'pipe'
+    this.#outbox.push({ type: 'passThrough' })
+  }
+
+  #unsolicited(reply: Reply): void {
+    if (reply.code === 227 || reply.code === 229) this.#stray('unsolicited_endpoint', reply.line)
+    else if (reply.code !== 421) this.#stray('unsolicited_reply', reply.line)
+    this.#outbox.send('client', reply.text)
+  }
+
+  #hangUp(): void {
+    if (this.#replies.isPartial) this.#stray('server_closed_in_reply', '')
+    if (this.#hasSaidGoodbye || this.#upstream.has('QUIT')) this.#outbox.close('quit')
+    else if (this.#lastCode === 421) this.#outbox.close('server')
+    else this.#outbox.close('server', '421 The server closed the connection.')
   }
 
   #stray(reason: ProtocolError, detail: string): void {
-    this.#options.outbox.record({ type: 'protocolError', side: 'server', reason, detail })
+    this.#outbox.record({ type: 'protocolError', side: 'server', reason, detail })
     this.#strayReplies += 1
     if (this.#strayReplies === MAX_STRAY_REPLIES) {
-      this.#options.close('protocol', '421 The server talks out of turn.')
+      this.#outbox.close('protocol', '421 The server talks out of turn.')
     }
   }
 }

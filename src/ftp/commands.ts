@@ -43,14 +43,17 @@ export const verbs: ReadonlyMap<string, VerbTraits> = new Map<string, VerbTraits
     'MFMT MFCT MFF CLNT CSID PRET AVBL COMB DSIZ RMDA THMB XCUP XCWD XMKD XPWD XRMD XCRC XMD5 XSHA',
     plain,
   ),
-  ...each('XSHA1 XSHA256 XSHA512 HASH RANG MD5 MMD5 TVFS UTF8 ACCT', plain),
+  ...each('XSHA1 XSHA256 XSHA512 HASH RANG MD5 MMD5 TVFS UTF8', plain),
   ...each('RETR LIST NLST MLSD', download),
   ...each('STOR STOU APPE', upload),
   ...each('PASS ACCT ADAT MIC CONF ENC', secret),
   ...each('LPRT LPSV CPSV SSCN SPSV ESTP', forbidden),
 ])
 
-/** Reads a line of a control channel; never fails, a line of nonsense is an unknown verb. */
+/**
+ * Reads a line of a control channel; never fails, a line of nonsense is an unknown verb. The verb of `' PORT 1,2'` is
+ * empty: see `isVerb`.
+ */
 export function parseCommand(line: string): Command {
   const space = line.indexOf(' ')
   const verb = (space < 0 ? line : line.slice(0, space)).toUpperCase()
@@ -62,10 +65,33 @@ export function parseCommand(line: string): Command {
   }
 }
 
-/** The line as a log may show it: `'PASS hunter2'` gives `'PASS ***'`. Escaping is the log's business. */
-export function maskCommand({ verb, argument, line, traits }: Command): string {
-  return traits?.secret === true && argument !== '' ? `${verb} ***` : line
+/**
+ * Printable ASCII and not empty. Servers disagree on anything else: ProFTPD skips spaces before a verb, Telnet-minded
+ * ones drop bytes inside it, so `' PORT 6,6,6,6,0,25'` would be a PORT to them and an unknown verb to us (S13).
+ */
+export function isVerb(verb: string): boolean {
+  for (let at = 0; at < verb.length; at += 1) {
+    const code = verb.charCodeAt(at)
+    if (code <= 32 || code >= 127) return false
+  }
+  return verb !== ''
 }
+
+/**
+ * The line as a log may show it. Escaping is the log's business.
+ *
+ * `'PASS hunter2'` gives `'PASS ***'`, and so do `'SITE PSWD old new'` and verbs that nobody knows: a mistyped PASS is
+ * one of them. What does not even begin with a verb is not shown at all.
+ */
+export function maskCommand({ verb, argument, line, traits }: Command): string {
+  if (argument === '') return isVerb(verb) ? line : ''
+  if (traits === null) return isVerb(verb) ? `${verb} ***` : '***'
+  if (traits.secret === true) return `${verb} ***`
+  return verb === 'SITE' && siteSecret.test(argument) ? `${verb} ***` : line
+}
+
+/** Password changes of Serv-U, IIS, glFTPD and others. */
+const siteSecret = /^ *(PSWD|PASS|PASSWD|PASSWORD|CHPASS|CPWD|ADDUSER)\b/i
 
 function each(list: string, traits: VerbTraits): [string, VerbTraits][] {
   return list.split(' ').map((verb) => [verb, traits])

@@ -59,7 +59,7 @@ export function parse227(line: string): LocatedEndpoint | null {
     }
     let end = at + 1
     while (isDigit(line.charCodeAt(end))) end += 1
-    if (line.charCodeAt(end) === COMMA) return hostPortAt(line, at)
+    if (line.charCodeAt(end) === COMMA) return isPartOfWord(line, at - 1) ? null : hostPortAt(line, at)
     at = end
   }
   return null
@@ -70,9 +70,11 @@ export function parse227(line: string): LocatedEndpoint | null {
  * helpers further down look for the opening one.
  */
 export function rewrite227(line: string, { start, end }: Span, endpoint: Endpoint): string {
-  const numbers = formatHostPort(endpoint)
-  const parenthesised = line[start - 1] === '(' && line[end] === ')'
-  return line.slice(0, start) + (parenthesised ? numbers : `(${numbers})`) + line.slice(end)
+  const before = line.slice(0, start)
+  const after = line.slice(end)
+  const open = before.endsWith('(') ? '' : '('
+  const close = after.startsWith(')') ? '' : ')'
+  return `${before}${open}${formatHostPort(endpoint)}${close}${after}`
 }
 
 /** A whole 227 line of our own, without line end. */
@@ -108,10 +110,14 @@ export function parseEprt(text: string): EprtResult {
   return { ok: true, endpoint: { address, port }, delimiter }
 }
 
-/** `{ address: '10.0.0.5', port: 5001 }` gives `'|1|10.0.0.5|5001|'`. */
+/**
+ * `{ address: '10.0.0.5', port: 5001 }` gives `'|1|10.0.0.5|5001|'`, or the same with another delimiter. One that
+ * stands in the address itself is `|` again: `:` cannot carry IPv6.
+ */
 export function formatEprt({ address, port }: Endpoint, delimiter = '|'): string {
   const family = familyOf(address) === 6 ? '2' : '1'
-  return `${delimiter}${family}${delimiter}${address}${delimiter}${port}${delimiter}`
+  const bar = address.includes(delimiter) ? '|' : delimiter
+  return `${bar}${family}${bar}${address}${bar}${port}${bar}`
 }
 
 /**
@@ -156,6 +162,11 @@ function isDelimiter(code: number): boolean {
   return code >= 33 && code <= 126 && !isDigit(code)
 }
 
+/** A letter, digit or sign next to a number makes it something else: `-10`, `0x1f`. */
+function isPartOfWord(text: string, at: number): boolean {
+  return /[\w+-]/.test(text.charAt(at))
+}
+
 /** One to five digits, 1 to 65535, or null. */
 function parsePort(digits: string): number | null {
   if (!/^\d{1,5}$/.test(digits)) return null
@@ -180,7 +191,7 @@ function hostPortAt(text: string, start: number): LocatedEndpoint | null {
     if (text.charCodeAt(at) !== COMMA) return null
     at += 1
   }
-  if (text.charCodeAt(at) === COMMA) return null
+  if (text.charCodeAt(at) === COMMA || isPartOfWord(text, at)) return null
   const [a, b, c, d, high = 0, low = 0] = bytes
   const port = (high << 8) | low
   if (port === 0) return null

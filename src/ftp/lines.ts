@@ -16,17 +16,15 @@ export class LineSplitter {
   #start = 0
   /** Where the search for LF goes on, so that slow writers cost no rescans. */
   #searched = 0
-  #skipping = false
+  #isSkipping = false
 
   constructor({ maxLineBytes }: { readonly maxLineBytes: number }) {
     this.#maxLineBytes = maxLineBytes
   }
 
   push(text: string): void {
-    if (this.#start === this.#text.length) {
+    if (this.#text === '') {
       this.#text = text
-      this.#start = 0
-      this.#searched = 0
       return
     }
     this.#text = this.#text.slice(this.#start) + text
@@ -34,30 +32,32 @@ export class LineSplitter {
     this.#start = 0
   }
 
-  /** The next line without its line end, or null when no whole line is there. */
+  /**
+   * The next line without its line end, or null when no whole line is there. A line past the limit is reported
+   * once, when the limit is passed or its end is seen; its bytes are dropped up to the next LF.
+   */
   next(): Line | null {
-    while (this.#start < this.#text.length) {
+    for (;;) {
       const newline = this.#text.indexOf('\n', this.#searched)
-      if (newline < 0) {
-        this.#searched = this.#text.length
-        return this.#overflow()
-      }
+      if (newline < 0) return this.#unfinished()
+      const text = this.#text
       const start = this.#start
       this.#start = this.#searched = newline + 1
-      if (this.#skipping) {
-        this.#skipping = false
+      // An idle session keeps nothing of what it has read.
+      if (newline + 1 === text.length) this.#forget()
+      if (this.#isSkipping) {
+        this.#isSkipping = false
         continue
       }
-      const end = newline > start && this.#text.charCodeAt(newline - 1) === 13 ? newline - 1 : newline
-      if (end - start > this.#maxLineBytes) return { type: 'tooLong' }
-      return { type: 'line', text: this.#text.slice(start, end) }
+      const end = newline > start && text.charCodeAt(newline - 1) === CR ? newline - 1 : newline
+      if (end - start > this.#maxLineBytes) return tooLong
+      return { type: 'line', text: text.slice(start, end) }
     }
-    return null
   }
 
-  /** What has arrived of the line that is not complete yet. */
+  /** What has arrived and was not given out. */
   get pending(): string {
-    return this.#skipping ? '' : this.#text.slice(this.#start)
+    return this.#isSkipping ? '' : this.#text.slice(this.#start)
   }
 
   /** Bytes held that `next` has not given out. */
@@ -65,23 +65,30 @@ export class LineSplitter {
     return this.#text.length - this.#start
   }
 
-  /** Forgets what is held. */
+  /** As if nothing had ever arrived. */
   clear(): void {
-    this.#text = ''
-    this.#start = this.#searched = 0
-    this.#skipping = false
+    this.#forget()
+    this.#isSkipping = false
   }
 
-  #overflow(): Line | null {
-    if (this.#skipping) {
-      this.#text = ''
-      this.#start = this.#searched = 0
+  #unfinished(): Line | null {
+    if (this.#isSkipping) {
+      this.#forget()
       return null
     }
+    this.#searched = this.#text.length
     // One more byte is allowed for the CR of a line end that is still under way.
-    if (this.#text.length - this.#start <= this.#maxLineBytes + 1) return null
-    this.clear()
-    this.#skipping = true
-    return { type: 'tooLong' }
+    if (this.pendingBytes <= this.#maxLineBytes + 1) return null
+    this.#forget()
+    this.#isSkipping = true
+    return tooLong
+  }
+
+  #forget(): void {
+    this.#text = ''
+    this.#start = this.#searched = 0
   }
 }
+
+const CR = 13
+const tooLong: Line = { type: 'tooLong' }

@@ -2,6 +2,7 @@ import { LineSplitter } from './lines.ts'
 
 /** A complete reply of the server. */
 export interface Reply {
+  readonly type: 'reply'
   /** 100 to 699. */
   readonly code: number
   /** The closing line, without line end: the only one that is ever read for an endpoint. */
@@ -11,7 +12,7 @@ export interface Reply {
 }
 
 export type ReplyResult =
-  | { readonly type: 'reply'; readonly reply: Reply }
+  | Reply
   /** A line outside any reply that is none: text without meaning. */
   | { readonly type: 'stray'; readonly line: string }
   /** Past 64 KiB or 1000 lines. */
@@ -29,10 +30,8 @@ const MAX_REPLY_LINES = 1000
  */
 export class ReplyGrouper {
   readonly #lines = new LineSplitter({ maxLineBytes: MAX_REPLY_BYTES })
-  /** The code of the multi-line reply that is under way, as text, or an empty string. */
-  #code = ''
-  #parts: string[] = []
-  #bytes = 0
+  /** The multi-line reply that is under way, if one is. */
+  #open: OpenReply | null = null
 
   push(text: string): void {
     this.#lines.push(text)
@@ -41,56 +40,56 @@ export class ReplyGrouper {
   /** The next complete reply, or null when more bytes are needed. */
   next(): ReplyResult | null {
     for (;;) {
-      const item = this.#lines.next()
-      if (item === null) return null
-      if (item.type === 'tooLong') return { type: 'tooLong' }
-      const line = item.text
-      if (this.#code === '') {
-        const code = codeOf(line)
-        if (code === 0) {
-          // Some servers leave blank lines between replies.
-          if (line === '') continue
-          return { type: 'stray', line }
-        }
-        if (line.charCodeAt(3) !== HYPHEN) {
-          return { type: 'reply', reply: { code, line, text: `${line}\r\n` } }
-        }
-        this.#code = line.slice(0, 3)
-      }
-      this.#parts.push(line)
-      this.#bytes += line.length + 2
-      if (this.#parts.length > 1 && this.#closes(line)) {
-        const text = `${this.#parts.join('\r\n')}\r\n`
-        const code = Number(this.#code)
-        this.#reset()
-        return { type: 'reply', reply: { code, line, text } }
-      }
-      if (this.#parts.length >= MAX_REPLY_LINES || this.#bytes > MAX_REPLY_BYTES) {
-        this.#reset()
-        return { type: 'tooLong' }
-      }
+      const line = this.#lines.next()
+      if (line === null || line.type === 'tooLong') return line
+      const result = this.#open === null ? this.#begin(line.text) : this.#goOn(this.#open, line.text)
+      if (result !== null) return result
     }
   }
 
   /** A reply has begun and is not complete, or half a line stands there. */
   get isPartial(): boolean {
-    return this.#code !== '' || this.#lines.pendingBytes > 0
+    return this.#open !== null || this.#lines.pendingBytes > 0
   }
 
-  /** Text after the last complete line. */
+  /** Bytes that `next` has not looked at. */
   get pendingBytes(): number {
     return this.#lines.pendingBytes
   }
 
-  #closes(line: string): boolean {
-    return line.startsWith(this.#code) && (line.length === 3 || line.charCodeAt(3) === SPACE)
+  /** What has arrived of the current line. */
+  get pending(): string {
+    return this.#lines.pending
   }
 
-  #reset(): void {
-    this.#code = ''
-    this.#parts = []
-    this.#bytes = 0
+  #begin(line: string): ReplyResult | null {
+    const code = codeOf(line)
+    if (code === 0) {
+      // Some servers leave blank lines between replies.
+      return line === '' ? null : { type: 'stray', line }
+    }
+    if (line.charCodeAt(3) !== HYPHEN) return { type: 'reply', code, line, text: `${line}\r\n` }
+    this.#open = { code, text: `${line}\r\n`, lineCount: 1 }
+    return null
   }
+
+  #goOn(open: OpenReply, line: string): ReplyResult | null {
+    open.text += `${line}\r\n`
+    open.lineCount += 1
+    if (open.lineCount > MAX_REPLY_LINES || open.text.length > MAX_REPLY_BYTES) {
+      this.#open = null
+      return { type: 'tooLong' }
+    }
+    if (codeOf(line) !== open.code || line.charCodeAt(3) === HYPHEN) return null
+    this.#open = null
+    return { type: 'reply', code: open.code, line, text: open.text }
+  }
+}
+
+interface OpenReply {
+  readonly code: number
+  text: string
+  lineCount: number
 }
 
 const HYPHEN = 45

@@ -1,0 +1,120 @@
+// The channel that the next or the running transfer uses, and those of earlier transfers that still deliver their
+// last bytes.
+
+import type { Side } from './contract.ts'
+import { DataChannel, type DataChannelFacts } from './data-channel.ts'
+import type { Outbox } from './outbox.ts'
+
+/** A client that starts transfers and never reads them holds at most this many channels. */
+const MAX_CHANNELS = 4
+
+export class DataChannels {
+  readonly #outbox: Outbox
+  #current: DataChannel | null = null
+  /** Joined channels that are current no more, oldest first. */
+  #earlier: readonly DataChannel[] = none
+  #lastId = 0
+
+  constructor(outbox: Outbox) {
+    this.#outbox = outbox
+  }
+
+  get current(): DataChannel | null {
+    return this.#current
+  }
+
+  /** The running transfer's legs may still come together. */
+  get isJoining(): boolean {
+    return this.#current?.isJoining === true
+  }
+
+  get isFlowing(): boolean {
+    return this.#current?.isJoined === true || this.#earlier.length > 0
+  }
+
+  /** A channel for the next transfer, in place of what was set up before. */
+  begin(facts: Omit<DataChannelFacts, 'id'>): DataChannel {
+    this.retire()
+    this.#lastId += 1
+    this.#current = new DataChannel({ ...facts, id: this.#lastId }, this.#outbox)
+    return this.#current
+  }
+
+  /** What was set up and not used is closed, what flows runs on. */
+  retire(): void {
+    const channel = this.#release()
+    if (channel === null) return
+    if (channel.isJoined) this.#keepForLastBytes(channel)
+    else channel.close('reset', 'replaced')
+  }
+
+  /** The current channel is closed already, or never was more than an idea. */
+  forget(): void {
+    this.#current = null
+  }
+
+  /** The server finished the transfer. What flows ends by itself; what the kernel forwards is not known here. */
+  transferDone(): void {
+    if (this.#current?.isUseless === true) this.transferFailed()
+  }
+
+  /** The server gave up the transfer: what flows gets a moment to end. */
+  transferFailed(): void {
+    const channel = this.#release()
+    if (channel === null) return
+    channel.close('finish', 'unused')
+    // A joined channel reports its own end when its last bytes are through.
+    if (channel.isJoined) this.#keepForLastBytes(channel)
+  }
+
+  /** An ABOR was answered. What was set up and not used stays: servers disagree on whether it ends that too. */
+  aborted(): void {
+    if (this.#current?.isJoined === true) this.transferFailed()
+  }
+
+  /** Whoever is connected notices that nothing will come of it. */
+  reset(): void {
+    this.#release()?.close('reset', 'unused')
+  }
+
+  legConnected(id: number, side: Side): void {
+    if (this.#current?.id === id) this.#current.legConnected(side)
+  }
+
+  /** True when the transfer that runs, or the next one, cannot have its data connection. */
+  legFailed(id: number): boolean {
+    if (this.#current?.id !== id) return false
+    this.#current.legFailed()
+    return true
+  }
+
+  ended(id: number): void {
+    if (this.#current?.id === id) this.#current = null
+    else if (this.#earlier.length > 0) this.#earlier = this.#earlier.filter((channel) => channel.id !== id)
+  }
+
+  /** Pinholes close, legs without a partner are reset; joined ones run on until they end by themselves. */
+  sessionEnded(): void {
+    const channel = this.#release()
+    if (channel?.isJoined === false) channel.close('reset', 'session_end')
+    this.#earlier = none
+  }
+
+  #release(): DataChannel | null {
+    const channel = this.#current
+    this.#current = null
+    return channel
+  }
+
+  #keepForLastBytes(channel: DataChannel): void {
+    const [oldest, ...others] = this.#earlier
+    if (this.#earlier.length < MAX_CHANNELS - 1) {
+      this.#earlier = [...this.#earlier, channel]
+    } else {
+      oldest?.close('reset', 'replaced')
+      this.#earlier = [...others, channel]
+    }
+  }
+}
+
+const none: readonly DataChannel[] = []

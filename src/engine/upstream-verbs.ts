@@ -1,0 +1,40 @@
+// Which verbs a server is asked with, in order: the next one is tried when it does not know the last.
+
+import { type Family, familyOf } from '../ftp/addresses.ts'
+import type { UpstreamFact } from './contract.ts'
+import type { ActiveVerb, DataVerb, PassiveVerb } from './data-request.ts'
+
+export interface VerbChoice {
+  /** What the client said. */
+  readonly verb: DataVerb
+  /** The server's control address, canonical. */
+  readonly server: string
+  readonly knows: readonly UpstreamFact[]
+  /** In sessions that RFC 6384 speaks of: whether EPSV and EPRT are to be translated. Null in all others. */
+  readonly isTranslating: boolean | null
+}
+
+/**
+ * PASV and EPSV, in the order in which the server is asked.
+ *
+ * Old verbs are asked with old ones where the server's address allows it, so that old servers get what they know.
+ */
+export function passiveVerbs({ verb, server, knows, isTranslating }: VerbChoice): readonly PassiveVerb[] {
+  if (familyOf(server) === IPV6) return ['EPSV']
+  if (isTranslating === false && verb === 'EPSV') return ['EPSV']
+  if (knows.includes('refusesEpsv')) return ['PASV']
+  return isTranslating === true || isOld(verb) ? ['PASV', 'EPSV'] : ['EPSV', 'PASV']
+}
+
+/** PORT and EPRT, in the order in which the server is told. */
+export function activeVerbs({ verb, server, knows, isTranslating }: VerbChoice): readonly ActiveVerb[] {
+  if (familyOf(server) === IPV6) return ['EPRT']
+  if (isTranslating === false && verb === 'EPRT') return ['EPRT']
+  return isTranslating === true || isOld(verb) || knows.includes('refusesEprt') ? ['PORT'] : ['EPRT', 'PORT']
+}
+
+const IPV6: Family = 6
+
+function isOld(verb: DataVerb): boolean {
+  return verb === 'PASV' || verb === 'PORT'
+}
