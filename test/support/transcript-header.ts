@@ -1,0 +1,97 @@
+import type { UpstreamFact } from '../../src/engine/contract.ts'
+import type { EngineOptions } from '../../src/engine/options.ts'
+import type { Policy } from '../../src/engine/policy.ts'
+import type { Endpoint } from '../../src/ftp/endpoints.ts'
+import { readEndpoint, type Shown, shownRecords } from './transcript-notation.ts'
+
+/** The circumstances of a conversation. Each has a word of its own in the header, all may be left out. */
+export interface Header {
+  /** `client 192.0.2.9`, `mode client|passive|active`, `policy bounce=refuse minPort=1024 …`, `own 203.0.113.9` */
+  readonly options: EngineOptions
+  /** `server 198.51.100.7:21` */
+  readonly server: Endpoint
+  /** `knows refusesEpsv refusesEprt` */
+  readonly knows: readonly UpstreamFact[]
+  /** `start logged in`: what has happened before the first line, unseen. */
+  readonly start: Start
+  /** `show rewrites transfers`: what is recorded beyond refusals and protocol errors. */
+  readonly shown: ReadonlySet<Shown>
+}
+
+export type Start = 'nothing' | 'connected' | 'greeted' | 'logged in'
+
+export const defaultPolicy: Policy = {
+  bounce: 'refuse',
+  pasvAddress: 'control-peer',
+  minPort: 1024,
+  auth: 'refuse',
+  maxRefusals: 10,
+  maxLineBytes: 4096,
+}
+
+/** Reads the header's lines, comments left out. */
+export function readHeader(lines: readonly string[]): Header {
+  const said = new Map<string, string>()
+  for (const line of lines) {
+    const [word = '', ...rest] = line.split(' ')
+    said.set(oneOf(word, headerWords), rest.join(' '))
+  }
+  const words = (word: HeaderWord) => (said.get(word) ?? '').split(' ').filter((value) => value !== '')
+  const own = new Set(words('own'))
+  return {
+    options: {
+      client: said.get('client') ?? '192.0.2.9',
+      upstreamMode: oneOf(said.get('mode') ?? 'client', ['client', 'passive', 'active']),
+      policy: { ...defaultPolicy, ...readPolicy(words('policy')) },
+      isOwnAddress: (address) => own.has(address),
+    },
+    server: readEndpoint(said.get('server') ?? '198.51.100.7:21'),
+    knows: words('knows').map((fact) => oneOf(fact, ['refusesEpsv', 'refusesEprt'])),
+    start: oneOf(said.get('start') ?? 'connected', ['nothing', 'connected', 'greeted', 'logged in']),
+    shown: new Set(words('show').map((word) => oneOf(word, shownRecords))),
+  }
+}
+
+const headerWords = ['client', 'server', 'mode', 'policy', 'knows', 'own', 'start', 'show'] as const
+type HeaderWord = (typeof headerWords)[number]
+
+function readPolicy(settings: readonly string[]): Partial<Policy> {
+  const read: { -readonly [Key in keyof Policy]?: Policy[Key] } = {}
+  for (const setting of settings) {
+    const [key = '', value = ''] = setting.split('=')
+    switch (oneOf(key, ['bounce', 'pasvAddress', 'minPort', 'auth', 'maxRefusals', 'maxLineBytes'])) {
+      case 'bounce':
+        read.bounce = oneOf(value, ['refuse', 'use-control-peer'])
+        break
+      case 'pasvAddress':
+        read.pasvAddress = readPasvAddress(value)
+        break
+      case 'auth':
+        read.auth = oneOf(value, ['refuse', 'passthrough'])
+        break
+      case 'minPort':
+        read.minPort = Number(value)
+        break
+      case 'maxRefusals':
+        read.maxRefusals = Number(value)
+        break
+      case 'maxLineBytes':
+        read.maxLineBytes = Number(value)
+        break
+    }
+  }
+  return read
+}
+
+/** A word, or networks separated by commas. */
+function readPasvAddress(value: string): Policy['pasvAddress'] {
+  if (value.includes('/')) return value.split(',')
+  return oneOf(value, ['control-peer', 'must-match'])
+}
+
+/** `value` as one of the values that are allowed. Throws an `Error` with all of them. */
+function oneOf<const Value extends string>(value: string, allowed: readonly Value[]): Value {
+  const found = allowed.find((each) => each === value)
+  if (found === undefined) throw new Error(`"${value}" is none of ${allowed.join(', ')}`)
+  return found
+}
