@@ -13,15 +13,30 @@ export function familyOf(address: string): Family {
  * Reads an address strictly and gives its canonical text, or null.
  *
  * `'2001:DB8::0:1'` gives `'2001:db8::1'`; an IPv4-mapped address is its IPv4 self: `'::ffff:10.0.0.5'` gives
- * `'10.0.0.5'`. Refused: leading zeros (`010.0.0.1`), hex, fewer than four parts, and zone ids (`fe80::1%eth0`).
+ * `'10.0.0.5'`. Refused: leading zeros (`010.0.0.1`, also behind `::ffff:`), hex, fewer than four parts, and zone ids
+ * (`fe80::1%eth0`).
  */
 export function parseAddress(text: string): string | null {
-  if (!text.includes(':')) {
-    return ipaddr.IPv4.isValidFourPartDecimal(text) && !/(^|\.)0\d/.test(text) ? text : null
-  }
-  if (text.includes('%') || !ipaddr.IPv6.isValid(text)) return null
+  if (!text.includes(':')) return isFourPartDecimal(text) ? text : null
+  // ipaddr.js would read `::1.2.3.4` as `::ffff:1.2.3.4`, and `::ffff:010.1.1.1` at all: a dotted tail is checked and
+  // spelled in hex before it gets there.
+  const tailStart = text.lastIndexOf(':') + 1
+  const tail = text.slice(tailStart)
+  const hex = tail.includes('.') ? `${text.slice(0, tailStart)}${spellInHex(tail) ?? '?'}` : text
+  if (!/^[0-9A-Fa-f:]+$/.test(hex) || !ipaddr.IPv6.isValid(hex)) return null
   // process() unmaps ::ffff:a.b.c.d.
-  return ipaddr.process(text).toString()
+  return ipaddr.process(hex).toString()
+}
+
+function isFourPartDecimal(text: string): boolean {
+  return ipaddr.IPv4.isValidFourPartDecimal(text) && !/(^|\.)0\d/.test(text)
+}
+
+/** `'1.2.3.4'` gives `'102:304'`. */
+function spellInHex(dotted: string): string | null {
+  if (!isFourPartDecimal(dotted)) return null
+  const [a = 0, b = 0, c = 0, d = 0] = dotted.split('.').map(Number)
+  return `${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`
 }
 
 /**
