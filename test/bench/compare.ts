@@ -1,16 +1,18 @@
-import type { Contestant } from './contestant.ts'
+import type { Contestant, Entry } from './contestant.ts'
 import { enter } from './contestant.ts'
 import { describeInstrument, measureInstrument } from './instrument.ts'
 import type { Lab } from './lab/lab.ts'
+import { readMachineTime, shareOfOthers } from './lab/machine-load.ts'
 import type { Place } from './lab/place.ts'
 import type { Plan } from './plan.ts'
 import { describeMachine } from './report/machine.ts'
 import { writeReport } from './report/markdown.ts'
 import { summarize } from './report/summary.ts'
-import { judge } from './report/targets.ts'
+import { judge, judgeGrowth } from './report/targets.ts'
 import { formatTable } from './report/terminal.ts'
 import { runMeasure, warmUp } from './runner.ts'
 import { direct } from './systems/direct.ts'
+import type { System } from './systems/system.ts'
 
 export interface CompareOptions {
   /** Write docs/benchmarks.md as well. */
@@ -22,6 +24,7 @@ export interface CompareOptions {
 /** Weighs the instrument, enters the systems, asks every question and prints each answer as it comes. */
 export async function compare(lab: Lab, plan: Plan, { write, commandLine }: CompareOptions): Promise<void> {
   const startedAt = Date.now()
+  const machineBefore = readMachineTime()
   const [groundPlace, ...places] = lab.places
   if (groundPlace === undefined) throw new Error('the lab has no place')
   const ground = await enter(lab, direct, groundPlace)
@@ -38,11 +41,17 @@ export async function compare(lab: Lab, plan: Plan, { write, commandLine }: Comp
     tables.push(table)
     say(formatTable(table, titles))
   }
-  const verdicts = judge(tables, titles)
+  const verdicts = [...judge(tables, titles), ...judgeGrowth(tables, titles)]
   for (const { met, sentence } of verdicts) say(`${met ? 'met     ' : 'NOT MET '} ${sentence}`)
+  const ownSeconds = contestants.reduce(
+    (sum, contestant) => sum + contestant.cpuSeconds(),
+    lab.serverCpuSeconds() + lab.clientCpuSeconds(),
+  )
+  const others = shareOfOthers(machineBefore, readMachineTime(), ownSeconds)
   say(
     `\n${plan.rounds} rounds in ${Math.round((Date.now() - startedAt) / 1000)} s; CPU by ${lab.cpuMethod}; ratios in brackets refer to the first of Squid, nf_nat_ftp, HAProxy that took part.`,
   )
+  if (others > tolerableShare) say(noiseWarning(others))
   if (write) {
     const files = writeReport({
       tables,
@@ -53,10 +62,18 @@ export async function compare(lab: Lab, plan: Plan, { write, commandLine }: Comp
       machine: describeMachine(),
       rounds: plan.rounds,
       cpuMethod: lab.cpuMethod,
+      noise: others > tolerableShare ? noiseWarning(others) : null,
       command: commandLine,
     })
     say(`wrote ${files.join(', ')}`)
   }
+}
+
+/** Of the machine's CPU, for others. */
+const tolerableShare = 0.1
+
+function noiseWarning(share: number): string {
+  return `Other processes (and the hypervisor) used ${Math.round(100 * share)} % of the machine's CPU meanwhile: CPU ratios still tell something, rates and waiting times little.`
 }
 
 /** Those that cannot take part are named and left out. */
@@ -73,16 +90,27 @@ async function enterAll(
   for (const [i, system] of systems.entries()) {
     const place = places[i]
     if (place === undefined) continue
-    const entry = await enter(lab, system, place)
+    const entry = await enterWarm(lab, system, place)
     if ('refusal' in entry) {
       refusals.push(`${system.title} was not measured: ${entry.refusal}`)
       say(`${refusals.at(-1)}\n`)
     } else {
       contestants.push(entry)
-      await warmUp(lab, entry)
     }
   }
   return { contestants, refusals }
+}
+
+async function enterWarm(lab: Lab, system: System, place: Place): Promise<Entry> {
+  const entry = await enter(lab, system, place)
+  if ('refusal' in entry) return entry
+  try {
+    await warmUp(lab, entry)
+    return entry
+  } catch (error) {
+    await entry.stop()
+    return { system, refusal: error instanceof Error ? error.message : String(error) }
+  }
 }
 
 function say(text: string): void {

@@ -32,7 +32,7 @@ export async function enter(lab: Lab, system: System, place: Place): Promise<Ent
     return { system, refusal: `needs a network namespace: ${lab.reason}` }
   const readiness = await system.prepare()
   if (!readiness.ok) return { system, refusal: readiness.reason }
-  const account: Account = openAccount(system.id)
+  const account: Account = openAccount(system.id, { isOfOne: true })
   let started = await readiness.start(place, account)
   const contestant = {
     system,

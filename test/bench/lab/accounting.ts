@@ -3,7 +3,7 @@
 
 import { mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { isAlive } from './network.ts'
+import { isAlive } from './alive.ts'
 
 export interface Account {
   /** How the figures come about, for the report: `cgroup v2`, `cgroup v1 cpuacct` or `/proc`. */
@@ -15,6 +15,8 @@ export interface Account {
   /** Proportional set size of all living processes, in kB: pages shared with others are counted in parts. */
   memoryKb(rootPid: number): number
   pids(rootPid: number): readonly number[]
+  /** Whether all who are charged belong to one child, and end with it. */
+  readonly isOfOne: boolean
 }
 
 interface GroupFlavour {
@@ -29,7 +31,7 @@ const ticksPerSecond = 100
 /** Groups that are still there; emptied of processes and removed at the end. */
 const open = new Set<string>()
 
-export function openAccount(name: string): Account {
+export function openAccount(name: string, { isOfOne }: { readonly isOfOne: boolean }): Account {
   const flavour = groupFlavour()
   if (flavour === null) return processTreeAccount
   const directory = join(flavour.root, `${groupPrefix}${process.pid}-${name}`)
@@ -40,6 +42,7 @@ export function openAccount(name: string): Account {
   return {
     method: flavour.method,
     joinFile: join(directory, 'cgroup.procs'),
+    isOfOne,
     cpuSeconds: () => flavour.cpuSecondsOf(directory),
     memoryKb: () => sumOf(pids(), memoryKbOf),
     pids,
@@ -119,6 +122,7 @@ function isUsable({ root, cpuSecondsOf }: GroupFlavour): boolean {
 const processTreeAccount: Account = {
   method: '/proc',
   joinFile: null,
+  isOfOne: true,
   cpuSeconds: (rootPid) => sumOf(treeOf(rootPid), ticksOf) / ticksPerSecond,
   memoryKb: (rootPid) => sumOf(treeOf(rootPid), memoryKbOf),
   pids: treeOf,

@@ -107,7 +107,7 @@ async function stop(child: Child, account: Account | null): Promise<void> {
   await within(patienceMs, child.exited)
   signalGroup(child.pid, 'SIGKILL')
   await within(patienceMs, child.exited)
-  if (account === null || account.joinFile === null) return
+  if (account === null || account.joinFile === null || !account.isOfOne) return
   for (const pid of account.pids(child.pid)) {
     try {
       process.kill(pid, 'SIGKILL')

@@ -5,10 +5,11 @@ import { fileURLToPath } from 'node:url'
 import type { Job, ResultOf } from '../load/jobs.ts'
 import type { ServerListener } from '../load/server.ts'
 import { closeAccounts, openAccount, removeStaleGroups } from './accounting.ts'
+import { isAlive } from './alive.ts'
 import type { Child } from './child.ts'
 import { killAllChildren, startChild, stopAllChildren, within } from './child.ts'
 import type { Network } from './network.ts'
-import { createNetwork, isAlive } from './network.ts'
+import { createNetwork } from './network.ts'
 import type { Place } from './place.ts'
 import { makePlaces } from './places.ts'
 
@@ -22,6 +23,8 @@ export interface Lab {
   readonly cpuMethod: string
   /** Of the load server, since it began. */
   serverCpuSeconds(): number
+  /** Of all load clients so far, their starts included; 0 where that cannot be known. */
+  clientCpuSeconds(): number
   /** Runs one job of the load client to its end; rejects when it does not end in time. */
   run<J extends Job>(job: J): Promise<ResultOf[J['kind']]>
   /** The same for a job that holds on to something after its result, until `release()`. */
@@ -53,13 +56,13 @@ export async function openLab(howMany: number): Promise<Lab> {
     closing ??= tidyUp(scratch, network)
     return closing
   }
+  const account = openAccount('client', { isOfOne: false })
   const start = (job: Job): Child =>
     startChild({
       program: process.execPath,
       args: [clientProgram, JSON.stringify(job)],
       namespace: network?.client ?? null,
-      // Reports its own CPU time, from the first connection on.
-      account: null,
+      account,
       workingDirectory: scratch,
       logFile: join(scratch, 'client.log'),
       stdout: 'pipe',
@@ -73,6 +76,8 @@ export async function openLab(howMany: number): Promise<Lab> {
       places,
       cpuMethod: server.cpuMethod,
       serverCpuSeconds: server.cpuSeconds,
+      // Load clients come and go: only a group remembers them.
+      clientCpuSeconds: () => (account.joinFile === null ? 0 : account.cpuSeconds(0)),
       run: async (job) => {
         const client = start(job)
         try {
@@ -153,7 +158,7 @@ async function startServer(
       passivePorts: { first: place.dataPorts.first, last: place.dataPorts.first + 199 },
     },
   ])
-  const account = openAccount('server')
+  const account = openAccount('server', { isOfOne: true })
   const server = startChild({
     program: process.execPath,
     args: [serverProgram, JSON.stringify({ listeners })],

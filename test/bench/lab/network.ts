@@ -3,6 +3,7 @@
 //
 //   client  10.71.k.2 ---- 10.71.k.1  middle k  10.72.k.1 ---- 10.72.k.2  server
 
+import { isAlive } from './alive.ts'
 import { command, tryCommand } from './command.ts'
 
 export interface Network {
@@ -128,14 +129,5 @@ async function removeStaleNetworks(): Promise<void> {
     const inside = (await tryCommand('ip', ['netns', 'pids', name])).stdout.split('\n').filter(Boolean)
     for (const pid of inside) await tryCommand('kill', ['-KILL', pid])
     await tryCommand('ip', ['netns', 'delete', name])
-  }
-}
-
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
   }
 }

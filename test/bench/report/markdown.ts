@@ -18,6 +18,8 @@ export interface Report {
   readonly machine: string
   readonly rounds: number
   readonly cpuMethod: string
+  /** A warning when others used the machine too. */
+  readonly noise: string | null
   /** `npm run bench -- all --write` */
   readonly command: string
 }
@@ -56,7 +58,7 @@ CPU time is that of the system's whole process tree, threads and reaped children
 ${instrumentText(report.instrument)}`,
     `## Systems
 
-Machine: ${machine}.
+Machine: ${machine}.${report.noise === null ? '' : `\n\n${report.noise}`}
 
 ${markdownTable(
   ['system', 'version'],

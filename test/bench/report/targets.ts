@@ -24,6 +24,8 @@ export const targets: readonly Target[] = [
   { system: 'relay', table: 'bulk-up', metric: 'cpu', to: 'haproxy', atMost: 0.6 },
   { system: 'relay', table: 'round-trip', metric: 'noop50', to: 'squid', atMost: 0.65 },
   { system: 'relay', table: 'idle-5000', metric: 'memory', to: null, atMost: 12 },
+  // Two workers carry 1.7 times what one does if a session costs no more than 2 / 1.7 as much.
+  { system: 'relay-2', table: 'sessions-16', metric: 'cpu', to: 'relay', atMost: 1.18 },
   { system: 'nftables', table: 'bulk-down', metric: 'speed', to: 'nf_nat_ftp', atLeast: 0.97 },
   { system: 'nftables', table: 'bulk-up', metric: 'speed', to: 'nf_nat_ftp', atLeast: 0.97 },
   { system: 'nftables', table: 'bulk-down', metric: 'cpu', to: null, atMost: 0.01 },
@@ -54,4 +56,27 @@ export function judge(tables: readonly Table[], titles: ReadonlyMap<string, stri
     const sentence = `${titles.get(system) ?? system}, ${table.title.toLowerCase()}, ${column.title}: ${show(value)}${of} (wanted ${limit})`
     return [{ sentence, met }]
   })
+}
+
+const growthPrefix = 'growth-'
+const tolerableGrowth = 1.15
+
+/** What a session costs at each size, against the smallest size of this run. */
+export function judgeGrowth(tables: readonly Table[], titles: ReadonlyMap<string, string>): Verdict[] {
+  const [smallest, ...larger] = tables.filter(({ id }) => id.startsWith(growthPrefix))
+  if (smallest === undefined) return []
+  return larger.flatMap((table) =>
+    table.rows.flatMap(({ systemId, cells }) => {
+      const base = smallest.rows.find((row) => row.systemId === systemId)?.cells
+      return ['cpu', 'memory'].flatMap((metric) => {
+        const [value, before] = [cells[metric]?.median, base?.[metric]?.median]
+        if (value === undefined || before === undefined || before <= 0) return []
+        const ratio = value / before
+        const what = table.metrics.find(({ id }) => id === metric)?.title
+        const sizes = `${table.id.slice(growthPrefix.length)} sessions against ${smallest.id.slice(growthPrefix.length)}`
+        const sentence = `${titles.get(systemId) ?? systemId}, ${what}, ${sizes}: ${formatRatio(ratio)} (wanted at most ${formatRatio(tolerableGrowth)})`
+        return [{ sentence, met: ratio <= tolerableGrowth }]
+      })
+    }),
+  )
 }
