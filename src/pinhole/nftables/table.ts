@@ -2,10 +2,8 @@
 // stands in another table (cli/firewall) that we never touch while running.
 
 import type { Family } from '../../ftp/addresses.ts'
+import { hexMark } from '../../kernel/mark.ts'
 import type { SetName } from '../../kernel/nft-elements.ts'
-
-/** The conntrack mark of everything that comes through a pinhole, unless the configuration names another. */
-export const DEFAULT_MARK = 0xf7
 
 export const TABLE = 'ftp_alg'
 
@@ -54,13 +52,17 @@ export const pinholeSets: Readonly<Record<Family, PinholeSets>> = {
  * }
  * ```
  */
-export function pinholeTable(family: Family, mark: number): string {
+export function pinholeTable(
+  family: Family,
+  mark: number,
+  { counts }: TableOptions = { counts: true },
+): string {
   const ip = family === 4 ? 'ip' : 'ip6'
   const address = family === 4 ? 'ipv4_addr' : 'ipv6_addr'
   const key = `${address} . ${address} . inet_service`
   const packet = `${ip} saddr . ${ip} daddr . tcp dport`
   const original = `ct original ${ip} saddr . ct original ${ip} daddr . ct original proto-dst`
-  const ours = `ct mark 0x${mark.toString(16)}`
+  const ours = `ct mark ${hexMark(mark)}`
   return `add table ${ip} ${TABLE}
 delete table ${ip} ${TABLE}
 table ${ip} ${TABLE} {
@@ -69,7 +71,7 @@ table ${ip} ${TABLE} {
   map source { type ${key} : ${address}; size ${SIZE}; flags timeout; }
   chain claim {
     type filter hook prerouting priority -110; policy accept;
-    ct state new ${packet} @once ct mark set 0x${mark.toString(16)} delete @once { ${packet} }
+    ct state new ${packet} @once ct mark set ${hexMark(mark)} delete @once { ${packet} }
   }
   chain pre {
     type nat hook prerouting priority -105; policy accept;
@@ -79,17 +81,24 @@ table ${ip} ${TABLE} {
     type nat hook postrouting priority 95; policy accept;
     ${ours} meta l4proto tcp snat ${ip} to ${original} map @source
   }
-  chain count {
-    ct bytes 0
-  }
-}
+${counts ? COUNT_CHAIN : ''}}
 `
 }
 
 /** Both families in one transaction. */
-export function pinholeTables(mark: number): string {
-  return pinholeTable(4, mark) + pinholeTable(6, mark)
+export function pinholeTables(mark: number, options?: TableOptions): string {
+  return pinholeTable(4, mark, options) + pinholeTable(6, mark, options)
 }
+
+export interface TableOptions {
+  /** False leaves out what switches on accounting: the kernel does that even when it is only asked (`nft -c`). */
+  readonly counts: boolean
+}
+
+const COUNT_CHAIN = `  chain count {
+    ct bytes 0
+  }
+`
 
 /** Elements a set may hold; each pinhole is one in each set. */
 const SIZE = 131_072

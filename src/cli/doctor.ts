@@ -1,0 +1,54 @@
+// `ftp-alg doctor`: can this machine do what the configuration asks? One line a check, with the cure.
+
+import type { Config } from '../config/config.ts'
+import { hasNetAdmin } from '../kernel/privilege.ts'
+import { type Finding, needsOf } from './doctor/finding.ts'
+import { checkKernel, checkLibraries, checkOpenFiles, checkPorts, checkPrivilege } from './doctor/machine.ts'
+import { checkForeignRules, checkInterception, tablesExist } from './doctor/rules.ts'
+import { checkSettings } from './doctor/settings.ts'
+import { checkUpstream } from './doctor/upstream.ts'
+
+export interface DoctorOptions {
+  readonly stdout: { write(text: string): unknown }
+  /** How long a server may take to greet. */
+  readonly upstreamTimeoutMs?: number
+}
+
+/** Prints what was found; gives the exit code: 0, or 1 when something will not work. Changes nothing. */
+export async function doctor(
+  config: Config,
+  { stdout, upstreamTimeoutMs = 5000 }: DoctorOptions,
+): Promise<0 | 1> {
+  const findings = await examine(config, upstreamTimeoutMs)
+  for (const finding of findings) stdout.write(`${formatFinding(finding)}\n`)
+  return findings.some(({ state }) => state === 'fail') ? 1 : 0
+}
+
+/** Every finding, in the order in which they build on each other. */
+export async function examine(config: Config, upstreamTimeoutMs: number): Promise<readonly Finding[]> {
+  const needs = needsOf(config)
+  const upstreams = Promise.all(
+    config.listeners.map((listener) => checkUpstream(listener, upstreamTimeoutMs)),
+  )
+  const findings: Finding[] = [checkPrivilege(needs)]
+  if (needs.kernel) {
+    const { findings: libraries, nft } = await checkLibraries()
+    findings.push(...libraries)
+    // Without the capability the kernel does not even answer; one line about that is enough.
+    if (nft !== null && hasNetAdmin()) {
+      findings.push(...(await checkKernel(config, nft)), ...(await checkInterception(config, nft)))
+      findings.push(...checkForeignRules(config, nft))
+    }
+    findings.push(...checkSettings(needs, nft !== null && hasNetAdmin() && tablesExist(nft)))
+    nft?.close()
+  }
+  findings.push(checkPorts(config), checkOpenFiles(config))
+  for (const finding of await upstreams) if (finding !== null) findings.push(finding)
+  return findings
+}
+
+/** `'FAIL  forwarding: net.ipv4.ip_forward is 0 … -> sysctl -w net.ipv4.ip_forward=1'` */
+export function formatFinding({ state, check, found, cure }: Finding): string {
+  const word = { ok: 'ok  ', warn: 'warn', fail: 'FAIL' }[state]
+  return `${word}  ${check}: ${found}${cure === undefined ? '' : `  ->  ${cure}`}`
+}

@@ -1,0 +1,132 @@
+// Whether this machine has what the configuration asks for: capability, libraries, kernel, ports, descriptors.
+
+import { readFileSync } from 'node:fs'
+import type { Config } from '../../config/config.ts'
+import { ephemeralPart, readEphemeralPorts } from '../../config/kernel-ports.ts'
+import { AlgError } from '../../errors.ts'
+import { interceptTable, markOf } from '../../kernel/interception.ts'
+import { loadLibc } from '../../kernel/libc.ts'
+import { type Nft, openNft } from '../../kernel/nft.ts'
+import { hasNetAdmin, netAdminCure } from '../../kernel/privilege.ts'
+import { openTransparentListener } from '../../kernel/transparent.ts'
+import { pinholeTables } from '../../pinhole/nftables/table.ts'
+import { type Finding, fail, type Needs, needsOf, ok, warn } from './finding.ts'
+
+export function checkPrivilege({ kernel }: Needs): Finding {
+  if (hasNetAdmin()) return ok('privilege', 'CAP_NET_ADMIN is granted')
+  if (!kernel) return ok('privilege', 'CAP_NET_ADMIN is not granted, and not needed')
+  return fail('privilege', 'CAP_NET_ADMIN is missing', netAdminCure)
+}
+
+/** Loads koffi and libnftables; the context is for the checks that follow. */
+export async function checkLibraries(): Promise<{
+  readonly findings: readonly Finding[]
+  readonly nft: Nft | null
+}> {
+  try {
+    await loadLibc()
+  } catch (error) {
+    return { findings: [failedBy('koffi', error)], nft: null }
+  }
+  const koffi = ok('koffi', 'loaded')
+  try {
+    const nft = await openNft()
+    return { findings: [koffi, ok('libnftables', 'loaded')], nft }
+  } catch (error) {
+    return { findings: [koffi, failedBy('libnftables', error)], nft: null }
+  }
+}
+
+/** The kernel judges our rules without carrying them out. */
+export async function checkKernel(config: Config, nft: Nft): Promise<readonly Finding[]> {
+  const needs = needsOf(config)
+  const findings: Finding[] = []
+  if (needs.forwarding || needs.redirect) {
+    findings.push(
+      judged(
+        'kernel nat',
+        nft.refusal(pinholeTables(markOf(config), { counts: false })),
+        'CONFIG_NFT_NAT, CONFIG_NFT_CT',
+      ),
+    )
+  }
+  const table = interceptTable(config)
+  if (table !== null) {
+    const options = needs.tproxy
+      ? 'CONFIG_NFT_TPROXY, CONFIG_NFT_SOCKET, CONFIG_NFT_FIB_INET'
+      : 'CONFIG_NFT_REDIR'
+    findings.push(judged('kernel interception', nft.refusal(table), options))
+  }
+  if (needs.tproxy) findings.push(await checkTransparent())
+  return findings
+}
+
+function judged(check: string, refusal: string | null, options: string): Finding {
+  if (refusal === null) return ok(check, 'the kernel accepts our rules')
+  if (refusal.includes('Operation not permitted'))
+    return fail(check, 'not allowed to ask the kernel', netAdminCure)
+  const said = refusal.split('\n', 1)[0] ?? refusal
+  return fail(
+    check,
+    `the kernel refuses our rules: ${said}`,
+    `a kernel with ${options} (their modules loadable)`,
+  )
+}
+
+async function checkTransparent(): Promise<Finding> {
+  try {
+    const libc = await loadLibc()
+    // An address of nobody (RFC 5737), so that only IP_TRANSPARENT can make it work.
+    libc.close(openTransparentListener(libc, { address: '192.0.2.1', port: 0 }).fd)
+    return ok('transparent sockets', 'sockets can be bound to foreign addresses')
+  } catch (error) {
+    return failedBy('transparent sockets', error)
+  }
+}
+
+function failedBy(check: string, error: unknown): Finding {
+  const message = error instanceof Error ? error.message : String(error)
+  // Our own messages end in their cure.
+  const at = message.search(/: (?=run |install )/)
+  if (error instanceof AlgError && error.code === 'PRIVILEGE_MISSING')
+    return fail(check, message, netAdminCure)
+  return at < 0
+    ? fail(check, message, 'see docs/firewall.md')
+    : fail(check, message.slice(0, at), message.slice(at + 2))
+}
+
+/** Whether the kernel may take our data ports for itself. */
+export function checkPorts({ dataPorts }: Config): Finding {
+  const kernel = readEphemeralPorts()
+  if (kernel === null) return ok('data ports', 'this system does not say which ports it uses itself')
+  const taken = [dataPorts.client, dataPorts.server]
+    .map((range) => ephemeralPart(range, kernel))
+    .find((part) => part !== null)
+  if (taken === undefined || taken === null)
+    return ok('data ports', 'outside the ports that the system takes for itself')
+  const part = `${taken.first}-${taken.last}`
+  return warn(
+    'data ports',
+    `${part} are also given to outgoing connections (net.ipv4.ip_local_port_range)`,
+    `sysctl -w net.ipv4.ip_local_reserved_ports=${part}`,
+  )
+}
+
+/** A session holds two sockets, and two more while it transfers. */
+export function checkOpenFiles({ limits }: Config): Finding {
+  const wanted = limits.sessions * 4 + 100
+  let most: number
+  try {
+    const line = /^Max open files\s+\S+\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))
+    most = Number(line?.[1] ?? Number.POSITIVE_INFINITY)
+  } catch {
+    most = Number.POSITIVE_INFINITY
+  }
+  if (most >= wanted)
+    return ok('open files', `${most} allowed, ${wanted} needed for ${limits.sessions} sessions`)
+  return warn(
+    'open files',
+    `${most} allowed, ${wanted} needed for ${limits.sessions} sessions`,
+    `LimitNOFILE=${wanted} in the systemd unit, or a lower limits.sessions`,
+  )
+}

@@ -1,0 +1,74 @@
+// Whether the servers answer.
+
+import { connect } from 'node:net'
+import type { ListenerConfig } from '../../config/config.ts'
+import { type Finding, fail, ok, warn } from './finding.ts'
+
+/** Connects as a client would and waits for the greeting; sends nothing but QUIT. */
+export function checkUpstream(
+  { name, upstream }: ListenerConfig,
+  timeoutMs: number,
+): Promise<Finding | null> {
+  if (upstream === null) return Promise.resolve(null)
+  const { host, port } = upstream
+  const check = `upstream of ${name}`
+  const where = `${host} port ${port}`
+  return new Promise((resolve) => {
+    const socket = connect({ host, port })
+    let greeting = ''
+    const settle = (finding: Finding) => {
+      clearTimeout(timer)
+      socket.destroy()
+      resolve(finding)
+    }
+    const timer = setTimeout(() => {
+      const found =
+        greeting === '' && socket.connecting ? 'does not answer' : 'accepts connections and says nothing'
+      settle(
+        fail(
+          check,
+          `${where} ${found} within ${timeoutMs} ms`,
+          'check the address, the route and the firewalls on the way',
+        ),
+      )
+    }, timeoutMs)
+    socket.setEncoding('latin1')
+    socket.on('data', (chunk: string) => {
+      greeting += chunk
+      const end = greeting.indexOf('\n')
+      if (end < 0 && greeting.length < 4096) return
+      const line = greeting.slice(0, end < 0 ? 80 : end).trim()
+      socket.write('QUIT\r\n')
+      const printable = line.replaceAll(/[^\x20-\x7e]/g, '?')
+      if (/^(120|220)[ -]/.test(line)) settle(ok(check, `${where} says ${printable}`))
+      else
+        settle(
+          warn(check, `${where} says ${printable}`, 'an FTP server greets with 220: is this the right port?'),
+        )
+    })
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      settle(fail(check, `${where}: ${error.message}`, cureFor(error.code)))
+    })
+    socket.on('end', () => {
+      settle(
+        fail(
+          check,
+          `${where} closes without a greeting`,
+          'look at the server’s log: it may refuse this address',
+        ),
+      )
+    })
+  })
+}
+
+function cureFor(code: string | undefined): string {
+  switch (code) {
+    case 'ECONNREFUSED':
+      return 'start the server, or correct the port'
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return 'correct the name, or the resolver of this machine'
+    default:
+      return 'check the address, the route and the firewalls on the way'
+  }
+}

@@ -1,0 +1,134 @@
+// The static rules that bring control connections to us. Pure: from configuration to nft's language. They stand
+// in a table of their own, which the administrator loads and removes (`ftp-alg firewall`); the running process
+// never touches it.
+
+import type { Config, ListenerConfig } from '../config/config.ts'
+import { familyOf } from '../ftp/addresses.ts'
+import { DEFAULT_MARK, hexMark } from './mark.ts'
+import { ruleAddress } from './sockaddr.ts'
+
+export const INTERCEPT_TABLE = 'inet ftp_alg_intercept'
+
+/** The routing table, and the priority of the rule that leads to it. */
+export const ROUTE_TABLE = 2121
+
+export function markOf({ pinholes }: Config): number {
+  return pinholes.mark ?? DEFAULT_MARK
+}
+
+/**
+ * The table for every listener that intercepts, or null when none does.
+ *
+ * ```
+ * table inet ftp_alg_intercept {
+ *   # Connections to other machines' port 21 end at the listener "edge"; it asks conntrack where they went.
+ *   chain by_redirect {
+ *     type nat hook prerouting priority -110; policy accept;
+ *     tcp dport 21 fib daddr type != local ct mark set 0xf7 redirect to :2121
+ *   }
+ *   # The same with the destination left as it is.
+ *   chain by_tproxy {
+ *     type filter hook prerouting priority -150; policy accept;
+ *     # What belongs to our sockets at other machines' addresses stays here.
+ *     meta l4proto tcp socket transparent 1 meta mark set 0xf7 ct mark set 0xf7 accept
+ *     tcp dport 21 fib daddr type != local meta nfproto ipv4 tproxy ip to 127.0.0.1:2121 meta mark set 0xf7 ct mark set 0xf7 accept
+ *   }
+ * }
+ * ```
+ */
+export function interceptTable(config: Config): string | null {
+  const redirects = config.listeners.filter(({ intercept }) => intercept === 'redirect')
+  const tproxies = config.listeners.filter(({ intercept }) => intercept === 'tproxy')
+  if (redirects.length + tproxies.length === 0) return null
+  const mark = hexMark(markOf(config))
+  const lines = [`table ${INTERCEPT_TABLE} {`]
+  if (redirects.length > 0) lines.push(...redirectChain(redirects, mark))
+  if (tproxies.length > 0) lines.push(...tproxyChain(tproxies, mark))
+  return `${[...lines, '}'].join('\n')}\n`
+}
+
+/** Which families need the policy route of tproxy; none without tproxy. */
+export function tproxyFamilies({ listeners }: Config): readonly (4 | 6)[] {
+  const tproxies = listeners.filter(({ intercept }) => intercept === 'tproxy')
+  return ([4, 6] as const).filter((family) =>
+    tproxies.some((listener) => familiesOf(listener).includes(family)),
+  )
+}
+
+/** `[::]` is for both families, every other address for its own. */
+export function familiesOf({ listen }: ListenerConfig): readonly (4 | 6)[] {
+  return listen.address === '::' ? [4, 6] : [familyOf(listen.address)]
+}
+
+function redirectChain(listeners: readonly ListenerConfig[], mark: string): readonly string[] {
+  const rules = listeners.flatMap((listener) => {
+    const { address, port } = listener.listen
+    const families = familiesOf(listener)
+    const to = isAny(address) ? `redirect to :${port}` : dnatTo(address, port)
+    const family = families.length === 2 ? '' : `meta nfproto ipv${families[0]} `
+    return [
+      `    # listener ${listener.name}: ask conntrack (SO_ORIGINAL_DST) where the client wanted to go`,
+      `    ${family}${caught(listener)} ct mark set ${mark} ${to}`,
+    ]
+  })
+  return [
+    '  # Connections to other machines end here. Before everybody’s dstnat, so that ours is the first word.',
+    '  chain by_redirect {',
+    '    type nat hook prerouting priority dstnat - 10; policy accept;',
+    ...rules,
+    '  }',
+  ]
+}
+
+function tproxyChain(listeners: readonly ListenerConfig[], mark: string): readonly string[] {
+  const marks = `meta mark set ${mark} ct mark set ${mark} accept`
+  const rules = listeners.flatMap((listener) => [
+    `    # listener ${listener.name}: the destination stays, the socket is ours`,
+    ...familiesOf(listener).map((family) => {
+      const ip = family === 4 ? 'ip' : 'ip6'
+      const to = tproxyTo(listener.listen)
+      return `    meta nfproto ipv${family} ${caught(listener)} tproxy ${ip} to ${to} ${marks}`
+    }),
+  ])
+  return [
+    '  chain by_tproxy {',
+    '    type filter hook prerouting priority mangle; policy accept;',
+    '    # What belongs to a socket of ours at another machine’s address stays here: established connections,',
+    '    # data connections at the server’s address, answers to the client’s address.',
+    `    meta l4proto tcp socket transparent 1 ${marks}`,
+    ...rules,
+    '  }',
+  ]
+}
+
+/** `'iifname { "lan0" } tcp dport 21 fib daddr type != local'`: never what is meant for this machine. */
+function caught({ catches }: ListenerConfig): string {
+  const { ports, interfaces } = catches ?? { ports: [21], interfaces: [] }
+  const from = interfaces.length === 0 ? '' : `iifname ${setOf(interfaces.map(quoted))} `
+  return `${from}tcp dport ${setOf(ports.map(String))} fib daddr type != local`
+}
+
+function setOf(members: readonly string[]): string {
+  return members.length === 1 ? (members[0] ?? '') : `{ ${members.join(', ')} }`
+}
+
+/** Throws for what cannot be the name of a Linux interface: nothing else may enter a rule (S31). */
+function quoted(name: string): string {
+  if (!/^[A-Za-z0-9_.:-]{1,15}$/.test(name)) throw new Error(`not an interface name: ${JSON.stringify(name)}`)
+  return `"${name}"`
+}
+
+function isAny(address: string): boolean {
+  return address === '::' || address === '0.0.0.0'
+}
+
+function dnatTo(address: string, port: number): string {
+  const canonical = ruleAddress(address)
+  return familyOf(canonical) === 6 ? `dnat ip6 to [${canonical}]:${port}` : `dnat ip to ${canonical}:${port}`
+}
+
+function tproxyTo({ address, port }: ListenerConfig['listen']): string {
+  if (isAny(address)) return `:${port}`
+  const canonical = ruleAddress(address)
+  return familyOf(canonical) === 6 ? `[${canonical}]:${port}` : `${canonical}:${port}`
+}

@@ -1,0 +1,103 @@
+// The route that makes tproxy work: marked packets are delivered to this machine whatever their destination.
+// iproute2's `ip` is run for it, without a shell; only the commands of an administrator come here.
+
+import { type ExecFileException, execFile } from 'node:child_process'
+import { AlgError } from '../errors.ts'
+import { ROUTE_TABLE } from './interception.ts'
+import { hexMark } from './mark.ts'
+
+/** What one family has of our route. */
+export interface PolicyRoute {
+  /** Marks of the rules that lead to our table. */
+  readonly marks: readonly number[]
+  readonly hasLocalDefault: boolean
+}
+
+/** The commands for one family, as they are printed: `ip -4 rule add fwmark 0xf7 lookup 2121 priority 2121`. */
+export function policyRouteCommands(family: 4 | 6, mark: number): readonly (readonly string[])[] {
+  return [
+    ['ip', `-${family}`, 'rule', 'add', ...ruleOf(mark)],
+    ['ip', `-${family}`, 'route', 'replace', ...routeOf],
+  ]
+}
+
+/** Errors: KERNEL_FEATURE_MISSING without iproute2, RUNTIME_FAILED with what `ip` said. */
+export async function readPolicyRoute(family: 4 | 6): Promise<PolicyRoute> {
+  const rules = await askIp([`-${family}`, '-json', 'rule', 'show'])
+  const marks = rules.flatMap((rule) => (rule.table === String(ROUTE_TABLE) ? [Number(rule.fwmark)] : []))
+  // A table without routes is an error to `ip`, not an empty list.
+  const routes = await askIp([`-${family}`, '-json', 'route', 'show', 'table', 'all', 'type', 'local'])
+  const hasLocalDefault = routes.some(
+    ({ dst, dev, table }) =>
+      table === String(ROUTE_TABLE) && (dst === 'default' || dst === '::/0') && dev === 'lo',
+  )
+  return { marks, hasLocalDefault }
+}
+
+/** Puts rule and route there if they are not; removes rules of ours with another mark. Says what it did. */
+export async function applyPolicyRoute(family: 4 | 6, mark: number): Promise<readonly string[]> {
+  const { marks, hasLocalDefault } = await readPolicyRoute(family)
+  const wanted: (readonly string[])[] = marks
+    .filter((each) => each !== mark)
+    .map((each) => ruleCommand(family, 'del', each))
+  if (!marks.includes(mark)) wanted.push(ruleCommand(family, 'add', mark))
+  if (!hasLocalDefault) wanted.push([`-${family}`, 'route', 'replace', ...routeOf])
+  return perform(wanted)
+}
+
+/** Takes away every rule that leads to our table, and the route in it. Says what it did. */
+export async function removePolicyRoute(family: 4 | 6): Promise<readonly string[]> {
+  const { marks, hasLocalDefault } = await readPolicyRoute(family)
+  const wanted: (readonly string[])[] = marks.map((each) => ruleCommand(family, 'del', each))
+  if (hasLocalDefault) wanted.push([`-${family}`, 'route', 'del', ...routeOf])
+  return perform(wanted)
+}
+
+const routeOf = ['local', 'default', 'dev', 'lo', 'table', String(ROUTE_TABLE)]
+
+function ruleOf(mark: number): readonly string[] {
+  return ['fwmark', hexMark(mark), 'lookup', String(ROUTE_TABLE), 'priority', String(ROUTE_TABLE)]
+}
+
+function ruleCommand(family: 4 | 6, verb: 'add' | 'del', mark: number): readonly string[] {
+  return [`-${family}`, 'rule', verb, ...ruleOf(mark)]
+}
+
+async function perform(commands: readonly (readonly string[])[]): Promise<readonly string[]> {
+  for (const args of commands) await runIp(args)
+  return commands.map((args) => `ip ${args.join(' ')}`)
+}
+
+/** What `ip -json` prints for one rule or route, as far as it is looked at. */
+interface IpEntry {
+  readonly table?: unknown
+  readonly fwmark?: unknown
+  readonly dst?: unknown
+  readonly dev?: unknown
+}
+
+async function askIp(args: readonly string[]): Promise<readonly IpEntry[]> {
+  const text = await runIp(args)
+  const entries: unknown = text.trim() === '' ? [] : JSON.parse(text)
+  return Array.isArray(entries) ? entries.filter((entry) => typeof entry === 'object' && entry !== null) : []
+}
+
+function runIp(args: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    execFile('ip', args, { encoding: 'utf8', timeout: 10_000 }, (error, stdout, stderr) => {
+      if (error === null) resolve(stdout)
+      else reject(ipFailed(args, error, stderr))
+    })
+  })
+}
+
+function ipFailed(args: readonly string[], error: ExecFileException, stderr: string): AlgError {
+  const command = `ip ${args.join(' ')}`
+  if (error.code === 'ENOENT') {
+    const message = `${command}: the program ip is not installed (Debian, Ubuntu, Alpine: iproute2; Fedora: iproute)`
+    return new AlgError('KERNEL_FEATURE_MISSING', message, { context: { command }, cause: error })
+  }
+  const said = stderr.trim() || error.message
+  const code = said.includes('Operation not permitted') ? 'PRIVILEGE_MISSING' : 'RUNTIME_FAILED'
+  return new AlgError(code, `${command}: ${said}`, { context: { command }, cause: error })
+}
