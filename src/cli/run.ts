@@ -1,13 +1,17 @@
 // `ftp-alg run`: the daemon. Signals: TERM and INT drain, a second one stops at once; HUP reloads.
 
+import cluster from 'node:cluster'
 import { App } from '../app.ts'
+import { WORKER_INDEX } from '../cluster/messages.ts'
+import { obeySupervisor, tell } from '../cluster/worker.ts'
+import { workerConfig } from '../cluster/worker-config.ts'
 import type { Config } from '../config/config.ts'
 import { type ConfigSources, loadConfig } from '../config/load.ts'
 import { restartNeeded } from '../config/restart.ts'
 import { AlgError } from '../errors.ts'
 import { createObserver, type Recorder } from '../observe/recorder.ts'
-import { inheritedSockets } from '../process/inherited-sockets.ts'
 import { connectServiceManager, type ServiceManager } from '../process/systemd.ts'
+import { createService, type Service } from './service.ts'
 
 export interface RunRequest {
   readonly sources: ConfigSources
@@ -15,16 +19,83 @@ export interface RunRequest {
   readonly stderr: { write(text: string): unknown }
 }
 
-/** Runs until a signal ends it; gives the exit code. Errors: `AlgError` when it cannot start. */
-export async function run({ sources, version, stderr }: RunRequest): Promise<number> {
+/** Runs until a signal (or, in a worker, the supervisor) ends it; gives the exit code. Errors: `AlgError` at start. */
+export async function run(request: RunRequest): Promise<number> {
+  return cluster.isWorker ? runWorker(request) : runService(request)
+}
+
+async function runService({ sources, version, stderr }: RunRequest): Promise<number> {
   const { config, warnings } = loadConfig(sources)
   for (const warning of warnings) stderr.write(`warning: ${warning}\n`)
+  const { environment } = sources
   const observer = createObserver({ config, version })
-  const app = new App({ config, observer, inherited: inheritedSockets(sources.environment) })
+  surviveMistakes(observer)
+  const service = createService({ config, observer, environment })
   const manager = await connectServiceManager({
-    environment: sources.environment,
+    environment,
     failed: (problem) => observer.log('warn', 'systemd.failed', problem),
   })
+  await startOrExplain(service, observer)
+  observer.log('info', 'process.started', 'ftp-alg is running', {
+    version,
+    pid: process.pid,
+    workers: config.workers,
+  })
+  manager.ready('Running')
+  const exitCode = await untilStopped({ service, observer, manager, config, sources })
+  observer.log('info', 'process.stopped', 'ftp-alg has stopped', { exit_code: exitCode })
+  await manager.close()
+  await observer.close()
+  return exitCode
+}
+
+/** A worker shares the listeners and has its own slice of the data ports. Signals are the supervisor's business. */
+async function runWorker({ sources, version }: RunRequest): Promise<number> {
+  const index = Number(process.env[WORKER_INDEX])
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2'] as const)
+    process.on(signal, () => undefined)
+  try {
+    const config = workerConfig(loadConfig(sources).config, index)
+    const observer = createObserver({ config, version })
+    surviveMistakes(observer)
+    const app = new App({ config, observer })
+    await startOrExplain(app, observer)
+    const reloadApp = async () => {
+      await app.reload(workerConfig(loadConfig(sources).config, index))
+      observer.configReloaded(null)
+    }
+    await obeySupervisor({
+      observer,
+      reload: () => reloadApp().catch((error: unknown) => observer.configReloaded(error)),
+      drain: (timeoutMs) => app.drain(timeoutMs),
+      stop: () => app.stop(),
+    })
+    await observer.close()
+    return 0
+  } catch (error) {
+    const isKnown = error instanceof AlgError
+    tell({
+      type: 'failed',
+      message: isKnown ? error.message : String(error),
+      exitCode: isKnown ? error.exitCode : 1,
+    })
+    return isKnown ? error.exitCode : 1
+  }
+}
+
+async function startOrExplain(service: { start(): Promise<unknown> }, observer: Recorder): Promise<void> {
+  try {
+    await service.start()
+  } catch (error) {
+    const fields = error instanceof AlgError ? { code: error.code, ...error.context } : {}
+    observer.log('error', 'process.failed', 'cannot start', { error, ...fields })
+    await observer.close()
+    throw error
+  }
+}
+
+/** One session's misfortune, even one that nobody foresaw, is not the end of the others. */
+function surviveMistakes(observer: Recorder): void {
   // Without a handler SIGUSR1 opens Node's inspector to whoever can reach it.
   process.on('SIGUSR1', () => undefined)
   process.on('uncaughtException', (error) => {
@@ -33,36 +104,21 @@ export async function run({ sources, version, stderr }: RunRequest): Promise<num
   process.on('unhandledRejection', (error) => {
     observer.log('error', 'process.error', 'unexpected rejection, the process goes on', { error })
   })
-  try {
-    await app.start()
-  } catch (error) {
-    const fields = error instanceof AlgError ? { code: error.code, ...error.context } : {}
-    observer.log('error', 'process.failed', 'cannot start', { error, ...fields })
-    await observer.close()
-    throw error
-  }
-  observer.log('info', 'process.started', 'ftp-alg is running', { version, pid: process.pid })
-  manager.ready('Running')
-  const exitCode = await untilStopped({ app, observer, manager, config, sources })
-  observer.log('info', 'process.stopped', 'ftp-alg has stopped', { exit_code: exitCode })
-  await manager.close()
-  await observer.close()
-  return exitCode
 }
 
 interface Running {
-  readonly app: App
+  readonly service: Service
   readonly observer: Recorder
   readonly manager: ServiceManager
   readonly config: Config
   readonly sources: ConfigSources
 }
 
-function untilStopped({ app, observer, manager, config, sources }: Running): Promise<number> {
+function untilStopped({ service, observer, manager, config, sources }: Running): Promise<number> {
   let current = config
   process.on('SIGHUP', () => {
     manager.reloading()
-    reload({ app, observer, config: current, sources })
+    reload({ service, observer, config: current, sources })
       .then(
         (reloaded) => {
           current = reloaded
@@ -77,7 +133,7 @@ function untilStopped({ app, observer, manager, config, sources }: Running): Pro
     const stop = (signal: 'SIGTERM' | 'SIGINT') => {
       if (isStopping) {
         observer.log('warn', 'process.stop', 'second signal, stopping at once', { signal })
-        void app.stop().finally(() => resolve(signal === 'SIGINT' ? 130 : 143))
+        void service.stop().finally(() => resolve(signal === 'SIGINT' ? 130 : 143))
         return
       }
       isStopping = true
@@ -86,20 +142,20 @@ function untilStopped({ app, observer, manager, config, sources }: Running): Pro
         signal,
         timeout_ms: current.shutdown.drainTimeoutMs,
       })
-      void app.drain(current.shutdown.drainTimeoutMs).finally(() => resolve(0))
+      void service.drain(current.shutdown.drainTimeoutMs).finally(() => resolve(0))
     }
     process.on('SIGTERM', () => stop('SIGTERM'))
     process.on('SIGINT', () => stop('SIGINT'))
   })
 }
 
-async function reload({ app, observer, config, sources }: Omit<Running, 'manager'>): Promise<Config> {
+async function reload({ service, observer, config, sources }: Omit<Running, 'manager'>): Promise<Config> {
   const { config: next, warnings } = loadConfig(sources)
   for (const warning of warnings) observer.log('warn', 'config.warning', warning)
   const kept = restartNeeded(config, next)
   if (kept.length > 0) {
     observer.log('warn', 'config.restart_needed', 'some changes need a restart', { keys: kept })
   }
-  await app.reload(next)
+  await service.reload(next)
   return next
 }

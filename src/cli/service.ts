@@ -1,0 +1,68 @@
+// What `run` runs: the proxy in this process, or a supervisor with workers. Both start, reload, drain and stop.
+
+import { App } from '../app.ts'
+import { Supervisor } from '../cluster/supervisor.ts'
+import type { Config } from '../config/config.ts'
+import { type AdminServer, createAdminServer } from '../observe/admin.ts'
+import type { Recorder } from '../observe/recorder.ts'
+import { inheritedSockets } from '../process/inherited-sockets.ts'
+
+export interface Service {
+  /** Errors: `AlgError`, with nothing left running. */
+  start(): Promise<void>
+  reload(config: Config): Promise<void>
+  drain(timeoutMs: number): Promise<void>
+  stop(): Promise<void>
+}
+
+export interface ServiceOptions {
+  readonly config: Config
+  readonly observer: Recorder
+  readonly environment: Readonly<Record<string, string | undefined>>
+}
+
+export function createService({ config, observer, environment }: ServiceOptions): Service {
+  if (config.workers > 1) return createSupervised({ config, observer })
+  const app = new App({ config, observer, inherited: inheritedSockets(environment) })
+  return {
+    start: async () => {
+      await app.start()
+    },
+    reload: (next) => app.reload(next),
+    drain: (timeoutMs) => app.drain(timeoutMs),
+    stop: () => app.stop(),
+  }
+}
+
+function createSupervised({ config, observer }: Omit<ServiceOptions, 'environment'>): Service {
+  const supervisor = new Supervisor({ workers: config.workers, observer })
+  const ready = () => ({ ready: supervisor.isReady, reason: 'not all workers run' })
+  const admin: AdminServer | null =
+    config.admin === null
+      ? null
+      : createAdminServer({
+          observer: { ...supervisor.source, log: observer.log },
+          ready,
+          listen: config.admin.listen,
+        })
+  return {
+    start: async () => {
+      await supervisor.start()
+      try {
+        await admin?.start()
+      } catch (error) {
+        await supervisor.stop()
+        throw error
+      }
+    },
+    reload: async () => supervisor.reload(),
+    drain: async (timeoutMs) => {
+      await supervisor.drain(timeoutMs)
+      await admin?.stop()
+    },
+    stop: async () => {
+      await supervisor.stop()
+      await admin?.stop()
+    },
+  }
+}

@@ -1,0 +1,21 @@
+import type { Config, PortRangeConfig } from '../config/config.ts'
+import { cutSlice } from '../config/port-range.ts'
+
+/**
+ * The configuration of one worker of several: its own slice of the data ports, its part of the session limit, no admin
+ * listener. `sessionsPerClient` holds for each worker by itself: a client's connections are spread by the kernel.
+ */
+export function workerConfig(config: Config, index: number): Config {
+  const { dataPorts, limits, workers } = config
+  const slice = (range: PortRangeConfig): PortRangeConfig => {
+    const cut = cutSlice(range, { index, of: workers })
+    if (cut === null) throw new Error(`ports ${range.first}-${range.last} are fewer than ${workers} workers`)
+    return { ...range, ...cut }
+  }
+  return {
+    ...config,
+    dataPorts: { ...dataPorts, client: slice(dataPorts.client), server: slice(dataPorts.server) },
+    limits: { ...limits, sessions: Math.ceil(limits.sessions / workers) },
+    admin: null,
+  }
+}
