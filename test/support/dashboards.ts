@@ -34,8 +34,10 @@ export interface Panel {
   readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number }
   readonly targets?: readonly Target[]
   readonly fieldConfig?: {
-    readonly defaults: { readonly unit?: string; readonly noValue?: string; readonly mappings?: unknown }
+    readonly defaults: { readonly unit?: string; readonly noValue?: string; readonly custom?: unknown }
   }
+  /** They depend on the kind of panel. */
+  readonly options?: unknown
   readonly panels?: readonly Panel[]
 }
 

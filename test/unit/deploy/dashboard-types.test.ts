@@ -38,8 +38,8 @@ describe('the dashboards', () => {
 /** Options and field options are free-form in the dashboard's type; each kind of panel has a type for them. */
 function optionsOf(name: (typeof dashboardNames)[number]): string[] {
   return panelsOf(loadDashboard(name)).flatMap((panel, index) => {
-    const { options, fieldConfig, type }: PanelParts = { ...panel }
-    const custom = fieldConfig?.defaults?.custom
+    const { type, options } = panel
+    const custom = panel.fieldConfig?.defaults.custom
     return [
       `export const options${index} = ${JSON.stringify(options)} satisfies Some<${type}.Options>`,
       ...(custom === undefined
@@ -47,12 +47,6 @@ function optionsOf(name: (typeof dashboardNames)[number]): string[] {
         : [`export const custom${index} = ${JSON.stringify(custom)} satisfies Some<${type}.FieldConfig>`]),
     ]
   })
-}
-
-interface PanelParts {
-  readonly type: string
-  readonly options?: unknown
-  readonly fieldConfig?: { readonly defaults?: { readonly custom?: unknown } }
 }
 
 const typeImports = ['stat:Stat', 'timeseries:TimeSeries', 'heatmap:Heatmap', 'table:Table']
