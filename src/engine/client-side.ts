@@ -3,7 +3,7 @@
 import { assertNever } from '../errors.ts'
 import { type Command, isVerb, maskCommand } from '../ftp/commands.ts'
 import type { DataSide } from './data-side.ts'
-import { beginsLikeFtp } from './first-line.ts'
+import { readFirstWord } from './first-line.ts'
 import { ClientIntake } from './intake.ts'
 import type { Login } from './login.ts'
 import type { EngineOptions } from './options.ts'
@@ -20,6 +20,7 @@ export interface ClientSideParts {
   readonly data: DataSide
 }
 
+const NOT_FTP = '421 This is an FTP service, closing.'
 const MAX_UNKNOWN_VERBS = 3
 const MAX_LONG_LINES = 2
 
@@ -101,14 +102,13 @@ export class ClientSide {
   }
 
   #checkFirstLine(): void {
-    const { pending } = this.#intake
-    const verdict = beginsLikeFtp(pending)
-    if (verdict === null) return
+    const first = readFirstWord(this.#intake.pending)
+    if (first === null) return
     this.#isFirstLine = false
-    if (verdict) return
-    const detail = pending.slice(0, 80)
-    this.#outbox.record({ type: 'refusal', verb: 'OTHER', reason: 'not_ftp', code: 421, detail })
-    this.#outbox.close('protocol', '421 This is an FTP service, closing.')
+    if (first.isFtp) return
+    const refused = { verb: 'OTHER', reason: 'not_ftp', code: 421, detail: first.word } as const
+    this.#outbox.record({ type: 'refusal', ...refused })
+    this.#outbox.close('protocol', NOT_FTP)
   }
 
   #dispatch(command: Command): void {
@@ -122,7 +122,7 @@ export class ClientSide {
       this.#unknownVerbs += 1
       refusals.refuse(command, 'unknown_before_login', '500 Unknown command.')
       if (this.#unknownVerbs >= MAX_UNKNOWN_VERBS) {
-        this.#outbox.close('protocol', '421 This is an FTP service, closing.')
+        this.#outbox.close('protocol', NOT_FTP)
       }
     } else if (traits?.forbidden === true) {
       refusals.refuse(command, 'forbidden_verb', `502 ${verb} is not supported.`)

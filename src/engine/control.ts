@@ -121,10 +121,10 @@ export class ControlEngine {
         this.#data.channels.legConnected(event.channel, event.side)
         break
       case 'legFailed':
-        if (this.#data.channels.legFailed(event.channel)) this.#transfers.dataFailed('data_failed')
+        if (this.#data.legFailed(event.channel)) this.#transfers.dataFailed('data_failed')
         break
       case 'channelEnded':
-        this.#data.channels.ended(event.channel)
+        if (this.#data.channelEnded(event.channel)) this.#transfers.dataFailed('data_failed')
         break
       default:
         assertNever(event)
@@ -144,7 +144,7 @@ export class ControlEngine {
         if (event.timer === 'idle') this.#outbox.close('idle')
         break
       case 'channelEnded':
-        this.#data.channels.ended(event.channel)
+        this.#data.channelEnded(event.channel)
         break
     }
   }
@@ -168,8 +168,11 @@ export class ControlEngine {
     if (!this.#server.hasGreeted) return false
     if (!this.#upstream.isIdle || this.#data.isNegotiating) return this.#client.actOnOvertaking()
     if (this.#server.hasSaidGoodbye) this.#outbox.close('quit')
-    else if (this.#isDraining && !this.isTransferring) this.#sayShuttingDown()
-    else if (!this.#client.actOnNext()) {
+    else if (this.#isDraining) {
+      // What flows is let flow, but nothing begins behind it.
+      if (this.isTransferring) return false
+      this.#sayShuttingDown()
+    } else if (!this.#client.actOnNext()) {
       if (!this.#hasClientEnded) return false
       this.#outbox.close('client')
     }

@@ -88,9 +88,15 @@ export class DataChannels {
     return true
   }
 
-  ended(id: number): void {
-    if (this.#current?.id === id) this.#current = null
-    else if (this.#earlier.length > 0) this.#earlier = this.#earlier.filter((channel) => channel.id !== id)
+  /** True when it ended before it was joined: nothing was delivered. */
+  ended(id: number): boolean {
+    if (this.#current?.id === id) {
+      if (!this.#current.isJoined) return this.legFailed(id)
+      this.#current = null
+    } else if (this.#earlier.length > 0) {
+      this.#earlier = this.#earlier.filter((channel) => channel.id !== id)
+    }
+    return false
   }
 
   /** Pinholes close, legs without a partner are reset; joined ones run on until they end by themselves. */

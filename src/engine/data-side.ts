@@ -132,13 +132,22 @@ export class DataSide {
     this.#settle(this.#negotiation?.pinholeFailed(pinhole, reason))
   }
 
-  /** True when the transfer that runs, or the next one, cannot have its data connection. */
+  // These three are true when the transfer that runs, or the next one, cannot have its data connection.
+
   pinholeExpired(pinhole: number): boolean {
     const { current } = this.channels
     if (current?.owns(pinhole) !== true) return false
     current.pinholeExpired(pinhole)
-    this.#settle(this.#negotiation?.expired())
+    this.#settle(this.#negotiation?.dataFailed('pinhole_expired'))
     return true
+  }
+
+  legFailed(channel: number): boolean {
+    return this.#lost(this.channels.legFailed(channel))
+  }
+
+  channelEnded(channel: number): boolean {
+    return this.#lost(this.channels.ended(channel))
   }
 
   /** REIN: as if the session had just begun. What flows runs on. */
@@ -185,6 +194,11 @@ export class DataSide {
       outbox: this.#outbox,
     })
     this.#settle(this.#negotiation.start())
+  }
+
+  #lost(isCurrent: boolean): boolean {
+    if (isCurrent) this.#settle(this.#negotiation?.dataFailed('data_failed'))
+    return isCurrent
   }
 
   #settle(state: NegotiationState | undefined): void {

@@ -20,13 +20,19 @@ export function editFeatures(reply: Reply, { keepTls }: { readonly keepTls: bool
   }
   const missing = new Set(translated)
   const kept = lines.slice(1, -2).filter((line) => {
-    const feature = line.trim().split(' ')[0]?.toUpperCase() ?? ''
+    const feature = featureOf(line)
     missing.delete(feature)
     if (verbs.get(feature)?.forbidden === true) return false
     return keepTls || !tlsFeatures.has(feature)
   })
   const body = kept.map((line) => `${line}\r\n`).join('')
   return `${lines[0]}\r\n${body}${added([...missing])}${reply.line}\r\n`
+}
+
+/** `' MLST Type*;Size*;'` gives `MLST`, and so does `'211-MLST Type*;Size*;'`, as IBM i writes it. */
+function featureOf(line: string): string {
+  const [feature = ''] = line.replace(/^211-/, '').trim().split(/[ ;]/)
+  return feature.toUpperCase()
 }
 
 function added(features: readonly string[]): string {

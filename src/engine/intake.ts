@@ -56,6 +56,11 @@ export class ClientIntake {
    * nothing waits before them. Everything else joins the queue.
    */
   nextOvertaking(mayOvertake: (verb: string) => boolean): Command | null {
+    const head = this.#waiting?.[0]
+    if (head?.type === 'command' && mayOvertake(head.command.verb)) {
+      this.next()
+      return head.command
+    }
     while (!this.#isQueueFull) {
       const item = this.#read()
       if (item === null) return null

@@ -41,7 +41,7 @@ export class Login {
       this.#outbox.record({ type: 'login', user: this.#user, accepted: true, code })
       this.#user = ''
       this.#change(true)
-    } else if (code >= 400) {
+    } else if (code >= 400 && this.#user !== '') {
       this.#outbox.record({ type: 'login', user: this.#user, accepted: false, code })
     }
   }

@@ -100,9 +100,9 @@ export class Negotiation {
     }
   }
 
-  /** A pinhole for the server expired before the server had answered. */
-  expired(): NegotiationState {
-    return this.#refuse('pinhole_expired', '425 The server took too long to set up a data connection.')
+  /** What was set up for it so far is lost. */
+  dataFailed(reason: 'pinhole_expired' | 'data_failed'): NegotiationState {
+    return this.#refuse(reason, '425 The data connection was lost while it was set up.')
   }
 
   // The server side, passive: PASV or EPSV.
@@ -123,14 +123,12 @@ export class Negotiation {
     if (reply.code !== (this.#asked === 'PASV' ? 227 : 229)) {
       const { passiveVerbs } = this.#options
       if (mayFallBack(reply.code) && this.#askedCount < passiveVerbs.length) return this.#askPassive()
-      return this.#passOn(reply)
+      if (reply.code >= 400) return this.#passOn(reply)
+      return this.#refuse('pasv_reply', NO_ENDPOINT, reply.line)
     }
     const named = this.#asked === 'PASV' ? (parse227(reply.line)?.endpoint ?? null) : null
     const port = this.#asked === 'PASV' ? named?.port : parse229(reply.line)?.port
-    if (port === undefined) {
-      const text = '425 The server answered passive mode with no usable endpoint.'
-      return this.#refuse('pasv_reply', text, reply.line)
-    }
+    if (port === undefined) return this.#refuse('pasv_reply', NO_ENDPOINT, reply.line)
     const verdict = judgeServerEndpoint({
       named: named?.address ?? null,
       port,
@@ -231,6 +229,8 @@ export class Negotiation {
     return 'refused'
   }
 }
+
+const NO_ENDPOINT = '425 The server answered passive mode with no usable endpoint.'
 
 /** A 227 or 229 in the server's own words where it answered the same verb, in ours otherwise. */
 function announcement({

@@ -66,7 +66,7 @@ export function judgeServerEndpoint({
   readonly policy: Policy
   readonly isOwnAddress: (address: string) => boolean
 }): Verdict {
-  if (port < policy.minPort || port === server.port) {
+  if (port < policy.minPort || port === server.port || port === FTP_PORT) {
     return refuse('pasv_port', 425, 'The server named a port that is not allowed.')
   }
   const { pasvAddress } = policy
@@ -87,6 +87,8 @@ export function judgeServerEndpoint({
 export function protocolNumber(address: string): '1' | '2' {
   return familyOf(address) === 6 ? '2' : '1'
 }
+
+const FTP_PORT = 21
 
 function refuse(reason: RefusalReason, code: number, text: string): Verdict {
   return { ok: false, reason, code, text: `${code} ${text}` }

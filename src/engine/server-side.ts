@@ -144,6 +144,9 @@ export class ServerSide {
       return
     }
     const entry = this.#upstream.match(code)
+    if ((code === 227 || code === 229) && entry?.purpose !== 'negotiation') {
+      this.#stray('unsolicited_endpoint', reply.line)
+    }
     if (entry === null) this.#unsolicited(reply)
     else if (entry.isTransfer || isTransferStart(entry, reply)) this.#transfers.replied(entry, reply)
     else if (code >= 200) this.#finished(entry, reply)
@@ -202,8 +205,8 @@ export class ServerSide {
   }
 
   #unsolicited(reply: Reply): void {
-    if (reply.code === 227 || reply.code === 229) this.#stray('unsolicited_endpoint', reply.line)
-    else if (reply.code !== 421) this.#stray('unsolicited_reply', reply.line)
+    const { code } = reply
+    if (code !== 227 && code !== 229 && code !== 421) this.#stray('unsolicited_reply', reply.line)
     this.#outbox.send('client', reply.text)
   }
 

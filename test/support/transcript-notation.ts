@@ -109,8 +109,9 @@ function renderSent({ side, text }: { side: Side; text: string }): string[] {
   const arrow = side === 'client' ? 'C<' : 'S<'
   const lines = text.split(/(?<=\n)/)
   return lines.map((line) => {
-    const isWhole = line.endsWith('\r\n')
-    return `${arrow} ${escaped(isWhole ? line.slice(0, -2) : line)}${isWhole || line.endsWith('\n') ? '' : '\\'}`
+    if (line === '\r\n') return arrow
+    if (line.endsWith('\r\n')) return `${arrow} ${escaped(line.slice(0, -2))}`
+    return `${arrow} ${escaped(line)}${line.endsWith('\n') ? '' : '\\'}`
   })
 }
 
