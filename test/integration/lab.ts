@@ -1,0 +1,88 @@
+// One test's own small internet on loopback: the proxy in this process, scripted servers behind it, scripted clients
+// before it. At the end of the test everything is closed and the proxy must have forgotten all of it.
+
+import { test as base, expect } from 'vitest'
+import { ScriptedClient } from '../support/peers/scripted-client.ts'
+import {
+  type Endpoint,
+  type Script,
+  type ScriptedServer,
+  startScriptedServer,
+} from '../support/peers/scripted-server.ts'
+import { Wire } from '../support/peers/wire.ts'
+import { claimPorts, type PortBlock } from '../support/port-block.ts'
+import { type ProxyPlan, ProxyUnderTest } from './proxy-under-test.ts'
+
+export class Lab {
+  readonly #closers: (() => void)[] = []
+  readonly #proxies: ProxyUnderTest[] = []
+  readonly #blocks: PortBlock[] = []
+
+  /** A server on loopback. */
+  async server(script: Script, host?: string): Promise<ScriptedServer> {
+    const server = await startScriptedServer({ script, ...(host && { host }) })
+    this.#closers.push(() => server.close())
+    return server
+  }
+
+  /** The proxy before that server; its data ports are claimed unless the plan names some. */
+  async proxy(upstream: Endpoint, plan: ProxyPlan = {}): Promise<ProxyUnderTest> {
+    const dataPorts = plan.dataPorts ?? (await this.ports())
+    const proxy = await ProxyUnderTest.start({ ...plan, upstream, dataPorts })
+    this.#proxies.push(proxy)
+    return proxy
+  }
+
+  /** Ports that are this test's alone. */
+  async ports(): Promise<PortBlock> {
+    const block = await claimPorts()
+    this.#blocks.push(block)
+    return block
+  }
+
+  /** A client of the proxy that has not said anything. */
+  async client(at: Endpoint, from?: string): Promise<ScriptedClient> {
+    const client = await ScriptedClient.connect(at, from === undefined ? {} : { from })
+    this.#closers.push(() => client.close())
+    return client
+  }
+
+  /** A connection of any kind. */
+  async wire(at: Endpoint, from?: string): Promise<Wire> {
+    const wire = await Wire.connect({ host: at.address, port: at.port, ...(from && { from }) })
+    this.#closers.push(() => wire.close())
+    return wire
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.#closers.reverse()) close()
+    try {
+      for (const proxy of this.#proxies) await proxy.forgetsEverything()
+    } finally {
+      await Promise.all(this.#proxies.map((proxy) => proxy.app.stop()))
+      for (const block of this.#blocks) block.release()
+    }
+  }
+}
+
+/** `test('…', async ({ lab }) => …)`: each test gets a lab of its own. */
+export const test = base.extend<{ lab: Lab }>({
+  // biome-ignore lint/correctness/noEmptyPattern: vitest reads the names of the fixtures it needs from here
+  lab: async ({}, use) => {
+    const lab = new Lab()
+    await use(lab)
+    await lab.close()
+  },
+})
+
+/** Whether a connection to this endpoint is refused now. */
+export async function refusesConnections(at: Endpoint): Promise<boolean> {
+  try {
+    const wire = await Wire.connect({ host: at.address, port: at.port })
+    wire.close()
+    return false
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'ECONNREFUSED' })
+    return true
+  }
+}
