@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { readInto } from './reading.ts'
 import { returnLargeBuffer, sharedReadBuffer, takeLargeBuffer } from './relay-buffers.ts'
+import { resetSocket, wasReset } from './tcp-reset.ts'
 
 export interface RelayOptions {
   /** Both connected and paused, made with `allowHalfOpen`. */
@@ -10,7 +11,7 @@ export interface RelayOptions {
   readonly ended: (result: 'ok' | 'reset') => void
 }
 
-/** One side has said everything and the other does not close: after this long without a byte we do. */
+/** The server has said everything and the client does not close: after this long without a byte we do. */
 const HALF_OPEN_MS = 30_000
 
 /**
@@ -51,18 +52,23 @@ export class Relay {
   /** Ends both legs with RST. */
   reset(): void {
     this.#isReset = true
-    this.#options.client.resetAndDestroy()
-    this.#options.server.resetAndDestroy()
+    resetSocket(this.#options.client)
+    resetSocket(this.#options.server)
   }
 
-  /** Call now and then: ends a relay that only one side has finished. */
+  /**
+   * Call now and then: ends a relay whose download is complete and whose client does not close.
+   *
+   * The other half is not ours to end: a client that has finished may wait long for the first byte of a download, and
+   * a server for the last of an upload to reach its disk.
+   */
   sweep(nowMs: number): void {
     const bytes = this.#upload.bytes + this.#download.bytes
     if (bytes !== this.#seenBytes || this.#quietSinceMs === 0) {
       this.#seenBytes = bytes
       this.#quietSinceMs = nowMs
     }
-    const isHalfOpen = this.#upload.hasEnded !== this.#download.hasEnded
+    const isHalfOpen = this.#download.hasEnded && !this.#upload.hasEnded
     if (!isHalfOpen || nowMs - this.#quietSinceMs < HALF_OPEN_MS) return
     this.#options.client.destroy()
     this.#options.server.destroy()
@@ -71,7 +77,7 @@ export class Relay {
   #watch(socket: Socket, other: Socket): void {
     socket.on('error', () => {
       this.#isReset = true
-      other.resetAndDestroy()
+      resetSocket(other)
     })
     socket.once('close', () => {
       this.#open -= 1
@@ -105,6 +111,10 @@ class Pump {
       (byteCount, bytes) => this.#read(byteCount, bytes),
     )
     this.#from.once('end', () => {
+      if (wasReset(this.#from)) {
+        this.#from.destroy(new Error('reset by peer'))
+        return
+      }
       this.hasEnded = true
       this.#to.end()
     })
@@ -128,7 +138,10 @@ class Pump {
       if (byteCount === sharedReadBuffer.length) this.#own ??= takeLargeBuffer()
     }
     this.#isWaiting = this.#to.writableLength > 0
-    return !this.#isWaiting
+    if (this.#isWaiting) return false
+    // Our FIN is out, so `wasReset` cannot tell; but libuv reports the reset itself when reading stops in between.
+    if (this.#from.writableEnded) setImmediate(() => this.#from.resume())
+    return !this.#from.writableEnded
   }
 
   readonly #written = (): void => {

@@ -1,0 +1,122 @@
+import { connect, createServer, type Socket } from 'node:net'
+import { afterEach, describe, expect, it } from 'vitest'
+import { Relay } from '../../../src/net/relay.ts'
+import { within } from '../../support/peers/patience.ts'
+import { Wire } from '../../support/peers/wire.ts'
+
+const sockets: Socket[] = []
+
+afterEach(() => {
+  for (const socket of sockets.splice(0)) socket.destroy()
+})
+
+/** Two ends of a TCP connection: the relay's, paused as the product gets it, and the peer's. */
+async function connection(): Promise<{ leg: Socket; peer: Wire }> {
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true })
+  await new Promise<void>((resolve) => server.listen({ host: '127.0.0.1', port: 0 }, resolve))
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('not bound')
+  const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve))
+  const own = connect({ host: '127.0.0.1', port: address.port, allowHalfOpen: true })
+  own.pause()
+  const leg = await accepted
+  server.close()
+  sockets.push(leg, own)
+  return { leg, peer: new Wire(own) }
+}
+
+async function relayed(before?: (peers: { client: Wire; server: Wire }) => Promise<void>) {
+  const client = await connection()
+  const server = await connection()
+  await before?.({ client: client.peer, server: server.peer })
+  let relay: Relay | undefined
+  const ended = new Promise<'ok' | 'reset'>((resolve) => {
+    relay = new Relay({ client: client.leg, server: server.leg, ended: resolve })
+  })
+  if (relay === undefined) throw new Error('no relay')
+  return {
+    relay,
+    client: client.peer,
+    server: server.peer,
+    legs: { client: client.leg, server: server.leg },
+    ended: () => within(ended, { what: 'the end of the relay' }),
+  }
+}
+
+/** The kernel has handed a reset to the other end of a loopback connection before this resolves. */
+async function resetAndWait(peer: Wire): Promise<void> {
+  const closed = new Promise((resolve) => peer.socket.once('close', resolve))
+  peer.reset()
+  await closed
+}
+
+describe('a relay', () => {
+  it('passes bytes and ends both ways, and says ok', async () => {
+    const { client, server, ended, relay } = await relayed()
+    await client.send('up')
+    expect(await server.readBytes(2)).toBe('up')
+    await server.send('down')
+    expect(await client.readBytes(4)).toBe('down')
+    client.halfClose()
+    expect(await server.ended()).toBe('fin')
+    server.halfClose()
+    expect(await client.ended()).toBe('fin')
+    expect(await ended()).toBe('ok')
+    expect([relay.uploadBytes, relay.downloadBytes]).toEqual([2, 4])
+  })
+
+  it('passes a reset on although bytes were waiting to be read before it', async () => {
+    const { client, server, ended } = await relayed(async (peers) => {
+      await peers.server.send('the first half')
+      await resetAndWait(peers.server)
+    })
+    expect(server.ending).not.toBe('fin')
+    expect(await client.ended()).toBe('reset')
+    expect(await ended()).toBe('reset')
+  })
+
+  it('passes a reset on although its peer was sent a FIN long before', async () => {
+    const { client, server, ended, legs } = await relayed()
+    client.halfClose()
+    expect(await server.ended()).toBe('fin')
+    legs.server.pause()
+    await server.send('the first half')
+    await resetAndWait(server)
+    legs.server.resume()
+    expect(await client.ended()).toBe('reset')
+    expect(await ended()).toBe('reset')
+  })
+
+  it('ends although a reset comes in the moment between FIN and its acknowledgement', async () => {
+    const { client, relay, ended, legs } = await relayed()
+    const shutting = new Promise((resolve) => legs.client.once('end', resolve))
+    client.halfClose()
+    await shutting
+    relay.reset()
+    expect(await ended()).toBe('reset')
+  })
+
+  it('keeps a download that is slow to begin though the client has finished speaking', async () => {
+    const { client, server, relay, ended } = await relayed()
+    client.halfClose()
+    expect(await server.ended()).toBe('fin')
+    relay.sweep(performance.now())
+    relay.sweep(performance.now() + 60_000)
+    await server.send('at last')
+    expect(await client.readBytes(7)).toBe('at last')
+    server.halfClose()
+    expect(await client.ended()).toBe('fin')
+    expect(await ended()).toBe('ok')
+  })
+
+  it('lets go of a client that does not close after the whole download', async () => {
+    const { client, server, relay, ended } = await relayed()
+    await server.send('all of it')
+    server.halfClose()
+    expect(await client.readRest()).toBe('all of it')
+    relay.sweep(performance.now())
+    relay.sweep(performance.now() + 60_000)
+    expect(await server.ended()).toBe('fin')
+    await ended()
+  })
+})
