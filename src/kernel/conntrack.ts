@@ -5,7 +5,6 @@
 import type { ErrorCode } from '../errors.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
 import {
-  answerErrno,
   eachAttribute,
   eachMessage,
   type NetlinkMessage,
@@ -14,7 +13,6 @@ import {
   NFNL_SUBSYS_CTNETLINK,
   NLM_F_DUMP,
   NLM_F_REQUEST,
-  NLMSG_ERROR,
 } from './netlink.ts'
 import type { NetlinkSocket } from './netlink-socket.ts'
 import { addressBytes, addressText } from './sockaddr.ts'
@@ -71,6 +69,8 @@ export function findFlow(socket: NetlinkSocket, flow: Flow, code: ErrorCode): Fl
     eachMessage(received, (message) => {
       if (message.type === CT_NEW) report = readFlow(received, message)
     })
+    // One question, one answer: the connection or an error.
+    return true
   })
   return report
 }
@@ -88,13 +88,9 @@ export function listFlows(socket: NetlinkSocket, mark: number, code: ErrorCode):
       const report = message.type === CT_NEW ? readFlow(received, message) : null
       if (report !== null) reports.push(report)
     })
+    return false
   })
   return reports
-}
-
-/** Whether an answer says that something failed; conntrack's questions answer ENOENT this way. */
-export function isFailure(received: DataView, message: NetlinkMessage): boolean {
-  return message.type === NLMSG_ERROR && answerErrno(received, message) !== 0
 }
 
 /** Sent when an entry appears (with NLM_F_CREATE) or changes; also the answer to a question. */

@@ -27,12 +27,12 @@ export class NetlinkSocket {
   }
 
   /**
-   * Sends messages and visits everything the kernel answers, in pieces of up to 64 KiB. The view passed to
-   * `visit` is valid only during the call.
+   * Sends messages and visits what the kernel answers, in pieces of up to 64 KiB, until there is no more or
+   * `visit` returns true: it has all it needs. The view passed to `visit` is valid only during the call.
    *
    * Errors: `AlgError` with `code`, or PRIVILEGE_MISSING, when the kernel does not even take the messages.
    */
-  exchange(messages: Uint8Array, code: ErrorCode, visit: (received: DataView) => void): void {
+  exchange(messages: Uint8Array, code: ErrorCode, visit: (received: DataView) => boolean): void {
     const libc = this.#libc
     if (libc.send(this.#fd, messages, messages.length, 0) !== messages.length) {
       throw callFailed(libc, code, `send of ${messages.length} bytes to netfilter`)
@@ -43,7 +43,7 @@ export class NetlinkSocket {
         if (libc.errno() === EAGAIN) return
         throw callFailed(libc, code, 'recv from netfilter')
       }
-      visit(new DataView(this.#answer.buffer, 0, length))
+      if (visit(new DataView(this.#answer.buffer, 0, length))) return
     }
   }
 

@@ -25,7 +25,7 @@ export interface MessageHead {
 
 /** Builds messages one after another in a buffer that is used again. */
 export class NetlinkWriter {
-  readonly #bytes: Uint8Array
+  readonly #bytes: Buffer
   readonly #view: DataView
   readonly #nested: number[] = []
   #messageStart = 0
@@ -33,8 +33,8 @@ export class NetlinkWriter {
   #sequence = 0
 
   constructor(capacity: number = 64 * 1024) {
-    this.#bytes = new Uint8Array(capacity)
-    this.#view = new DataView(this.#bytes.buffer)
+    this.#bytes = Buffer.alloc(capacity)
+    this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, capacity)
   }
 
   /** Bytes written since `reset`. */
@@ -86,36 +86,48 @@ export class NetlinkWriter {
   }
 
   bytes(type: number, value: Uint8Array): void {
-    const length = ATTRIBUTE_HEAD + value.length
-    this.#view.setUint16(this.#at, length, littleEndian)
-    this.#view.setUint16(this.#at + 2, type, littleEndian)
-    this.#bytes.set(value, this.#at + ATTRIBUTE_HEAD)
-    const end = this.#at + align(length)
-    this.#bytes.fill(0, this.#at + length, end)
-    this.#at = end
+    const at = this.#beginValue(type)
+    this.#bytes.set(value, at)
+    this.#endValue(at + value.length)
   }
 
   /** A name that ends in NUL. */
   text(type: number, value: string): void {
-    this.bytes(type, Buffer.from(`${value}\0`, 'latin1'))
+    const at = this.#beginValue(type)
+    this.#endValue(at + this.#bytes.write(`${value}\0`, at, 'latin1'))
   }
 
   uint8(type: number, value: number): void {
-    this.bytes(type, Uint8Array.of(value))
+    const at = this.#beginValue(type)
+    this.#bytes[at] = value
+    this.#endValue(at + 1)
   }
 
   /** In network order. */
   uint32(type: number, value: number): void {
-    const bytes = new Uint8Array(4)
-    new DataView(bytes.buffer).setUint32(0, value)
-    this.bytes(type, bytes)
+    const at = this.#beginValue(type)
+    this.#view.setUint32(at, value)
+    this.#endValue(at + 4)
   }
 
   /** In network order; `value` up to 2^53. */
   uint64(type: number, value: number): void {
-    const bytes = new Uint8Array(8)
-    new DataView(bytes.buffer).setBigUint64(0, BigInt(value))
-    this.bytes(type, bytes)
+    const at = this.#beginValue(type)
+    this.#view.setUint32(at, Math.floor(value / 2 ** 32))
+    this.#view.setUint32(at + 4, value >>> 0)
+    this.#endValue(at + 8)
+  }
+
+  #beginValue(type: number): number {
+    this.#view.setUint16(this.#at + 2, type, littleEndian)
+    return this.#at + ATTRIBUTE_HEAD
+  }
+
+  #endValue(end: number): void {
+    this.#view.setUint16(this.#at, end - this.#at, littleEndian)
+    const padded = this.#messageStart + align(end - this.#messageStart)
+    for (let at = end; at < padded; at += 1) this.#bytes[at] = 0
+    this.#at = padded
   }
 }
 

@@ -69,6 +69,8 @@ export function changeElements(
       if (errno === 0) acknowledged = true
       else failures.push({ index, errno })
     })
+    // Answers come in order, and only the last change is acknowledged.
+    return acknowledged
   })
   if (!acknowledged && failures.length === 0) throw new Error('netfilter did not answer a transaction')
   return failures
@@ -105,6 +107,7 @@ const NFTA_SET_ELEM_USERDATA = 6
 const NFTA_DATA_VALUE = 1
 /** In an element's user data: type, length, text with NUL. libnftables' own convention for comments. */
 const UDATA_COMMENT = 0
+const COMMENT_MAX = 128
 
 const nfproto = { inet: 1, ip: 2, ip6: 10 } as const satisfies Record<SetName['family'], number>
 
@@ -135,8 +138,8 @@ function writeContents(to: NetlinkWriter, { value, timeoutMs, comment }: Element
   if (value !== undefined) writeData(to, NFTA_SET_ELEM_DATA, value)
   if (timeoutMs !== undefined) to.uint64(NFTA_SET_ELEM_TIMEOUT, timeoutMs)
   if (comment === undefined) return
-  const text = Buffer.from(`${comment.slice(0, 128)}\0`, 'latin1')
-  to.bytes(NFTA_SET_ELEM_USERDATA, Buffer.concat([Uint8Array.of(UDATA_COMMENT, text.length), text]))
+  const text = comment.slice(0, COMMENT_MAX)
+  to.text(NFTA_SET_ELEM_USERDATA, String.fromCharCode(UDATA_COMMENT, text.length + 1) + text)
 }
 
 function writeData(to: NetlinkWriter, type: number, value: Uint8Array): void {

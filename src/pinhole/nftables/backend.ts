@@ -2,7 +2,7 @@
 // kernel cannot do (a conversion, two address families, somebody on this machine) is relayed, through a hole that
 // admits the same one peer, once.
 
-import { familyOf } from '../../ftp/addresses.ts'
+import { canonicalAddress, familyOf } from '../../ftp/addresses.ts'
 import type {
   BackendName,
   PinholeBackend,
@@ -74,9 +74,13 @@ export class NftablesBackend implements PinholeBackend {
   #canForward(request: PinholeRequest): request is ForwardRequest {
     const { target, expect, source, local } = request
     if (!this.#parts.forward || target === null) return false
-    const family = familyOf(local)
-    const isOneFamily = [target.address, expect, source ?? expect].every((each) => familyOf(each) === family)
-    // Packets from and to this machine itself do not pass the hooks where they would be translated.
+    const family = familyOf(canonicalAddress(local))
+    const isOneFamily =
+      familyOf(target.address) === family &&
+      familyOf(expect) === family &&
+      familyOf(source ?? expect) === family
+    // Packets from and to this machine itself do not pass the hooks where they would be translated, and nobody
+    // routes link-local ones.
     const { isOwnAddress } = this.#context
     return isOneFamily && !isOwnAddress(expect) && !isOwnAddress(target.address)
   }

@@ -1,11 +1,10 @@
 import type { Side } from '../../engine/contract.ts'
-import { reachOf } from '../../ftp/addresses.ts'
 import { findFlow, listFlows } from '../../kernel/conntrack.ts'
 import { watchConntrack } from '../../kernel/conntrack-watch.ts'
-import { type Libc, loadLibc } from '../../kernel/libc.ts'
+import { loadLibc } from '../../kernel/libc.ts'
 import { DEFAULT_MARK } from '../../kernel/mark.ts'
 import { NetlinkSocket } from '../../kernel/netlink-socket.ts'
-import { type Nft, openNft } from '../../kernel/nft.ts'
+import { openNft } from '../../kernel/nft.ts'
 import { changeElements } from '../../kernel/nft-elements.ts'
 import { requireNetAdmin } from '../../kernel/privilege.ts'
 import { ownAddressTowards } from '../../kernel/transparent.ts'
@@ -16,6 +15,7 @@ import { NftablesBackend } from './backend.ts'
 import type { TheirSets } from './elements.ts'
 import { ForwardedFlows } from './flows.ts'
 import type { LivingHole } from './hole.ts'
+import { OwnAddresses } from './own-addresses.ts'
 import { pinholeTables } from './table.ts'
 import { checkTheirSets } from './their-sets.ts'
 import { ElementTransactions } from './transactions.ts'
@@ -67,12 +67,17 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
   const change = (changes: Parameters<typeof changeElements>[1]) =>
     changeElements(socket, changes, 'PINHOLE_FAILED')
   const restoreTables = () => {
-    const waiting = [...holes].flatMap((hole) => hole.elements())
-    const restored = restore(nft, mark) && (waiting.length === 0 || change(waiting).length === 0)
-    const outcome = restored ? `put back with ${waiting.length} elements` : 'cannot be put back'
+    const elements = [...holes].map((hole) => hole.elements()).filter((changes) => changes.length > 0)
+    const restored = orElse(false, () => {
+      nft.run(pinholeTables(mark))
+      // One by one: what is wrong with one must not keep the others away.
+      for (const changes of elements) change(changes)
+      return true
+    })
+    const outcome = restored ? `put back with ${elements.length} pinholes` : 'cannot be put back'
     options.log('warn', 'pinhole.tables_lost', `somebody removed our nftables tables: ${outcome}`, {
       restored,
-      elements: waiting.length,
+      pinholes: elements.length,
     })
     return restored
   }
@@ -80,6 +85,8 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
     find: (flow) => orElse(null, () => findFlow(socket, flow, 'RUNTIME_FAILED')),
     list: () => orElse([], () => listFlows(socket, mark, 'RUNTIME_FAILED')),
   })
+  const towards = (peer: string) => ownAddressTowards(libc, peer)
+  const own = new OwnAddresses({ towards, now: options.now })
   const watch = watchConntrack(libc, mark, flows)
   return new NftablesBackend({
     transactions: new ElementTransactions({ change, restoreTables }),
@@ -88,8 +95,8 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
     pools: options.pools,
     relay: options.relay,
     now: options.now,
-    ownAddressTowards: (peer) => ownAddressTowards(libc, peer),
-    isOwnAddress: (address) => isOwnAddress(libc, address),
+    ownAddressTowards: towards,
+    isOwnAddress: (address) => own.has(address),
     warn: (event, message, fields) => options.log('warn', event, message, fields),
     forward,
     holes,
@@ -101,13 +108,6 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
   })
 }
 
-function restore(nft: Nft, mark: number): boolean {
-  return orElse(false, () => {
-    nft.run(pinholeTables(mark))
-    return true
-  })
-}
-
 /** Asked in the middle of other work: a kernel that does not answer must not end the process. */
 function orElse<Result>(instead: Result, ask: () => Result): Result {
   try {
@@ -115,9 +115,4 @@ function orElse<Result>(instead: Result, ask: () => Result): Result {
   } catch {
     return instead
   }
-}
-
-/** Whether packets to this address end on this machine: the routing table answers with the address itself. */
-function isOwnAddress(libc: Libc, address: string): boolean {
-  return reachOf(address) === 'loopback' || ownAddressTowards(libc, address) === address
 }

@@ -1,3 +1,4 @@
+import { canonicalAddress } from '../../ftp/addresses.ts'
 import type { Endpoint } from '../../ftp/endpoints.ts'
 import type { FlowBytes } from '../../kernel/conntrack.ts'
 import type { ElementChange } from '../../kernel/nft-elements.ts'
@@ -53,7 +54,7 @@ export class ForwardedHole implements LivingHole {
     this.#from = request.from
     this.#hole = {
       peer: request.expect,
-      at: { address: request.local, port: lease.port },
+      at: { address: canonicalAddress(request.local), port: lease.port },
       forward: request.target,
       // A source equal to the peer needs no translation, and leaves the administrator's own to apply.
       source: request.source === request.expect ? null : request.source,

@@ -1,4 +1,5 @@
 import { AlgError } from '../../errors.ts'
+import { canonicalAddress } from '../../ftp/addresses.ts'
 import type { ElementChange } from '../../kernel/nft-elements.ts'
 import type { PinholeEvents, PinholeHandle, PinholeRequest } from '../backend.ts'
 import { type Hole, openHole, sweepHole } from './elements.ts'
@@ -30,7 +31,8 @@ export class RelayedHole implements LivingHole {
   open(): void {
     const { local, expect } = this.#request
     const { isOwnAddress, ownAddressTowards } = this.#context
-    const own = isOwnAddress(local) ? local : ownAddressTowards(expect)
+    // An own address is listened on as it was written: a link-local one has its zone.
+    const own = isOwnAddress(canonicalAddress(local)) ? local : ownAddressTowards(expect)
     if (own === null) {
       this.#end()
       this.#opened(noRoute(this.#request), null)
@@ -76,7 +78,7 @@ export class RelayedHole implements LivingHole {
 
   #admit(own: string, port: number): void {
     const { local, expect, timeoutMs, owner } = this.#request
-    const at = { address: local, port }
+    const at = { address: canonicalAddress(local), port }
     const forward = own === local ? null : { address: own, port }
     const hole: Hole = { peer: expect, at, forward, source: null, timeoutMs, owner }
     this.#context.transactions.submit(openHole(hole, this.#context.theirs), (result) => {

@@ -3,6 +3,7 @@
 import { AlgError } from '../../errors.ts'
 import { EEXIST, ENOENT, errnoFailed } from '../../kernel/libc.ts'
 import type { ElementChange, ElementFailure } from '../../kernel/nft-elements.ts'
+import { TABLE } from './table.ts'
 
 /** What became of one job. `gone`: elements it wanted to delete that were not there any more. */
 export type JobResult =
@@ -103,10 +104,13 @@ const TIDY_MS = 20
 /** Below what one message to the kernel holds. */
 const CHANGES_MAX = 400
 
-/** Adding an element fails with ENOENT only for want of its set. */
+/** Adding an element fails with ENOENT only for want of its set; a set that is not ours is not ours to restore. */
 function tablesAreGone(jobs: readonly Job[], failures: readonly ElementFailure[]): boolean {
   const changes = jobs.flatMap((job) => job.left)
-  return failures.some(({ index, errno }) => errno === ENOENT && changes[index]?.action === 'add')
+  return failures.some(({ index, errno }) => {
+    const change = changes[index]
+    return errno === ENOENT && change?.action === 'add' && change.set.table === TABLE
+  })
 }
 
 /** Drops deletions of what is gone already, and ends the jobs that failed otherwise. */

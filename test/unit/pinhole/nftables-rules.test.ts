@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest'
+import { closeDoor, type Hole, openHole, sweepHole } from '../../../src/pinhole/nftables/elements.ts'
+import { pinholeTables } from '../../../src/pinhole/nftables/table.ts'
+import { parseSetName } from '../../../src/pinhole/nftables/their-sets.ts'
+
+const none = { ip: null, ip6: null }
+const theirs = { ip: { family: 'inet', table: 'filter', set: 'ftp_data' }, ip6: null } as const
+
+const hole: Hole = {
+  peer: '10.0.0.5',
+  at: { address: '192.0.2.1', port: 40_001 },
+  forward: { address: '198.51.100.9', port: 5001 },
+  source: '198.51.100.1',
+  timeoutMs: 60_000,
+  owner: 'k3v9x0q2m1',
+}
+
+const shown = (changes: ReturnType<typeof openHole>) =>
+  changes.map(({ action, set, key, value, timeoutMs, comment }) =>
+    [
+      `${action} ${set.family} ${set.table} ${set.set}`,
+      Buffer.from(key).toString('hex'),
+      value === undefined ? '' : Buffer.from(value).toString('hex'),
+      timeoutMs ?? '',
+      comment ?? '',
+    ].join(' '),
+  )
+
+describe('the elements of a pinhole', () => {
+  it('say who, where to, as whom, and for how long; the door comes last', () => {
+    const key = '0a000005c00002019c410000'
+    expect(shown(openHole(hole, none))).toEqual([
+      `add ip ftp_alg forward ${key} c633640913890000 63000 k3v9x0q2m1`,
+      `add ip ftp_alg source ${key} c6336401 63000 `,
+      `add ip ftp_alg once ${key}  61000 k3v9x0q2m1`,
+    ])
+  })
+
+  it('are told to the administrator’s set as a filter chain sees the packet', () => {
+    expect(shown(openHole(hole, theirs)).at(-1)).toBe(
+      'add inet filter ftp_data 0a000005c633640913890000  63000 k3v9x0q2m1',
+    )
+    const relayed = { ...hole, forward: null, source: null }
+    expect(shown(openHole(relayed, theirs))).toEqual([
+      'add ip ftp_alg once 0a000005c00002019c410000  61000 k3v9x0q2m1',
+      'add inet filter ftp_data 0a000005c00002019c410000  63000 k3v9x0q2m1',
+    ])
+  })
+
+  it('have addresses of sixteen bytes over IPv6, and another set of the administrator’s', () => {
+    const six = {
+      ...hole,
+      peer: '2001:db8::5',
+      at: { address: '2001:db8::1', port: 40_001 },
+      forward: { address: '2001:db8:1::9', port: 5001 },
+      source: null,
+    }
+    const changes = openHole(six, theirs)
+    expect(changes.map(({ set }) => `${set.family} ${set.set}`)).toEqual(['ip6 forward', 'ip6 once'])
+    expect(changes[0]?.key).toHaveLength(36)
+    expect(changes[0]?.value).toHaveLength(20)
+  })
+
+  it('are all taken away again', () => {
+    for (const each of [hole, { ...hole, source: null }, { ...hole, forward: null, source: null }]) {
+      const added = openHole(each, theirs).map(({ set, key }) => [set, Buffer.from(key).toString('hex')])
+      const removed = [closeDoor(each), ...sweepHole(each, theirs)].map(({ set, key }) => [
+        set,
+        Buffer.from(key).toString('hex'),
+      ])
+      expect(removed).toHaveLength(added.length)
+      expect(removed).toEqual(expect.arrayContaining(added))
+    }
+  })
+
+  it('refuse what is not an address, whoever let it come so far', () => {
+    expect(() => openHole({ ...hole, peer: '10.0.0.5 } ; flush ruleset' }, none)).toThrow('not an IP address')
+  })
+})
+
+describe('our tables', () => {
+  it('are replaced as a whole, in both families', () => {
+    const rules = pinholeTables(0x51)
+    expect(rules.match(/^(add|delete) table (ip|ip6) ftp_alg$/gm)).toEqual([
+      'add table ip ftp_alg',
+      'delete table ip ftp_alg',
+      'add table ip6 ftp_alg',
+      'delete table ip6 ftp_alg',
+    ])
+    expect(rules).not.toContain('0xf7')
+    expect(rules.match(/ct mark (set )?0x51/g)).toHaveLength(6)
+  })
+})
+
+describe('the name of a set', () => {
+  it('is family, table and name, as nft writes it', () => {
+    expect(parseSetName('inet filter ftp_data')).toEqual({ family: 'inet', table: 'filter', set: 'ftp_data' })
+  })
+
+  it.each(['filter ftp_data', 'arp t s', 'inet filter ftp data', 'inet filter {', 'inet  filter x', ''])(
+    'is not %j',
+    (text) => expect(parseSetName(text)).toBeNull(),
+  )
+})
