@@ -10,9 +10,10 @@ import { writeReport } from './report/markdown.ts'
 import { summarize } from './report/summary.ts'
 import { judge, judgeGrowth } from './report/targets.ts'
 import { formatTable } from './report/terminal.ts'
-import { runMeasure, warmUp } from './runner.ts'
+import { runMeasure } from './runner.ts'
 import { direct } from './systems/direct.ts'
 import type { System } from './systems/system.ts'
+import { warmUp } from './warm-up.ts'
 
 export interface CompareOptions {
   /** Write docs/benchmarks.md as well. */

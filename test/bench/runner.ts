@@ -28,15 +28,6 @@ export async function runMeasure(
   return { measure, readings }
 }
 
-/** Just-in-time compilers, caches and pools: nobody is measured cold. */
-export async function warmUp(lab: Lab, { target, system }: Contestant): Promise<void> {
-  if (system.suits.has('sessions')) {
-    await lab.run({ kind: 'sessions', target, clients: 16, seconds: 2, fileBytes: 1000, perSecond: 0 })
-  }
-  await lab.run({ kind: 'bulk', target, direction: 'down', streams: 1, bytes: 100_000_000 })
-  await lab.run({ kind: 'bulk', target, direction: 'up', streams: 1, bytes: 100_000_000 })
-}
-
 async function read(lab: Lab, measure: Measure, contestant: Contestant): Promise<Reading> {
   try {
     return await measure.run(lab, contestant)

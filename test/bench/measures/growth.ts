@@ -1,4 +1,5 @@
 import { openFileLimit } from '../lab/child.ts'
+import { warmUpSessions } from '../warm-up.ts'
 import type { Measure } from './measure.ts'
 import { pause, withCpu } from './measure.ts'
 
@@ -30,20 +31,12 @@ export function growthMeasure({
     async run(lab, contestant) {
       const { target } = contestant
       await contestant.restart()
-      // Brings the just-in-time compiler to the same state at every size.
-      await lab.run({
-        kind: 'sessions',
-        target,
-        clients: churnClients,
-        seconds: 1,
-        fileBytes: 1000,
-        perSecond: 0,
-      })
       await pause(settlingMs)
       const before = contestant.memoryKb()
       const { result, release } = await lab.hold({ kind: 'idle', target, sessions: concurrent })
       await pause(settlingMs)
       const after = contestant.memoryKb()
+      await warmUpSessions(lab, contestant)
       const churn = await withCpu(contestant, () =>
         lab.run({ kind: 'sessions', target, clients: churnClients, seconds, fileBytes: 1000, perSecond: 0 }),
       )

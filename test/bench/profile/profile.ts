@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { enter } from '../contestant.ts'
 import type { Lab } from '../lab/lab.ts'
 import { ftpAlg, ownDist } from '../systems/ftp-alg.ts'
+import { warmUpSessions } from '../warm-up.ts'
 import type { CpuProfile, Spending } from './cpu-profile.ts'
 import { addUp } from './cpu-profile.ts'
 
@@ -26,30 +27,37 @@ export async function profileRelay(lab: Lab): Promise<void> {
     fileBytes: 1000,
     perSecond: 0,
   } as const
-  await lab.run({ ...job, seconds: 2 })
+  await warmUpSessions(lab, contestant)
   const before = contestant.cpuSeconds()
+  const begunAt = performance.now()
   const { completed } = await lab.run({ ...job, seconds })
   const cpu = contestant.cpuSeconds() - before
   await contestant.stop()
+  const lastMicroseconds = (performance.now() - begunAt) * 1000
 
   const [file] = readdirSync(profiles).filter((name) => name.endsWith('.cpuprofile'))
   if (file === undefined)
     throw new Error(`no .cpuprofile in ${profiles}: ftp-alg did not end by itself on SIGTERM`)
   // Written by V8 in the format of Profiler.Profile.
   const profile = JSON.parse(readFileSync(join(profiles, file), 'utf8')) as CpuProfile
-  const spending = addUp(profile, (url) =>
-    url
-      .replace(/^file:\/\//, '')
-      .replace(`${ownDist}/`, '')
-      .replace(/^.*node_modules\//, ''),
-  )
+  const spending = addUp(profile, { shorten, lastMicroseconds })
   process.stdout.write(
     `${completed} sessions, ${((1000 * cpu) / completed).toFixed(2)} ms of CPU each (profiled, so dearer than they are)\n\n`,
   )
-  process.stdout.write(`${format(spending, 'selfMs')}\n${format(spending, 'totalMs')}`)
+  process.stdout.write(
+    `${formatFunctions(spending, 'selfMs')}\n${formatFunctions(spending, 'totalMs')}\n${formatFiles(spending)}`,
+  )
 }
 
-function format({ spenders, busyMs }: Spending, by: 'selfMs' | 'totalMs'): string {
+/** `file:///…/dist/net/session.js` gives `net/session.js`. */
+function shorten(url: string): string {
+  return url
+    .replace(/^file:\/\//, '')
+    .replace(`${ownDist}/`, '')
+    .replace(/^.*node_modules\//, '')
+}
+
+function formatFunctions({ spenders, busyMs }: Spending, by: 'selfMs' | 'totalMs'): string {
   const title = by === 'selfMs' ? 'By self time' : 'By total time, with everything called'
   const ordered = [...spenders].sort((a, b) => b[by] - a[by]).slice(0, lines)
   const rows = ordered.map(({ name, selfMs, totalMs }) => {
@@ -57,4 +65,11 @@ function format({ spenders, busyMs }: Spending, by: 'selfMs' | 'totalMs'): strin
     return `${percent(selfMs)} ${percent(totalMs)}  ${name}`
   })
   return `${title} (of ${(busyMs / 1000).toFixed(1)} s busy)\n   self   total\n${rows.join('\n')}\n`
+}
+
+function formatFiles({ files, busyMs }: Spending): string {
+  const rows = files
+    .slice(0, 25)
+    .map(({ name, selfMs }) => `${((100 * selfMs) / busyMs).toFixed(1).padStart(5)} %  ${name}`)
+  return `By file, self time\n${rows.join('\n')}\n`
 }

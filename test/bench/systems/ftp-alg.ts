@@ -37,6 +37,7 @@ export function ftpAlg(options: Partial<FtpAlgOptions> = {}): System {
     title,
     role: 'ftp-alg',
     needsNamespace: backend === 'nftables',
+    compilesAtRunTime: true,
     suits: everyMeasure,
     maxIdleSessions: 20_000,
     prepare: async () => {

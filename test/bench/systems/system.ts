@@ -15,6 +15,8 @@ export interface System {
   readonly title: string
   readonly role: 'ftp-alg' | 'peer' | 'ground'
   readonly needsNamespace: boolean
+  /** Node: dear at first, and cheaper with every thousand sessions. */
+  readonly compilesAtRunTime: boolean
   readonly suits: ReadonlySet<MeasureName>
   /** Sessions beyond this number are refused by design, or take memory that the machine does not have. */
   readonly maxIdleSessions: number
