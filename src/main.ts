@@ -54,11 +54,12 @@ async function main(args: readonly string[]): Promise<number> {
       'print the nftables rules that the configuration needs',
       (command) =>
         configOptions(command)
-          .option('apply', { type: 'boolean', default: false, describe: 'put them in place' })
-          .option('remove', { type: 'boolean', default: false, describe: 'take them away' })
+          // No defaults: to yargs a false one is given, and conflicts.
+          .option('apply', { type: 'boolean', describe: 'put them in place' })
+          .option('remove', { type: 'boolean', describe: 'take them away' })
           .conflicts('apply', 'remove'),
       async (argv) => {
-        const action = argv.apply ? 'apply' : argv.remove ? 'remove' : 'print'
+        const action = argv.apply === true ? 'apply' : argv.remove === true ? 'remove' : 'print'
         exitCode = await firewall(loadConfig(sourcesOf(argv)).config, { action, stdout })
       },
     )
