@@ -32,17 +32,27 @@ export interface ConntrackWatch {
   close(): void
 }
 
+export interface ConntrackWatchOptions {
+  readonly mark: number
+  /** What the kernel keeps for us while we are busy; default 4 MiB, some thousand events. */
+  readonly bufferBytes?: number
+}
+
 /**
- * Watches TCP connections whose conntrack mark is `mark`. Does not keep the process alive.
+ * Watches TCP connections with our mark in conntrack. Does not keep the process alive.
  *
  * Errors: PRIVILEGE_MISSING, KERNEL_FEATURE_MISSING.
  */
-export function watchConntrack(libc: Libc, mark: number, events: ConntrackEvents): ConntrackWatch {
+export function watchConntrack(
+  libc: Libc,
+  options: ConntrackWatchOptions,
+  events: ConntrackEvents,
+): ConntrackWatch {
   let socket: Socket | null = null
   let retry: NodeJS.Timeout | null = null
   let closed = false
   const start = (): void => {
-    socket = readable(libc, subscribe(libc, mark), (datagram) => deliver(datagram, events))
+    socket = readable(libc, subscribe(libc, options), (datagram) => deliver(datagram, events))
     // ENOBUFS ends Node's stream. Nothing is wrong with the kernel's side: subscribe anew and say so.
     socket.once('error', restart)
   }
@@ -76,8 +86,9 @@ function deliver(datagram: DataView, events: ConntrackEvents): void {
   })
 }
 
-function subscribe(libc: Libc, mark: number): number {
-  const fd = openNetfilter(libc, GROUP_NEW | GROUP_UPDATE | GROUP_DESTROY)
+function subscribe(libc: Libc, { mark, bufferBytes }: ConntrackWatchOptions): number {
+  const groups = GROUP_NEW | GROUP_UPDATE | GROUP_DESTROY
+  const fd = openNetfilter(libc, bufferBytes === undefined ? { groups } : { groups, bufferBytes })
   const program = filterProgram(mark)
   // struct sock_fprog: the number of instructions, then a pointer to them.
   const head = new Uint8Array(16)

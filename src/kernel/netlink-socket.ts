@@ -23,7 +23,7 @@ export class NetlinkSocket {
   /** Errors: RUNTIME_FAILED. */
   constructor(libc: Libc) {
     this.#libc = libc
-    this.#fd = openNetfilter(libc, 0)
+    this.#fd = openNetfilter(libc, { groups: 0 })
   }
 
   /**
@@ -54,12 +54,22 @@ export class NetlinkSocket {
   }
 }
 
-/** A socket of the netfilter family, subscribed to a bit set of multicast groups. */
-export function openNetfilter(libc: Libc, groups: number): number {
+export interface NetfilterSocketOptions {
+  /** Bit set of multicast groups to subscribe to. */
+  readonly groups: number
+  /** Size of the receive buffer. */
+  readonly bufferBytes?: number
+}
+
+/** A socket of the netfilter family. */
+export function openNetfilter(
+  libc: Libc,
+  { groups, bufferBytes = RECEIVE_BUFFER_BYTES }: NetfilterSocketOptions,
+): number {
   const fd = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_NETFILTER)
   if (fd < 0) throw callFailed(libc, 'KERNEL_FEATURE_MISSING', 'socket(NETLINK_NETFILTER)')
   // FORCE goes past rmem_max and needs CAP_NET_ADMIN; where it fails the default size serves.
-  libc.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, intOption(RECEIVE_BUFFER_BYTES), 4)
+  libc.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, intOption(bufferBytes), 4)
   libc.setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, intOption(SEND_BUFFER_BYTES), 4)
   const address = new Uint8Array(12)
   const words = new DataView(address.buffer)

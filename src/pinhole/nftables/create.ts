@@ -87,7 +87,7 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
   })
   const towards = (peer: string) => ownAddressTowards(libc, peer)
   const own = new OwnAddresses({ towards, now: options.now })
-  const watch = watchConntrack(libc, mark, flows)
+  const watch = watchConntrack(libc, { mark }, flows)
   return new NftablesBackend({
     transactions: new ElementTransactions({ change, restoreTables }),
     flows,
