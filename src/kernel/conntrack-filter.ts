@@ -1,12 +1,16 @@
-// The program that keeps conntrack's other events out of our socket buffer.
+// The program that keeps conntrack's other events out of our socket buffer, in classic BPF.
 // @see linux/filter.h; nlattr and nlattr_nest are its ancillary loads 12 and 16
 
+import { endianness } from 'node:os'
 import {
   CT_DELETE,
   CTA_MARK,
+  CTA_PROTO_DST_PORT,
   CTA_PROTOINFO,
   CTA_PROTOINFO_TCP,
   CTA_PROTOINFO_TCP_STATE,
+  CTA_TUPLE_ORIG,
+  CTA_TUPLE_PROTO,
   TCP_CLOSE,
   TCP_TIME_WAIT,
 } from './conntrack.ts'
@@ -15,83 +19,77 @@ import { ATTRIBUTE_HEAD, NFNETLINK_HEAD, NLM_F_CREATE } from './netlink.ts'
 /** Bytes of one instruction, `struct sock_filter`. */
 export const INSTRUCTION_BYTES = 8
 
+export interface ConntrackFilter {
+  readonly mark: number
+  /** Ports that connections go to, before any translation; inclusive. */
+  readonly ports: { readonly first: number; readonly last: number }
+}
+
 /**
- * A classic BPF program: pass if the mark is ours, and it is a beginning, an end, or a change into a final state
- * (the other changes of state, four a connection, are of no use). Offsets count from the netlink header.
- *
- * ```
- *  0 ld  #20            first attribute
- *  1 ldx #CTA_MARK
- *  2 ld  nlattr         where the attribute is, 0 for nowhere
- *  3 jeq #0    -> drop
- *  4 tax
- *  5 ld  [x + 4]
- *  6 jne #mark -> drop
- *  7 ldb [4], [5]       message type and subsystem, byte order aside: the type's low byte
- *  8 jeq #DELETE -> pass
- *  9 ldh [6]            flags; NLM_F_CREATE
- * 10 jset #CREATE -> pass
- * 11 ld  #20
- * 12 ldx #CTA_PROTOINFO
- * 13 ld  nlattr
- * 14 jeq #0    -> drop
- * 15 ldx #CTA_PROTOINFO_TCP
- * 16 ld  nlattr_nest
- * 17 jeq #0    -> drop
- * 18 ldx #CTA_PROTOINFO_TCP_STATE
- * 19 ld  nlattr_nest
- * 20 jeq #0    -> drop
- * 21 tax
- * 22 ldb [x + 4]
- * 23 jeq #TIME_WAIT -> pass
- * 24 jeq #CLOSE     -> pass
- * 25 drop
- * 26 pass
- * ```
+ * Passes what has our mark, goes to one of our ports, and is a beginning, an end, or a change into a final state:
+ * the other changes of state, four a connection, are of no use, nor are control connections with the same mark.
  */
-export function filterProgram(mark: number): Uint8Array {
-  const drop = 25
-  const pass = 26
-  const littleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
-  const program: Uint8Array[] = []
-  const put = (code: number, k: number, whenTrue = -1, whenFalse = -1): void => {
-    const bytes = new Uint8Array(INSTRUCTION_BYTES)
-    const after = program.length + 1
-    new Uint16Array(bytes.buffer, 0, 1)[0] = code
-    bytes[2] = whenTrue < 0 ? 0 : whenTrue - after
-    bytes[3] = whenFalse < 0 ? 0 : whenFalse - after
-    new Uint32Array(bytes.buffer, 4, 1)[0] = k >>> 0
-    program.push(bytes)
+export function filterProgram({ mark, ports }: ConntrackFilter): Uint8Array {
+  return assemble([
+    ...attribute(CTA_MARK),
+    { code: LD_IND, k: ATTRIBUTE_HEAD },
+    { code: JEQ, k: mark, no: 'drop' },
+    ...attribute(CTA_TUPLE_ORIG, CTA_TUPLE_PROTO, CTA_PROTO_DST_PORT),
+    { code: LDH_IND, k: ATTRIBUTE_HEAD },
+    { code: JGE, k: ports.first, no: 'drop' },
+    { code: JGT, k: ports.last, yes: 'drop' },
+    // Message type and subsystem are one 16-bit value in the machine's order: the type is its low byte.
+    { code: LDB_ABS, k: littleEndian ? 4 : 5 },
+    { code: JEQ, k: CT_DELETE & 0xff, yes: 'pass' },
+    // The 16-bit load is in network order: on little-endian machines the flags are seen swapped.
+    { code: LDH_ABS, k: 6 },
+    { code: JSET, k: littleEndian ? NLM_F_CREATE >> 8 : NLM_F_CREATE, yes: 'pass' },
+    ...attribute(CTA_PROTOINFO, CTA_PROTOINFO_TCP, CTA_PROTOINFO_TCP_STATE),
+    { code: LDB_IND, k: ATTRIBUTE_HEAD },
+    { code: JEQ, k: TCP_TIME_WAIT, yes: 'pass' },
+    { code: JEQ, k: TCP_CLOSE, yes: 'pass' },
+  ])
+}
+
+interface Instruction {
+  readonly code: number
+  readonly k: number
+  /** Where a jump goes; otherwise on to the next instruction. */
+  readonly yes?: 'pass' | 'drop'
+  readonly no?: 'pass' | 'drop'
+}
+
+/** Puts the offset of an attribute (in an attribute, in an attribute) into X; drops when it is not there. */
+function attribute(outer: number, ...inner: readonly number[]): readonly Instruction[] {
+  const absent = { code: JEQ, k: 0, yes: 'drop' } as const
+  return [
+    { code: LD_IMM, k: NFNETLINK_HEAD },
+    { code: LDX_IMM, k: outer },
+    { code: LD_ABS, k: NLATTR },
+    absent,
+    ...inner.flatMap((type) => [{ code: LDX_IMM, k: type }, { code: LD_ABS, k: NLATTR_NEST }, absent]),
+    { code: TAX, k: 0 },
+  ]
+}
+
+/** Two returns follow the instructions: first drop, then pass. */
+function assemble(instructions: readonly Instruction[]): Uint8Array {
+  const targets = { drop: instructions.length, pass: instructions.length + 1 }
+  const program = new Uint8Array((instructions.length + 2) * INSTRUCTION_BYTES)
+  const view = new DataView(program.buffer)
+  const put = (index: number, { code, k, yes, no }: Instruction) => {
+    const at = index * INSTRUCTION_BYTES
+    view.setUint16(at, code, littleEndian)
+    view.setUint8(at + 2, yes === undefined ? 0 : targets[yes] - index - 1)
+    view.setUint8(at + 3, no === undefined ? 0 : targets[no] - index - 1)
+    view.setUint32(at + 4, k >>> 0, littleEndian)
   }
-  put(LD_IMM, NFNETLINK_HEAD)
-  put(LDX_IMM, CTA_MARK)
-  put(LD_ABS, NLATTR)
-  put(JEQ, 0, drop)
-  put(TAX, 0)
-  put(LD_IND, ATTRIBUTE_HEAD)
-  put(JEQ, mark, -1, drop)
-  put(LDB_ABS, littleEndian ? 4 : 5)
-  put(JEQ, CT_DELETE & 0xff, pass)
-  // The 16-bit load is in network order: NLM_F_CREATE (0x0400) is seen swapped on little-endian machines.
-  put(LDH_ABS, 6)
-  put(JSET, littleEndian ? NLM_F_CREATE >> 8 : NLM_F_CREATE, pass)
-  put(LD_IMM, NFNETLINK_HEAD)
-  put(LDX_IMM, CTA_PROTOINFO)
-  put(LD_ABS, NLATTR)
-  put(JEQ, 0, drop)
-  put(LDX_IMM, CTA_PROTOINFO_TCP)
-  put(LD_ABS, NLATTR_NEST)
-  put(JEQ, 0, drop)
-  put(LDX_IMM, CTA_PROTOINFO_TCP_STATE)
-  put(LD_ABS, NLATTR_NEST)
-  put(JEQ, 0, drop)
-  put(TAX, 0)
-  put(LDB_IND, ATTRIBUTE_HEAD)
-  put(JEQ, TCP_TIME_WAIT, pass)
-  put(JEQ, TCP_CLOSE, pass)
-  put(RET, 0)
-  put(RET, 0xffffffff)
-  return Buffer.concat(program)
+  instructions.forEach((instruction, index) => {
+    put(index, instruction)
+  })
+  put(targets.drop, { code: RET, k: 0 })
+  put(targets.pass, { code: RET, k: 0xffffffff })
+  return program
 }
 
 const LD_IMM = 0x00
@@ -100,11 +98,16 @@ const LD_ABS = 0x20
 const LDH_ABS = 0x28
 const LDB_ABS = 0x30
 const LD_IND = 0x40
+const LDH_IND = 0x48
 const LDB_IND = 0x50
 const JEQ = 0x15
+const JGT = 0x25
+const JGE = 0x35
 const JSET = 0x45
 const TAX = 0x07
 const RET = 0x06
 /** SKF_AD_OFF (-0x1000) and the two netlink loads above it. */
 const NLATTR = -0x1000 + 12
 const NLATTR_NEST = -0x1000 + 16
+
+const littleEndian = endianness() === 'LE'

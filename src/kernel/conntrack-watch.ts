@@ -3,7 +3,7 @@
 
 import { Socket } from 'node:net'
 import { CT_DELETE, CT_NEW, type FlowReport, readFlow } from './conntrack.ts'
-import { filterProgram, INSTRUCTION_BYTES } from './conntrack-filter.ts'
+import { type ConntrackFilter, filterProgram, INSTRUCTION_BYTES } from './conntrack-filter.ts'
 import {
   AF_UNIX,
   callFailed,
@@ -32,14 +32,13 @@ export interface ConntrackWatch {
   close(): void
 }
 
-export interface ConntrackWatchOptions {
-  readonly mark: number
+export interface ConntrackWatchOptions extends ConntrackFilter {
   /** What the kernel keeps for us while we are busy; default 4 MiB, some thousand events. */
   readonly bufferBytes?: number
 }
 
 /**
- * Watches TCP connections with our mark in conntrack. Does not keep the process alive.
+ * Watches TCP connections to our ports with our mark in conntrack. Does not keep the process alive.
  *
  * Errors: PRIVILEGE_MISSING, KERNEL_FEATURE_MISSING.
  */
@@ -86,10 +85,10 @@ function deliver(datagram: DataView, events: ConntrackEvents): void {
   })
 }
 
-function subscribe(libc: Libc, { mark, bufferBytes }: ConntrackWatchOptions): number {
+function subscribe(libc: Libc, { bufferBytes, ...filter }: ConntrackWatchOptions): number {
   const groups = GROUP_NEW | GROUP_UPDATE | GROUP_DESTROY
   const fd = openNetfilter(libc, bufferBytes === undefined ? { groups } : { groups, bufferBytes })
-  const program = filterProgram(mark)
+  const program = filterProgram(filter)
   // struct sock_fprog: the number of instructions, then a pointer to them.
   const head = new Uint8Array(16)
   new Uint16Array(head.buffer, 0, 1)[0] = program.length / INSTRUCTION_BYTES

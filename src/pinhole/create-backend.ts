@@ -53,6 +53,10 @@ export async function createBackend(config: Config, observer: Observer): Promise
   const backend = await createNftablesBackend({
     relay,
     pools,
+    ports: {
+      first: Math.min(dataPorts.client.first, dataPorts.server.first),
+      last: Math.max(dataPorts.client.last, dataPorts.server.last),
+    },
     now,
     log: (...line) => observer.log(...line),
     forward,

@@ -25,6 +25,8 @@ export interface NftablesBackendOptions {
   readonly relay: PinholeBackend
   /** The same pool twice where one range serves both sides. */
   readonly pools: Readonly<Record<Side, PortPool>>
+  /** The range of the pools, or one that holds both. Other marked connections are none of our business. */
+  readonly ports?: { readonly first: number; readonly last: number }
   /** Milliseconds on a clock that never goes back. */
   readonly now: () => number
   readonly log: Observer['log']
@@ -87,7 +89,7 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
   })
   const towards = (peer: string) => ownAddressTowards(libc, peer)
   const own = new OwnAddresses({ towards, now: options.now })
-  const watch = watchConntrack(libc, { mark }, flows)
+  const watch = watchConntrack(libc, { mark, ports: options.ports ?? ALL_PORTS }, flows)
   return new NftablesBackend({
     transactions: new ElementTransactions({ change, restoreTables }),
     flows,
@@ -107,6 +109,8 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
     },
   })
 }
+
+const ALL_PORTS = { first: 1, last: 65_535 }
 
 /** Asked in the middle of other work: a kernel that does not answer must not end the process. */
 function orElse<Result>(instead: Result, ask: () => Result): Result {
