@@ -114,7 +114,7 @@ export class ScriptedClient {
 
   /** RETR, LIST and the like from the announcement of the data channel to the last reply. */
   async download(line: string, verb: DataVerb = 'PASV'): Promise<Transferred> {
-    return this.#transfer(line, verb, (data) => data.collect().finally(() => data.halfClose()))
+    return this.#transfer(line, verb, receive)
   }
 
   /** STOR and the like. `data` of the result is what the server sent: nothing. */
@@ -163,6 +163,13 @@ export class ScriptedClient {
     if (reply.code !== 200) throw new Error(`${door.announcement} was answered ${reply.line}`)
     return () => door.accept()
   }
+}
+
+/** Reads a data connection to its end, then finishes too. */
+export async function receive(data: Wire): Promise<Collected> {
+  const collected = await data.collect()
+  data.halfClose()
+  return collected
 }
 
 /** Reads a 227 or a 229; a 229 means the address of the control connection. Null for any other reply. */
