@@ -29,7 +29,7 @@ export function editFeatures(reply: Reply, { keepTls }: { readonly keepTls: bool
   return `${lines[0]}\r\n${body}${added([...missing])}${reply.line}\r\n`
 }
 
-/** `' MLST Type*;Size*;'` gives `MLST`, and so does `'211-MLST Type*;Size*;'`, as IBM i writes it. */
+/** `' MLST Type*;Size*;'` gives `MLST`, and so does `'211-MLST Type*;Size*;'`, as some servers write it. */
 function featureOf(line: string): string {
   const [feature = ''] = line.replace(/^211-/, '').trim().split(/[ ;]/)
   return feature.toUpperCase()

@@ -167,9 +167,10 @@ export class Negotiation {
   #activeReplied(reply: Reply): NegotiationState {
     const { channel, outbox, verb, activeVerbs, learned } = this.#options
     if (reply.code >= 300) {
-      const isWorthAsking = mayFallBack(reply.code) && this.#askedCount < activeVerbs.length
-      return isWorthAsking && this.#announced !== null
-        ? this.#askActive(this.#announced)
+      // Whoever came to the announced port already was not waiting for another command.
+      const stillOpen = channel.owns(this.#pinhole) ? this.#announced : null
+      return mayFallBack(reply.code) && this.#askedCount < activeVerbs.length && stillOpen !== null
+        ? this.#askActive(stillOpen)
         : this.#passOn(reply)
     }
     if (this.#asked === 'PORT' && this.#askedCount > 1) learned('refusesEprt')

@@ -108,10 +108,10 @@ export class Upstream {
     this.#isAbortReplyDue = true
   }
 
-  /** True for the late reply to an ABOR that was given up on, once. */
+  /** True for the late reply to an ABOR that was given up on, once. A transfer may mean the same by 226. */
   takesLateAbort(code: number): boolean {
     if (!this.#isAbortReplyDue || (code !== 225 && code !== 226)) return false
-    if (this.#first?.verb === 'ABOR' || this.transfer?.hasStarted === true) return false
+    if (this.#first?.verb === 'ABOR' || this.transfer !== null) return false
     this.#isAbortReplyDue = false
     return true
   }
