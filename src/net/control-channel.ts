@@ -50,7 +50,9 @@ export class ControlChannel {
 
   /** Our address on this connection as the system writes it, zone included. */
   get localAddress(): string {
-    return this.#socket.localAddress ?? ''
+    const address = this.#socket.localAddress ?? ''
+    // On a dual-stack listener an IPv4 connection has a mapped address, which no IPv4 socket can be bound to.
+    return address.startsWith('::ffff:') ? canonicalAddress(address) : address
   }
 
   /** Our address on this connection, canonical. */

@@ -1,7 +1,9 @@
 // One test's own small internet on loopback: the proxy in this process, scripted servers behind it, scripted clients
 // before it. At the end of the test everything is closed and the proxy must have forgotten all of it.
 
+import { createServer } from 'node:net'
 import { test as base, expect } from 'vitest'
+import { payloadSha256 } from '../support/peers/payload.ts'
 import { ScriptedClient } from '../support/peers/scripted-client.ts'
 import {
   type Endpoint,
@@ -12,6 +14,10 @@ import {
 import { Wire } from '../support/peers/wire.ts'
 import { claimPorts, type PortBlock } from '../support/port-block.ts'
 import { type ProxyPlan, ProxyUnderTest } from './proxy-under-test.ts'
+
+export interface Bystander extends Endpoint {
+  readonly connections: number
+}
 
 export class Lab {
   readonly #closers: (() => void)[] = []
@@ -52,6 +58,41 @@ export class Lab {
     const wire = await Wire.connect({ host: at.address, port: at.port, ...(from && { from }) })
     this.#closers.push(() => wire.close())
     return wire
+  }
+
+  /** A third host that must never hear of us; it listens on that port, or on one of the system's choice. */
+  async bystander(address = '127.0.0.66', port = 0): Promise<Bystander> {
+    let connections = 0
+    const server = createServer((socket) => {
+      connections += 1
+      socket.destroy()
+    })
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen({ host: address, port }, resolve)
+    })
+    this.#closers.push(() => server.close())
+    const bound = server.address()
+    if (bound === null || typeof bound === 'string') throw new Error('the bystander is not bound')
+    return {
+      address,
+      port: bound.port,
+      get connections() {
+        return connections
+      },
+    }
+  }
+
+  /** The proxy still serves: a newcomer logs in and gets a file. */
+  async servesNext(proxy: Endpoint, from = '127.0.0.50'): Promise<void> {
+    const client = await (await this.client(proxy, from)).login()
+    const { data, codes } = await client.download('RETR 777')
+    expect({ codes, bytes: data.byteCount, sha256: data.sha256 }).toEqual({
+      codes: [150, 226],
+      bytes: 777,
+      sha256: payloadSha256(777),
+    })
+    client.close()
   }
 
   async close(): Promise<void> {

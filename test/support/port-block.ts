@@ -10,7 +10,7 @@ export interface PortBlock {
 /** Below the ports that the kernel gives to connections (from 32768), away from well-known test ports. */
 const FIRST = 12_000
 const BLOCK = 100
-const BLOCKS = 170
+const BLOCKS = 115
 
 /**
  * Claims a block of 98 ports by listening on its last one: whoever is second fails and tries the next. The claim ends

@@ -33,6 +33,16 @@ export function ftpScript(options: FtpScriptOptions = {}): Script {
   }
 }
 
+/** Every visit gets the next script; the last one stays. */
+export function inTurn(...scripts: readonly [Script, ...Script[]]): Script {
+  let visits = 0
+  return (visit) => {
+    const script = scripts[Math.min(visits, scripts.length - 1)] ?? scripts[0]
+    visits += 1
+    return script(visit)
+  }
+}
+
 /** Sends bytes as a transfer: 150, the bytes, FIN, 226 once the other end has finished too. */
 export async function sendFile(visit: Visit, bytes: Uint8Array): Promise<void> {
   visit.reply('150 Here it comes.')
