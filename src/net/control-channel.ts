@@ -1,8 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Side } from '../engine/contract.ts'
 import { canonicalAddress } from '../ftp/addresses.ts'
-import type { Endpoint } from '../ftp/endpoints.ts'
-import { readInto } from './reading.ts'
+import { readInto, startReading } from './reading.ts'
 
 /** What a control channel tells its session. */
 export interface ControlEvents {
@@ -20,6 +19,8 @@ export interface ControlEvents {
 /** All control channels read into this: the bytes are text before the read callback returns. */
 const readBuffer = Buffer.allocUnsafeSlow(64 * 1024)
 const CONGESTED_BYTES = 64 * 1024
+/** Silence before the first probe. */
+const KEEP_ALIVE_MS = 60_000
 
 /** One TCP connection of the control channel as latin1 text: one character is one byte. */
 export class ControlChannel {
@@ -45,7 +46,7 @@ export class ControlChannel {
     })
     socket.on('drain', () => this.#drained())
     socket.on('close', () => events.closed(side, this.#error))
-    socket.resume()
+    startReading(socket)
   }
 
   /** Our address on this connection as the system writes it, zone included. */
@@ -53,11 +54,6 @@ export class ControlChannel {
     const address = this.#socket.localAddress ?? ''
     // On a dual-stack listener an IPv4 connection has a mapped address, which no IPv4 socket can be bound to.
     return address.startsWith('::ffff:') ? canonicalAddress(address) : address
-  }
-
-  /** Our address on this connection, canonical. */
-  get local(): Endpoint {
-    return { address: canonicalAddress(this.localAddress), port: this.#socket.localPort ?? 0 }
   }
 
   write(text: string): void {
@@ -86,8 +82,24 @@ export class ControlChannel {
     this.#socket.end()
   }
 
+  /** Closes once everything that was written is the kernel's; what the peer still says is not read. */
+  close(): void {
+    if (this.#socket.writableLength === 0) this.#socket.destroy()
+    else this.#socket.destroySoon()
+  }
+
   destroy(): void {
     this.#socket.destroy()
+  }
+
+  /** TCP keepalive: a peer that vanished is noticed before the idle time. Worth its system calls only for long sessions. */
+  keepAlive(): void {
+    this.#socket.setKeepAlive(true, KEEP_ALIVE_MS)
+  }
+
+  /** For options of the kernel's own. */
+  get socket(): Socket {
+    return this.#socket
   }
 
   #read(byteCount: number, bytes: Uint8Array): boolean {

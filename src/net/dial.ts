@@ -12,8 +12,6 @@ export interface Call {
   readonly from: string | null
   /** A source port that must not be taken: the one the client itself uses on its connection to the same server. */
   readonly avoidPort?: number
-  /** For control channels. */
-  readonly keepAlive?: boolean
 }
 
 export interface DialerOptions {
@@ -34,18 +32,17 @@ export class Dialer {
   }
 
   /**
-   * Begins to connect; wait for `connect` or `error`. The socket is paused and allows half-open.
+   * Begins to connect; wait for `connect` or `error`. The socket is paused and allows half-open. Nagle's algorithm stays
+   * on: towards a server one command is outstanding at a time, and data ends with a FIN, which waits for nothing.
    *
    * Errors thrown at once: `AlgError` PRIVILEGE_MISSING or RUNTIME_FAILED for an address that is not ours.
    */
-  dial({ to, from, avoidPort, keepAlive = false }: Call): Socket {
+  dial({ to, from, avoidPort }: Call): Socket {
     const libc = this.#libc
     if (this.#mayBeForeign && libc !== null && from !== null && !isOwnAddress(canonicalAddress(from))) {
       const foreign = { from: { address: from, port: 0 }, to, allowHalfOpen: true }
       const socket = connectFrom(libc, avoidPort === undefined ? foreign : { ...foreign, avoidPort })
       socket.pause()
-      socket.setNoDelay(true)
-      if (keepAlive) socket.setKeepAlive(true, KEEP_ALIVE_MS)
       return socket
     }
     const socket = connect({
@@ -53,9 +50,6 @@ export class Dialer {
       port: to.port,
       ...(from === null ? {} : { localAddress: from }),
       allowHalfOpen: true,
-      noDelay: true,
-      keepAlive,
-      keepAliveInitialDelay: KEEP_ALIVE_MS,
     })
     socket.pause()
     return socket
@@ -66,6 +60,3 @@ export class Dialer {
     if (this.#libc !== null) keepUrgentInline(this.#libc, socket)
   }
 }
-
-/** TCP keepalive on control channels begins after this much silence. */
-export const KEEP_ALIVE_MS = 60_000

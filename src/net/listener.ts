@@ -34,13 +34,8 @@ export class Listener {
   constructor(options: ListenerOptions) {
     this.#options = options
     this.#server = createServer(
-      {
-        allowHalfOpen: true,
-        pauseOnConnect: true,
-        noDelay: true,
-        keepAlive: true,
-        keepAliveInitialDelay: 60_000,
-      },
+      // A 226 must not wait for the acknowledgement of the 150 before it.
+      { allowHalfOpen: true, pauseOnConnect: true, noDelay: true },
       (socket) => this.#accepted(socket),
     )
   }
@@ -97,7 +92,6 @@ export class Listener {
       turnAway(socket, route.refusal)
       return
     }
-    setting().dialer.keepUrgent(socket)
     const session = new Session({
       setting: setting(),
       socket,

@@ -13,9 +13,10 @@ export type OnRead = (byteCount: number, bytes: Uint8Array) => boolean
 /** Where bytes go: always the same buffer, or what `next` gives for each read (called once at the start). */
 export type ReadBuffer = Uint8Array | (() => Uint8Array)
 
-/** Makes a paused socket read into our buffer; `resume()` starts the reading. */
+/** Makes a paused socket read into our buffer; `startReading` starts it, `pause()` and `resume()` work as ever. */
 export function readInto(socket: Socket, buffer: ReadBuffer, onRead: OnRead): void {
-  const handle: unknown = Reflect.get(socket, '_handle')
+  const fields: Record<PropertyKey, unknown> = socket as object as Record<PropertyKey, unknown>
+  const handle = fields._handle
   if (onreadFields === null || !hasUseUserBuffer(handle)) {
     socket.on('data', (bytes: Buffer) => {
       if (!onRead(bytes.length, bytes)) socket.pause()
@@ -25,10 +26,16 @@ export function readInto(socket: Socket, buffer: ReadBuffer, onRead: OnRead): vo
     return
   }
   const first = typeof buffer === 'function' ? buffer() : buffer
-  Reflect.set(socket, onreadFields.buffer, first)
-  Reflect.set(socket, onreadFields.generator, typeof buffer === 'function' ? buffer : null)
-  Reflect.set(socket, onreadFields.callback, onRead)
+  fields[onreadFields.buffer] = first
+  fields[onreadFields.generator] = typeof buffer === 'function' ? buffer : null
+  fields[onreadFields.callback] = onRead
   handle.useUserBuffer(first)
+}
+
+/** Starts what `readInto` prepared, without waking the stream machinery that nobody needs here. */
+export function startReading(socket: Socket): void {
+  if (onreadFields === null) socket.resume()
+  else socket.read(0)
 }
 
 interface OnreadFields {

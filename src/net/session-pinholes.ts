@@ -67,7 +67,10 @@ export class SessionPinholes {
         client: addresses.peer('client'),
         local: addresses.local(from),
         target,
-        source: target === null ? null : canonicalAddress(addresses.local(otherSide(from))),
+        // Asked for only by a backend that forwards: it costs a system call.
+        get source() {
+          return target === null ? null : canonicalAddress(addresses.local(otherSide(from)))
+        },
         timeoutMs,
       },
       {

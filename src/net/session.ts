@@ -27,6 +27,9 @@ export interface SessionOptions {
   readonly ended: (session: Session) => void
 }
 
+/** Sessions that are over sooner need no keepalive. */
+const KEEP_ALIVE_FROM_MS = 30_000
+
 export class Session implements ControlEvents, SessionAddresses {
   readonly #options: SessionOptions
   readonly #engine: ControlEngine
@@ -46,6 +49,7 @@ export class Session implements ControlEvents, SessionAddresses {
   /** Control connections that are not closed yet. */
   #open = 1
   #closeReason: CloseReason | null = null
+  #isKeptAlive = false
 
   constructor(options: SessionOptions) {
     const { setting, socket, target } = options
@@ -91,6 +95,11 @@ export class Session implements ControlEvents, SessionAddresses {
   /** Call about once a second with `performance.now()`: all of a session's timers are here. */
   sweep(nowMs: number): void {
     if (this.#data?.sweep(nowMs) === true) this.#deadlines.active(nowMs)
+    if (!this.#isKeptAlive && nowMs - this.#startedMs > KEEP_ALIVE_FROM_MS) {
+      this.#isKeptAlive = true
+      this.#client.keepAlive()
+      this.#server?.keepAlive()
+    }
     for (let due = this.#deadlines.next(nowMs); due !== null; due = this.#deadlines.next(nowMs)) {
       if (due === 'linger') this.#destroyControl()
       else this.#emit({ type: 'timerFired', timer: due })
@@ -131,7 +140,9 @@ export class Session implements ControlEvents, SessionAddresses {
   }
 
   ended(side: Side): void {
-    if (this.#engine.state === 'pipe') this.#channel(side === 'client' ? 'server' : 'client')?.end()
+    // The peer has closed after us, or the server after its 221: nothing more can come.
+    if (this.#closeReason !== null) this.#channel(side)?.close()
+    else if (this.#engine.state === 'pipe') this.#channel(side === 'client' ? 'server' : 'client')?.end()
     else this.#emit({ type: 'ended', side })
   }
 
@@ -275,8 +286,13 @@ export class Session implements ControlEvents, SessionAddresses {
     this.#flush()
     this.#attempt?.cancel()
     this.#data?.sessionEnded()
-    this.#client.end()
-    this.#server?.end()
+    if (reason === 'quit') {
+      // The server closes first, so that the TIME_WAIT is its own and our ports come back at once.
+      this.#client.close()
+    } else {
+      this.#client.end()
+      this.#server?.end()
+    }
     this.#deadlines.set('linger', performance.now())
   }
 
@@ -297,15 +313,27 @@ export class Session implements ControlEvents, SessionAddresses {
     return side === 'client' ? this.#client : this.#server
   }
 
+  /**
+   * The address a data connection must come from: the one its peer knows us by. To the server itself the system chooses
+   * as it did for the control connection, and binding would cost two system calls.
+   */
+  #dataSource(side: Side, to: Endpoint): string | null {
+    const isServerItself = side === 'server' && to.address === this.#serverEndpoint?.address
+    return isServerItself && this.#options.setting.source === 'proxy' ? null : this.local(side)
+  }
+
   #dataSide(): SessionData {
+    if (this.#data !== null) return this.#data
     const { setting, observer } = this.#options
-    this.#data ??= new SessionData({
+    // Transfers can be aborted, with a Synch.
+    setting.dialer.keepUrgent(this.#client.socket)
+    this.#data = new SessionData({
       observer,
       backend: setting.backend,
       pinholeTimeoutMs: setting.pinholeTimeoutMs,
       connectMs: setting.limits.connectMs,
       addresses: this,
-      connect: (side, to) => setting.dialer.dial({ to, from: this.local(side) }),
+      connect: (side, to) => setting.dialer.dial({ to, from: this.#dataSource(side, to) }),
       emit: (event) => this.#emit(event),
     })
     return this.#data

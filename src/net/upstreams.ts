@@ -127,7 +127,7 @@ class Attempt implements UpstreamAttempt {
 
   start(addresses: readonly string[]): void {
     this.#addresses = addresses
-    this.#tryNext(unreachable('resolve', 'the name has no address', null))
+    this.#tryNext(null)
   }
 
   cancel(): void {
@@ -139,13 +139,14 @@ class Attempt implements UpstreamAttempt {
     if (this.#settle()) this.#options.done(error, null)
   }
 
-  #tryNext(lastError: AlgError): void {
+  /** `lastError` is what the attempt ends with when no address is left. */
+  #tryNext(lastError: AlgError | null): void {
     if (this.#isOver) return
     const { port, isOwnListener, connectMs } = this.#options
     const address = this.#addresses[this.#next]
     this.#next += 1
     if (address === undefined) {
-      this.fail(lastError)
+      this.fail(lastError ?? unreachable('resolve', 'the name has no address', null))
       return
     }
     const server = { address, port }
@@ -174,8 +175,8 @@ class Attempt implements UpstreamAttempt {
   #dial(to: Endpoint): Socket | null {
     const { as, dialer } = this.#options
     try {
-      if (as === null) return dialer.dial({ to, from: null, keepAlive: true })
-      return dialer.dial({ to, from: as.address, avoidPort: as.port, keepAlive: true })
+      if (as === null) return dialer.dial({ to, from: null })
+      return dialer.dial({ to, from: as.address, avoidPort: as.port })
     } catch (error) {
       this.fail(unreachable('unreachable', messageOf(error), error))
       return null

@@ -39,7 +39,7 @@ export class Gate {
   constructor(options: GateOptions) {
     this.#options = options
     // Half-open: a peer may send FIN and still read. Paused: not a byte is read before the other leg is there.
-    this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) =>
+    this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) =>
       this.#arrived(socket),
     )
   }
