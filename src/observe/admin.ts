@@ -7,8 +7,11 @@ import { getSystemErrorMap } from 'node:util'
 import type { ListenAddress } from '../config/config.ts'
 import { AlgError } from '../errors.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
-import { type AnswerOptions, type AnswerPath, createAnswers } from './admin/answers.ts'
+import { type AnswerOptions, type Answers, createAnswers } from './admin/answers.ts'
+import { rejectionOf } from './admin/callers.ts'
+import { createEventStream, type EventStream } from './admin/event-stream.ts'
 import { events } from './log/events.ts'
+import { renderSections } from './page/render.ts'
 import type { Recorder } from './recorder.ts'
 
 export interface AdminServer {
@@ -39,6 +42,14 @@ const headers = {
 
 export function createAdminServer({ observer, ready, listen }: AdminOptions): AdminServer {
   const answers = createAnswers({ observer, ready })
+  const stream = createEventStream({
+    render: async () => {
+      const content = await answers.content()
+      return { version: content.status.version, sections: renderSections(content) }
+    },
+    failed: (error) => say(observer, 'admin.fail', { url_path: '/events', error }),
+  })
+  const isLoopback = listen.address === '::1' || listen.address.startsWith('127.')
   const server = createServer(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
@@ -47,7 +58,7 @@ export function createAdminServer({ observer, ready, listen }: AdminOptions): Ad
       keepAliveTimeout: REQUEST_TIMEOUT_MS,
       connectionsCheckingInterval: 1000,
     },
-    (request, response) => void respond(request, response, answers, observer),
+    (request, response) => void respond(request, response, { answers, stream, observer, isLoopback }),
   )
   server.timeout = 2 * REQUEST_TIMEOUT_MS
   server.maxConnections = MAX_CONNECTIONS
@@ -92,19 +103,35 @@ function bind(server: Server, { address, port }: ListenAddress): Promise<Endpoin
   })
 }
 
+interface Responding {
+  readonly answers: Answers
+  readonly stream: EventStream
+  readonly observer: Pick<Recorder, 'log'>
+  readonly isLoopback: boolean
+}
+
 async function respond(
   request: IncomingMessage,
   response: ServerResponse,
-  answers: AnswerPath,
-  observer: Pick<Recorder, 'log'>,
+  { answers, stream, observer, isLoopback }: Responding,
 ): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     refuse(response, 405, 'only GET and HEAD are allowed here')
     return
   }
   const [path = ''] = (request.url ?? '').split('?')
+  const rejection = rejectionOf({ headers: request.headers, path, isLoopback })
+  if (rejection !== null) {
+    refuse(response, rejection.status, rejection.text)
+    return
+  }
+  if (path === '/events' && request.method === 'GET') {
+    if (stream.isFull) refuse(response, 503, 'enough pages are kept up to date; this one can be loaded again')
+    else stream.join(response, headers)
+    return
+  }
   try {
-    const found = await answers(path)
+    const found = await answers.at(path)
     if (found === null) {
       refuse(response, 404, 'no such page')
       return
@@ -128,7 +155,7 @@ function say(
 }
 
 /** The connection goes too: a body that nobody wanted may still be on its way. */
-function refuse(response: ServerResponse, status: 404 | 405 | 500, text: string): void {
+function refuse(response: ServerResponse, status: 403 | 404 | 405 | 421 | 500 | 503, text: string): void {
   if (response.headersSent) {
     response.destroy()
     return

@@ -1,5 +1,6 @@
 // The observer of the process: one call feeds the log, the metrics and the live view, so they cannot disagree.
 
+import { hostname } from 'node:os'
 import type { Config } from '../config/config.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
 import type { PoolUse } from '../pinhole/backend.ts'
@@ -112,6 +113,7 @@ export function createObserver({ config, version, logOutput = 1 }: RecorderOptio
     exposition: () => metrics.registry.metrics(),
     status: () => ({
       version,
+      hostname: hostname(),
       node_version: process.version,
       backend: config.pinholes.backend,
       pid: process.pid,
@@ -121,11 +123,17 @@ export function createObserver({ config, version, logOutput = 1 }: RecorderOptio
       draining: metrics.process.draining.value === 1,
       config: {
         last_reload_successful: metrics.process.lastReloadSuccessful.value === 1,
+        accepted_at: new Date(metrics.process.lastReloadTime.value * 1000).toISOString(),
         reloads_accepted: metrics.process.reloadsAccepted.value,
         reloads_refused: metrics.process.reloadsRefused.value,
       },
       log_lines_lost: metrics.process.logLostToFlood.value + metrics.process.logLostByOutput.value,
       intruders_total: sum(metrics.pinholeRejected),
+      session_defects_total: [...metrics.listeners()].reduce(
+        (total, { session }) => total + session.defects.value,
+        0,
+      ),
+      transfer_log: null,
       listeners: [...metrics.listeners()].map((listener) =>
         viewListener(listener, listening.get(listener.name)),
       ),

@@ -1,6 +1,11 @@
-import { PAGE_ROWS, renderPage } from '../page/render.ts'
-import { pageStyle } from '../page/style.ts'
+import type { PageContent } from '../page/content.ts'
+import { renderPage } from '../page/render.ts'
+import { pageScript } from '../page/script.ts'
+import { pageIcon, pageStyle } from '../page/style.ts'
+import { PAGE_ROWS } from '../page/table.ts'
 import type { Recorder } from '../recorder.ts'
+import { createRateMeter } from '../view/rates.ts'
+import type { StatusAnswer } from '../view/shapes.ts'
 
 export interface Answer {
   readonly status: 200 | 503
@@ -26,8 +31,12 @@ export interface AnswerOptions {
   readonly ready: () => Readiness
 }
 
-/** Null where there is no such page. */
-export type AnswerPath = (path: string) => Promise<Answer> | null
+export interface Answers {
+  /** Null where there is no such page. */
+  at(path: string): Promise<Answer> | null
+  /** What the status page shows now. */
+  content(): Promise<PageContent>
+}
 
 const PLAIN = 'text/plain; charset=utf-8'
 const JSON_TYPE = 'application/json; charset=utf-8'
@@ -37,12 +46,27 @@ const EXPOSITION = 'text/plain; version=0.0.4; charset=utf-8'
 /** An answer that costs more than a few microseconds is kept this long, so that nobody can slow FTP by asking often. */
 const KEEP_MS = 250
 
-export function createAnswers({ observer, ready }: AnswerOptions): AnswerPath {
-  const style = answer(200, 'text/css; charset=utf-8', pageStyle)
+export function createAnswers({ observer, ready }: AnswerOptions): Answers {
+  const rates = createRateMeter()
   const notReady = () => {
     const { ready: isReady, reason } = ready()
     return isReady ? null : reason
   }
+  const content = kept(async (): Promise<PageContent> => {
+    const [status, sessions, pinholes] = [
+      observer.status(),
+      observer.sessions(),
+      observer.pinholes(PAGE_ROWS),
+    ]
+    return {
+      status: await status,
+      notReady: notReady(),
+      sessions: await sessions,
+      pinholes: await pinholes,
+      rates: rates.measure(await status, performance.now()),
+      now: new Date(),
+    }
+  })
   const paths: Readonly<Record<string, () => Promise<Answer>>> = {
     '/livez': async () => answer(200, PLAIN, 'ok\n'),
     '/readyz': async () => {
@@ -54,7 +78,8 @@ export function createAnswers({ observer, ready }: AnswerOptions): AnswerPath {
     '/metrics': kept(async () => answer(200, EXPOSITION, await observer.exposition())),
     '/api/v1/status': kept(async () => {
       const reason = notReady()
-      return json({ ready: reason === null, not_ready_reason: reason, ...(await observer.status()) })
+      const status = await observer.status()
+      return json({ ready: reason === null, not_ready_reason: reason, ...status } satisfies StatusAnswer)
     }),
     '/api/v1/sessions': kept(async () => {
       const { total, items } = await observer.sessions()
@@ -64,24 +89,21 @@ export function createAnswers({ observer, ready }: AnswerOptions): AnswerPath {
       const { total, items } = await observer.pinholes()
       return json({ total, pinholes: items })
     }),
-    '/': kept(async () => {
-      const html = renderPage({
-        status: await observer.status(),
-        notReady: notReady(),
-        sessions: await observer.sessions(PAGE_ROWS),
-        pinholes: await observer.pinholes(PAGE_ROWS),
-      })
-      return answer(200, 'text/html; charset=utf-8', html)
-    }),
-    '/style.css': async () => style,
+    '/': kept(async () => answer(200, 'text/html; charset=utf-8', renderPage(await content()))),
+    '/style.css': fixed('text/css; charset=utf-8', pageStyle),
+    '/script.js': fixed('text/javascript; charset=utf-8', pageScript),
+    '/icon.svg': fixed('image/svg+xml', pageIcon),
   }
-  return (path) => (Object.hasOwn(paths, path) ? (paths[path]?.() ?? null) : null)
+  return {
+    at: (path) => (Object.hasOwn(paths, path) ? (paths[path]?.() ?? null) : null),
+    content,
+  }
 }
 
-/** Makes the answer at most once in 250 ms; those who ask meanwhile share it. */
-function kept(make: () => Promise<Answer>): () => Promise<Answer> {
+/** Makes it at most once in 250 ms; those who ask meanwhile share it. */
+function kept<Thing>(make: () => Promise<Thing>): () => Promise<Thing> {
   let until = 0
-  let current: Promise<Answer> | null = null
+  let current: Promise<Thing> | null = null
   return () => {
     if (current === null || performance.now() >= until) {
       until = performance.now() + KEEP_MS
@@ -93,6 +115,11 @@ function kept(make: () => Promise<Answer>): () => Promise<Answer> {
     }
     return current
   }
+}
+
+function fixed(type: string, body: string): () => Promise<Answer> {
+  const made = answer(200, type, body)
+  return async () => made
 }
 
 function json(value: unknown): Answer {

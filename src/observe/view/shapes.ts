@@ -5,6 +5,8 @@ import type { BackendName, PoolUse } from '../../pinhole/backend.ts'
 
 export interface StatusView {
   readonly version: string
+  /** Of the machine or pod. */
+  readonly hostname: string
   readonly node_version: string
   readonly backend: BackendName
   readonly pid: number
@@ -15,15 +17,30 @@ export interface StatusView {
   readonly draining: boolean
   readonly config: {
     readonly last_reload_successful: boolean
+    /** When the configuration in use was read. */
+    readonly accepted_at: string
     readonly reloads_accepted: number
     readonly reloads_refused: number
   }
   readonly log_lines_lost: number
   readonly intruders_total: number
+  /** Sessions ended by a defect of this proxy. */
+  readonly session_defects_total: number
+  /** Null when the configuration asks for none. */
+  readonly transfer_log: TransferLogView | null
   readonly listeners: readonly ListenerView[]
   readonly pools: readonly PoolView[]
   /** The last ones first, at most 50. */
   readonly refusals: readonly RefusalView[]
+}
+
+export interface TransferLogView {
+  readonly file: string
+  readonly format: 'json' | 'xferlog'
+  /** Why it cannot be written now, `'no space left on device (ENOSPC)'`, or null when all is well. */
+  readonly problem: string | null
+  readonly lines_written: number
+  readonly lines_lost: number
 }
 
 export interface ListenerView {
@@ -105,6 +122,12 @@ export interface RefusalView {
   readonly detail: string | null
   /** How often this happened to this client, `time` being the last. */
   readonly count: number
+}
+
+/** What `/api/v1/status` answers. */
+export interface StatusAnswer extends StatusView {
+  readonly ready: boolean
+  readonly not_ready_reason: string | null
 }
 
 /** A list that may be cut short: `total` counts all there are. */

@@ -1,5 +1,6 @@
 import type { Config } from '../../../src/config/config.ts'
 import type { LogLevel } from '../../../src/observe/observer.ts'
+import type { PageContent } from '../../../src/observe/page/content.ts'
 import { createObserver, type Recorder } from '../../../src/observe/recorder.ts'
 
 export type LogLine = Readonly<Record<string, unknown>>
@@ -91,4 +92,17 @@ export async function moved(
       changes[name] = old === undefined ? Number.NaN : value - old
   }
   return changes
+}
+
+/** What the status page shows of an observer now. */
+export function contentOf(observer: Recorder, differences: Partial<PageContent> = {}): PageContent {
+  return {
+    status: observer.status(),
+    notReady: null,
+    sessions: observer.sessions(),
+    pinholes: observer.pinholes(100),
+    rates: null,
+    now: new Date(),
+    ...differences,
+  }
 }

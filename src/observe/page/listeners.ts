@@ -1,0 +1,52 @@
+import type { ListenerView } from '../view/shapes.ts'
+import { formatCount, formatEndpoint } from '../view/wording.ts'
+import { renderBar } from './bar.ts'
+import type { PageContent } from './content.ts'
+import { html, type Markup } from './html.ts'
+import { bytesCell, type Column, codeCell, countCell, renderTable } from './table.ts'
+
+const columns: readonly Column<ListenerView>[] = [
+  {
+    title: 'Name',
+    isHead: true,
+    cell: ({ listener, up }) =>
+      html`<span class="dot ${up ? 'good' : 'bad'}">${listener}</span>${!up && html` <small class="bad">down</small>`}`,
+  },
+  { title: 'Address', cell: ({ address, port }) => codeCell(formatEndpoint(address, port)) },
+  { title: 'Sessions', cell: sessionsCell },
+  { title: 'Since start', isFigure: true, cell: (listener) => countCell(listener.sessions_total) },
+  { title: 'Sent away', isFigure: true, cell: (listener) => countCell(listener.sessions_rejected_total) },
+  {
+    title: 'Commands refused',
+    isFigure: true,
+    cell: (listener) => countCell(listener.commands_denied_total),
+  },
+  { title: 'No server', isFigure: true, cell: (listener) => countCell(listener.upstream_failures_total) },
+  { title: 'Data now', isFigure: true, cell: (listener) => countCell(listener.data_connections_active) },
+  {
+    title: 'Data failed',
+    isFigure: true,
+    cell: (listener) => countCell(listener.data_connections_failed_total),
+  },
+  { title: 'Up', isFigure: true, cell: (listener) => bytesCell(listener.upload_bytes) },
+  { title: 'Down', isFigure: true, cell: (listener) => bytesCell(listener.download_bytes) },
+]
+
+export function renderListeners({ status }: PageContent): Markup {
+  return renderTable({
+    id: 'listeners',
+    title: 'Listeners',
+    caption:
+      'Where clients arrive. Counts are since the start; “No server” are sessions whose FTP server could not be reached.',
+    columns,
+    rows: status.listeners,
+    total: status.listeners.length,
+    more: '',
+    empty: 'No listener is configured.',
+    keyOf: ({ listener }) => listener,
+  })
+}
+
+function sessionsCell({ sessions_active: active, sessions_limit: limit }: ListenerView): Markup {
+  return html`<span class="gauge">${renderBar({ of: limit, used: active })} ${formatCount(active)} of ${formatCount(limit)}</span>`
+}

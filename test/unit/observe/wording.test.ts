@@ -1,0 +1,150 @@
+import { describe, expect, test } from 'vitest'
+import { attentionOf } from '../../../src/observe/view/attention.ts'
+import { createRateMeter } from '../../../src/observe/view/rates.ts'
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatEndpoint,
+  formatPlural,
+  withControlPictures,
+} from '../../../src/observe/view/wording.ts'
+import { client, observe } from './fixture.ts'
+
+describe('figures for people', () => {
+  test('bytes go in steps of a thousand', () => {
+    const said = [0, 999, 1000, 1536, 999_949, 999_950, 1e6, 2.5e9, 3e15, 9e18].map(formatBytes)
+    expect(said).toEqual([
+      '0 B',
+      '999 B',
+      '1.0 kB',
+      '1.5 kB',
+      '999.9 kB',
+      '1.0 MB',
+      '1.0 MB',
+      '2.5 GB',
+      '3.0 PB',
+      '9000.0 PB',
+    ])
+  })
+
+  test('durations have their two largest units, and no fraction ever rounds up', () => {
+    const said = [0, 999, 59_999, 60_000, 3_599_999, 3_600_000, 86_399_999, 93_784_000].map(formatDuration)
+    expect(said).toEqual(['0s', '0s', '59s', '1m 0s', '59m 59s', '1h 0m', '23h 59m', '1d 2h'])
+  })
+
+  test('counts are grouped, and things have their plural', () => {
+    expect([0, 999, 1000, 1_234_567].map(formatCount)).toEqual(['0', '999', '1,000', '1,234,567'])
+    expect([0, 1, 2].map((count) => formatPlural(count, 'session'))).toEqual([
+      '0 sessions',
+      '1 session',
+      '2 sessions',
+    ])
+  })
+
+  test('endpoints are written as they are typed', () => {
+    expect(formatEndpoint('10.0.0.5', 21)).toBe('10.0.0.5:21')
+    expect(formatEndpoint('2001:db8::5', 21)).toBe('[2001:db8::5]:21')
+    expect(formatEndpoint(null, null)).toBeNull()
+  })
+
+  test('control characters become pictures', () => {
+    expect(withControlPictures('a\x1b[31m\r\n\x00\x7fä')).toBe('a␛[31m␍␊␀␡ä')
+  })
+})
+
+describe('throughput', () => {
+  const afterBytes = (upload_bytes: number, download_bytes: number) => {
+    const [listener] = observe().observer.status().listeners
+    if (listener === undefined) throw new Error('no listener')
+    return { listeners: [{ ...listener, upload_bytes, download_bytes }] }
+  }
+
+  test('is the mean of the last six seconds', () => {
+    const meter = createRateMeter()
+    expect(meter.measure(afterBytes(0, 0), 100_000)).toBeNull()
+    expect(meter.measure(afterBytes(0, 1000), 101_000)).toEqual({ upload: 0, download: 1000 })
+    for (let second = 2; second <= 20; second += 1)
+      meter.measure(afterBytes(0, 1000), 100_000 + second * 1000)
+    expect(meter.measure(afterBytes(6000, 1000), 121_000)).toEqual({ upload: 1000, download: 0 })
+  })
+
+  test('is not known after a pause, nor when a counter went back', () => {
+    const meter = createRateMeter()
+    meter.measure(afterBytes(0, 0), 1000)
+    expect(meter.measure(afterBytes(0, 1e9), 60_000)).toBeNull()
+    expect(meter.measure(afterBytes(0, 1e9), 61_000)).toEqual({ upload: 0, download: 0 })
+    expect(meter.measure(afterBytes(0, 5), 62_000)).toBeNull()
+  })
+})
+
+describe('what needs attention', () => {
+  const said = (
+    { observer }: ReturnType<typeof observe>,
+    differences: Partial<ReturnType<typeof observer.status>> = {},
+    notReady: string | null = null,
+  ) =>
+    attentionOf({ ...observer.status(), ...differences }, notReady).map(
+      ({ level, text }) => `${level}: ${text}`,
+    )
+  const started = (sessionLimit = 100) => {
+    const observed = observe({ level: 'error' })
+    observed.observer.listenerStarted({ listener: 'edge', at: { address: '::', port: 2121 }, sessionLimit })
+    return observed
+  }
+
+  test('is nothing when all is well', () => {
+    expect(said(started())).toEqual([])
+  })
+
+  test('is a listener that is not up, or full, or nearly so', () => {
+    expect(said(observe())).toEqual(['bad: Listener edge is not up.'])
+    const proxy = started(5)
+    for (let n = 0; n < 4; n += 1) proxy.observer.sessionOpened({ listener: 'edge', client })
+    expect(said(proxy)).toEqual(['warn: Listener edge is nearly full: 4 of 5 sessions.'])
+    proxy.observer.sessionOpened({ listener: 'edge', client })
+    expect(said(proxy)).toEqual([
+      'bad: Listener edge is full (5 of 5 sessions): new clients are sent away with 421.',
+    ])
+  })
+
+  test('is a pool that runs out', () => {
+    const proxy = started()
+    let inUse = 79
+    proxy.observer.poolsMeasuredBy(() => [{ pool: 'client', ports: 100, inUse, quarantined: 0 }])
+    expect(said(proxy)).toEqual([])
+    inUse = 80
+    expect(said(proxy)).toEqual(['warn: Data ports for clients are running out: 80 of 100 in use.'])
+    inUse = 100
+    expect(said(proxy)).toEqual([
+      'bad: Data ports for clients: 100 of 100 in use. Clients may get 425 until some are free.',
+    ])
+  })
+
+  test('is a refused reload, a defect, and a drain, the worst first', () => {
+    const proxy = started()
+    proxy.observer.sessionOpened({ listener: 'edge', client }).failed(new Error('boom'))
+    proxy.observer.draining()
+    proxy.observer.configReloaded(new Error('mistake'))
+    expect(said(proxy)).toEqual([
+      expect.stringMatching(
+        /^bad: The last reload was refused\. The configuration of \d{4}-.* UTC stays in use/,
+      ),
+      'bad: 1 session ended by a defect of this proxy; see event session.fail in the log.',
+      'warn: Draining: no new sessions, running transfers finish. 1 session left.',
+    ])
+  })
+
+  test('is why the process takes no sessions', () => {
+    expect(said(started(), {}, 'starting')).toEqual(['bad: Not ready: starting.'])
+  })
+
+  test('is a transfer log that cannot be written', () => {
+    const transfer_log = { file: '/var/log/xferlog', format: 'xferlog', lines_written: 9 } as const
+    const problem = 'no space left on device (ENOSPC)'
+    expect(said(started(), { transfer_log: { ...transfer_log, problem: null, lines_lost: 3 } })).toEqual([])
+    expect(said(started(), { transfer_log: { ...transfer_log, problem, lines_lost: 3 } })).toEqual([
+      'warn: The transfer log /var/log/xferlog cannot be written: no space left on device (ENOSPC), 3 lines lost. It is tried again every second.',
+    ])
+  })
+})
