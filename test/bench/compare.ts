@@ -1,7 +1,7 @@
 import type { Contestant, Entry } from './contestant.ts'
 import { enter } from './contestant.ts'
 import { describeInstrument, measureInstrument } from './instrument.ts'
-import type { Lab } from './lab/lab.ts'
+import { type Lab, LabBroken } from './lab/lab.ts'
 import { readMachineTime, shareOfOthers } from './lab/machine-load.ts'
 import type { Place } from './lab/place.ts'
 import type { Plan } from './plan.ts'
@@ -110,6 +110,7 @@ async function enterWarm(lab: Lab, system: System, place: Place): Promise<Entry>
     return entry
   } catch (error) {
     await entry.stop()
+    if (error instanceof LabBroken) throw error
     return { system, refusal: error instanceof Error ? error.message : String(error) }
   }
 }

@@ -1,7 +1,7 @@
 import type { Account } from './lab/accounting.ts'
 import { openAccount } from './lab/accounting.ts'
 import type { Child } from './lab/child.ts'
-import type { Lab } from './lab/lab.ts'
+import { type Lab, LabBroken } from './lab/lab.ts'
 import type { Place } from './lab/place.ts'
 import type { Target } from './load/jobs.ts'
 import type { System } from './systems/system.ts'
@@ -60,6 +60,7 @@ export async function enter(lab: Lab, system: System, place: Place): Promise<Ent
     return contestant
   } catch (error) {
     await contestant.stop()
+    if (error instanceof LabBroken) throw error
     return { system, refusal: error instanceof Error ? error.message : String(error) }
   }
 }

@@ -1,5 +1,5 @@
 import type { Contestant } from './contestant.ts'
-import type { Lab } from './lab/lab.ts'
+import { type Lab, LabBroken } from './lab/lab.ts'
 import type { Measure, Reading } from './measures/measure.ts'
 
 /** All readings of one measure, by system id, in the order of the rounds. */
@@ -32,6 +32,7 @@ async function read(lab: Lab, measure: Measure, contestant: Contestant): Promise
   try {
     return await measure.run(lab, contestant)
   } catch (error) {
+    if (error instanceof LabBroken) throw error
     const reason = error instanceof Error ? error.message : String(error)
     // A system that is stuck or dead gets a new process, so that the next question is a fair one.
     await contestant.restart().catch(() => {})

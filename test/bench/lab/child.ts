@@ -98,14 +98,14 @@ export async function stopAllChildren(): Promise<void> {
 
 /** For handlers that cannot wait. */
 export function killAllChildren(): void {
-  for (const child of living) signalGroup(child.pid, 'SIGKILL')
+  for (const child of living) signalGroup(child, 'SIGKILL')
 }
 
 async function stop(child: Child, account: Account | null): Promise<void> {
   if (!living.delete(child)) return
-  signalGroup(child.pid, 'SIGTERM')
+  signalGroup(child, 'SIGTERM')
   await within(patienceMs, child.exited)
-  signalGroup(child.pid, 'SIGKILL')
+  signalGroup(child, 'SIGKILL')
   await within(patienceMs, child.exited)
   if (account === null || account.joinFile === null || !account.isOfOne) return
   for (const pid of account.pids(child.pid)) {
@@ -117,11 +117,13 @@ async function stop(child: Child, account: Account | null): Promise<void> {
   }
 }
 
-function signalGroup(pid: number, signal: NodeJS.Signals): void {
+/** Never once the leader is gone: its number may belong to somebody else by now. Its account knows who is left. */
+function signalGroup(child: Child, signal: NodeJS.Signals): void {
+  if (!child.isAlive()) return
   try {
-    process.kill(-pid, signal)
+    process.kill(-child.pid, signal)
   } catch {
-    // The whole group is gone.
+    // It went at this very moment.
   }
 }
 

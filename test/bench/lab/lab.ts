@@ -32,6 +32,9 @@ export interface Lab {
   close(): Promise<void>
 }
 
+/** Nothing that is measured from now on means anything. */
+export class LabBroken extends Error {}
+
 export interface Held<R> {
   readonly result: R
   release(): Promise<void>
@@ -79,6 +82,8 @@ export async function openLab(howMany: number): Promise<Lab> {
       // Load clients come and go: only a group remembers them.
       clientCpuSeconds: () => (account.joinFile === null ? 0 : account.cpuSeconds(0)),
       run: async (job) => {
+        if (!server.child.isAlive())
+          throw new LabBroken(`the load server ${await server.child.exited}: ${server.child.logTail()}`)
         const client = start(job)
         try {
           return await resultOf(client, job)
@@ -149,7 +154,7 @@ async function hold<J extends Job>(client: Child, job: J): Promise<Held<ResultOf
 async function startServer(
   places: readonly Place[],
   { namespace, scratch }: { readonly namespace: string | null; readonly scratch: string },
-): Promise<{ readonly cpuMethod: string; readonly cpuSeconds: () => number }> {
+): Promise<{ readonly child: Child; readonly cpuMethod: string; readonly cpuSeconds: () => number }> {
   const listeners = places.flatMap((place): ServerListener[] => [
     { at: place.upstream },
     {
@@ -170,7 +175,7 @@ async function startServer(
   })
   const line = await within(10_000, firstLineOf(server))
   if (line !== 'ready') throw new Error(`the load server is not ready: ${server.logTail()}`)
-  return { cpuMethod: account.method, cpuSeconds: () => account.cpuSeconds(server.pid) }
+  return { child: server, cpuMethod: account.method, cpuSeconds: () => account.cpuSeconds(server.pid) }
 }
 
 async function resultOf<J extends Job>(client: Child, { kind }: J): Promise<ResultOf[J['kind']]> {
