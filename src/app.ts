@@ -5,6 +5,7 @@ import type { Config, ListenerConfig } from './config/config.ts'
 import type { Endpoint } from './ftp/endpoints.ts'
 import type { Libc } from './kernel/libc.ts'
 import { Advertiser } from './net/advertise.ts'
+import { byTranslation, byTransparentSocket, type ConnectAs } from './net/connect-as.ts'
 import { Dialer } from './net/dial.ts'
 import { Listener } from './net/listener.ts'
 import { Names } from './net/names.ts'
@@ -124,24 +125,24 @@ export class App {
     return loadLibc().catch(() => null)
   }
 
-  #applySettings({ backend }: RunningBackend): void {
+  #applySettings(running: RunningBackend): void {
     const { listeners, limits, policy, pinholes, dataPorts } = this.#config
-    const mayBeForeign = listeners.some(({ intercept }) => intercept !== 'none')
-    const dialer = new Dialer({ libc: this.#libc, mayBeForeign })
+    const libc = this.#libc
+    const dialer = new Dialer({ libc, connectAs: libc === null ? null : byTransparentSocket(libc) })
     const upstreams = new Upstreams({
       names: this.#names,
       dialer,
       isOwnListener: (endpoint) => this.#isOwnListener(endpoint),
       connectMs: limits.connectMs,
     })
-    for (const { name, upstreamMode, advertise, source } of listeners) {
+    for (const { name, upstreamMode, advertise, source, intercept } of listeners) {
       this.#settings.set(name, {
         upstreamMode,
         policy,
         limits,
         pinholeTimeoutMs: pinholes.timeoutMs,
-        backend,
-        dialer,
+        backend: running.backend,
+        dialer: new Dialer({ libc, connectAs: connectAsFor(intercept, libc, running) }),
         source,
         upstreams,
         advertise: {
@@ -236,6 +237,16 @@ export class App {
       return bound.address === address || (isWildcard(bound.address) && isOwnAddress(address))
     })
   }
+}
+
+/** How a listener's data connections are made in the name of the client or the server. */
+function connectAsFor(
+  intercept: ListenerConfig['intercept'],
+  libc: Libc | null,
+  { disguise }: RunningBackend,
+): ConnectAs | null {
+  if (intercept === 'redirect' && disguise !== null) return byTranslation(disguise)
+  return intercept === 'tproxy' && libc !== null ? byTransparentSocket(libc) : null
 }
 
 function isWildcard(address: string): boolean {

@@ -3,7 +3,7 @@ import { canonicalAddress } from '../ftp/addresses.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
 import type { Libc } from '../kernel/libc.ts'
 import { keepUrgentInline } from '../kernel/socket-options.ts'
-import { connectFrom } from '../kernel/transparent.ts'
+import type { ConnectAs } from './connect-as.ts'
 import { isOwnAddress } from './own-addresses.ts'
 
 export interface Call {
@@ -17,31 +17,30 @@ export interface Call {
 export interface DialerOptions {
   /** What only Linux can do, or null without koffi. */
   readonly libc: Libc | null
-  /** Something is intercepted, so that `from` may be an address that is not ours. */
-  readonly mayBeForeign: boolean
+  /** How to connect from an address that is not ours; null where nobody asks for that. */
+  readonly connectAs: ConnectAs | null
 }
 
 /** Makes outgoing connections, in our own name or (through the kernel) in somebody else's. */
 export class Dialer {
   readonly #libc: Libc | null
-  readonly #mayBeForeign: boolean
+  readonly #connectAs: ConnectAs | null
 
-  constructor({ libc, mayBeForeign }: DialerOptions) {
+  constructor({ libc, connectAs }: DialerOptions) {
     this.#libc = libc
-    this.#mayBeForeign = mayBeForeign
+    this.#connectAs = connectAs
   }
 
   /**
    * Begins to connect; wait for `connect` or `error`. The socket is paused and allows half-open. Nagle's algorithm stays
    * on: towards a server one command is outstanding at a time, and data ends with a FIN, which waits for nothing.
    *
-   * Errors thrown at once: `AlgError` PRIVILEGE_MISSING or RUNTIME_FAILED for an address that is not ours.
+   * Errors thrown at once: `AlgError` PRIVILEGE_MISSING, RUNTIME_FAILED or PINHOLE_FAILED for an address that is not ours.
    */
   dial({ to, from, avoidPort }: Call): Socket {
-    const libc = this.#libc
-    if (this.#mayBeForeign && libc !== null && from !== null && !isOwnAddress(canonicalAddress(from))) {
-      const foreign = { from: { address: from, port: 0 }, to, allowHalfOpen: true }
-      const socket = connectFrom(libc, avoidPort === undefined ? foreign : { ...foreign, avoidPort })
+    const connectAs = this.#connectAs
+    if (connectAs !== null && from !== null && !isOwnAddress(canonicalAddress(from))) {
+      const socket = connectAs({ to, as: from, avoidPort })
       socket.pause()
       return socket
     }

@@ -88,3 +88,24 @@ export interface PinholeHandle {
   /** Closes the pinhole if it is still waiting. Safe to call at any time, any number of times. */
   close(): void
 }
+
+/** A connection of ours whose peer shall see another address than ours. */
+export interface DisguiseRequest {
+  /** The peer that is to be called. */
+  readonly to: Endpoint
+  /** The address that it shall see: canonical text. */
+  readonly as: string
+}
+
+export interface Disguise {
+  /** The address of ours from which the connection must be made, in this turn of the event loop. */
+  readonly from: string
+  /** The connection is up or has failed; any number of times. */
+  over(): void
+}
+
+/**
+ * Has the kernel translate the source of our next connection to a peer: one, once, as with a pinhole.
+ * Errors: `AlgError` PINHOLE_FAILED.
+ */
+export type DisguiseNext = (request: DisguiseRequest) => Disguise

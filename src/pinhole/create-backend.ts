@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto'
 import type { Config, PortRangeConfig } from '../config/config.ts'
 import type { Side } from '../engine/contract.ts'
 import type { Observer } from '../observe/observer.ts'
-import type { PinholeBackend } from './backend.ts'
+import type { DisguiseNext, PinholeBackend } from './backend.ts'
 import { PortPool } from './port-pool.ts'
 import { RelayBackend } from './relay/relay-backend.ts'
 
@@ -11,6 +11,8 @@ const QUARANTINE_MS = 2_000
 
 export interface RunningBackend {
   readonly backend: PinholeBackend
+  /** Null without our tables in the kernel. */
+  readonly disguise: DisguiseNext | null
   /** Closes every pinhole and lets go of the kernel. */
   readonly stop: () => Promise<void>
 }
@@ -43,7 +45,7 @@ export async function createBackend(config: Config, observer: Observer): Promise
   const relay = new RelayBackend({ pools, intruded, now })
   const forward = pinholes.backend === 'nftables'
   if (!forward && listeners.every(({ intercept }) => intercept === 'none')) {
-    return { backend: relay, stop: () => relay.closeAll() }
+    return { backend: relay, disguise: null, stop: () => relay.closeAll() }
   }
   // Imported only here: everything else runs where there is no Linux and no koffi.
   const { createNftablesBackend } = await import('./nftables/create.ts')
@@ -63,5 +65,5 @@ export async function createBackend(config: Config, observer: Observer): Promise
     ...(mark === undefined ? {} : { mark }),
     ...(admit === undefined ? {} : { theirs: { ip: setNamed(admit.ipv4), ip6: setNamed(admit.ipv6) } }),
   })
-  return { backend, stop: () => backend.stop() }
+  return { backend, disguise: (request) => backend.disguise(request), stop: () => backend.stop() }
 }

@@ -5,12 +5,15 @@
 import { canonicalAddress, familyOf } from '../../ftp/addresses.ts'
 import type {
   BackendName,
+  Disguise,
+  DisguiseRequest,
   PinholeBackend,
   PinholeEvents,
   PinholeHandle,
   PinholeRequest,
   PoolUse,
 } from '../backend.ts'
+import { disguise } from './disguise.ts'
 import { ForwardedHole, type ForwardRequest } from './forwarded-hole.ts'
 import type { HoleContext, LivingHole, Opened } from './hole.ts'
 import { RelayedHole } from './relayed-hole.ts'
@@ -49,6 +52,11 @@ export class NftablesBackend implements PinholeBackend {
     holes.add(hole)
     hole.open()
     return hole
+  }
+
+  /** For a connection of ours that shall seem to come from somebody else. Errors: `AlgError` PINHOLE_FAILED. */
+  disguise(request: DisguiseRequest): Disguise {
+    return disguise(this.#context, request)
   }
 
   async closeAll(): Promise<void> {

@@ -37,6 +37,11 @@ export const pinholeSets: Readonly<Record<Family, PinholeSets>> = {
  *     type filter hook prerouting priority -110; policy accept;
  *     ct state new ip saddr . ip daddr . tcp dport @once ct mark set 0xf7 delete @once { ip saddr . ip daddr . tcp dport }
  *   }
+ *   # The same for what we connect in somebody else's name (redirect, active clients): see disguise.ts.
+ *   chain depart {
+ *     type filter hook output priority -110; policy accept;
+ *     ct state new ip saddr . ip daddr . tcp dport @once ct mark set 0xf7 delete @once { ip saddr . ip daddr . tcp dport }
+ *   }
  *   chain pre {
  *     type nat hook prerouting priority -105; policy accept;
  *     ct mark 0xf7 dnat ip to ip saddr . ip daddr . tcp dport map @forward
@@ -63,6 +68,7 @@ export function pinholeTable(
   const packet = `${ip} saddr . ${ip} daddr . tcp dport`
   const original = `ct original ${ip} saddr . ct original ${ip} daddr . ct original proto-dst`
   const ours = `ct mark ${hexMark(mark)}`
+  const take = `ct state new ${packet} @once ct mark set ${hexMark(mark)} delete @once { ${packet} }`
   return `add table ${ip} ${TABLE}
 delete table ${ip} ${TABLE}
 table ${ip} ${TABLE} {
@@ -71,7 +77,11 @@ table ${ip} ${TABLE} {
   map source { type ${key} : ${address}; size ${SIZE}; flags timeout; }
   chain claim {
     type filter hook prerouting priority -110; policy accept;
-    ct state new ${packet} @once ct mark set ${hexMark(mark)} delete @once { ${packet} }
+    ${take}
+  }
+  chain depart {
+    type filter hook output priority -110; policy accept;
+    ${take}
   }
   chain pre {
     type nat hook prerouting priority -105; policy accept;

@@ -1,0 +1,45 @@
+// A connection of ours that its peer shall see coming from somebody else: where connections are redirected, a client
+// in active mode is called by "the server". The kernel translates our address, and conntrack brings the answers back.
+// No route is needed, as a transparent socket would.
+
+import { AlgError } from '../../errors.ts'
+import type { Disguise, DisguiseRequest } from '../backend.ts'
+import { type Hole, openHole } from './elements.ts'
+import { type HoleContext, removal } from './hole.ts'
+
+/**
+ * Has the kernel translate the source of the next connection from here to `to`: one, once, as with a pinhole.
+ *
+ * Errors: `AlgError` PINHOLE_FAILED, also without a route to the peer.
+ */
+export function disguise(
+  { transactions, theirs, ownAddressTowards }: HoleContext,
+  { to, as }: DisguiseRequest,
+): Disguise {
+  const from = ownAddressTowards(to.address)
+  if (from === null) {
+    throw new AlgError('PINHOLE_FAILED', `no route to ${to.address}, which should be called as ${as}`, {
+      context: { to: to.address, as },
+    })
+  }
+  const hole: Hole = { peer: from, at: to, forward: null, source: as, timeoutMs: TIMEOUT_MS, owner: OWNER }
+  let failure: AlgError | null = null
+  transactions.submit(openHole(hole, theirs), (result) => {
+    if (!result.ok) failure = result.error
+  })
+  transactions.flush()
+  if (failure !== null) throw failure
+  let isOver = false
+  return {
+    from,
+    over() {
+      if (!isOver) transactions.submitLater(removal(hole, theirs))
+      isOver = true
+    },
+  }
+}
+
+/** The first packet leaves at once; retransmitted ones keep what conntrack has decided. */
+const TIMEOUT_MS = 2_000
+
+const OWNER = 'outgoing'
