@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { readInto } from './reading.ts'
+import { readInto, startReading } from './reading.ts'
 import { returnLargeBuffer, sharedReadBuffer, takeLargeBuffer } from './relay-buffers.ts'
 import { resetSocket, wasReset } from './tcp-reset.ts'
 
@@ -31,8 +31,8 @@ export class Relay {
   constructor(options: RelayOptions) {
     const { client, server } = options
     this.#options = options
-    this.#upload = new Pump(client, server)
-    this.#download = new Pump(server, client)
+    this.#upload = new Pump(client, server, () => this.#directionEnded(server))
+    this.#download = new Pump(server, client, () => this.#directionEnded(client))
     this.#watch(client, server)
     this.#watch(server, client)
     this.#upload.start()
@@ -74,6 +74,18 @@ export class Relay {
     this.#options.server.destroy()
   }
 
+  /** The last byte of one direction was read: its FIN goes on to `to`, or with the second one both are closed at once. */
+  #directionEnded(to: Socket): void {
+    const { client, server } = this.#options
+    const isOver = this.#upload.hasEnded && this.#download.hasEnded
+    if (isOver && client.writableLength === 0 && server.writableLength === 0) {
+      client.destroy()
+      server.destroy()
+    } else {
+      to.end()
+    }
+  }
+
   #watch(socket: Socket, other: Socket): void {
     socket.on('error', () => {
       this.#isReset = true
@@ -93,15 +105,17 @@ export class Relay {
 class Pump {
   readonly #from: Socket
   readonly #to: Socket
+  readonly #ended: () => void
   /** Bytes read from `from`. */
   bytes = 0
   hasEnded = false
   #own: Uint8Array | null = null
   #isWaiting = false
 
-  constructor(from: Socket, to: Socket) {
+  constructor(from: Socket, to: Socket, ended: () => void) {
     this.#from = from
     this.#to = to
+    this.#ended = ended
   }
 
   start(): void {
@@ -116,9 +130,9 @@ class Pump {
         return
       }
       this.hasEnded = true
-      this.#to.end()
+      this.#ended()
     })
-    this.#from.resume()
+    startReading(this.#from)
   }
 
   /** Gives the large buffer back; both sockets are closed. */
