@@ -9,8 +9,9 @@ export class Outbox {
     this.#effects.push(effect)
   }
 
-  /** `text` already has its line end. */
+  /** `text` already has its line end. Nothing follows a last reply. */
   send(side: Side, text: string): void {
+    if (this.#closeReason !== null) return
     this.#effects.push({ type: 'send', side, text })
   }
 

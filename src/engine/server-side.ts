@@ -206,8 +206,8 @@ export class ServerSide {
 
   #unsolicited(reply: Reply): void {
     const { code } = reply
-    if (code !== 227 && code !== 229 && code !== 421) this.#stray('unsolicited_reply', reply.line)
     this.#outbox.send('client', reply.text)
+    if (code !== 227 && code !== 229 && code !== 421) this.#stray('unsolicited_reply', reply.line)
   }
 
   #hangUp(): void {
