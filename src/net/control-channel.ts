@@ -29,6 +29,8 @@ export class ControlChannel {
   readonly #events: ControlEvents
   #error: NodeJS.ErrnoException | null = null
   #isCongested = false
+  /** Not read either until it reads again. */
+  #holdsItself = false
   /** Reasons not to read: what waits for the engine, and what the other side has not taken. */
   #holds = 0
   /** Set in pipe mode: bytes go there untouched. */
@@ -121,12 +123,16 @@ export class ControlChannel {
   #checkCongestion(): void {
     if (this.#isCongested || this.#socket.writableLength <= CONGESTED_BYTES) return
     this.#isCongested = true
+    // Who does not read our answers must not ask for more of them. The two directions of a pipe are independent.
+    this.#holdsItself = this.#pipe === null
+    if (this.#holdsItself) this.hold()
     this.#events.congested(this.side, true)
   }
 
   #drained(): void {
     if (!this.#isCongested) return
     this.#isCongested = false
+    if (this.#holdsItself) this.release()
     this.#events.congested(this.side, false)
   }
 }

@@ -34,11 +34,12 @@ export interface ProxyPlan {
     readonly servers?: readonly AdvertiseRule[]
   }
   readonly drainTimeoutMs?: number
+  readonly logLevel?: 'debug' | 'info'
 }
 
 export type LogRecord = Readonly<Record<string, unknown>>
 
-/** The whole application in this process, with its real observer. Log level is debug. */
+/** The whole application in this process, with its real observer. */
 export class ProxyUnderTest implements Endpoint {
   readonly app: App
   readonly address: string
@@ -164,7 +165,7 @@ function configOf(
 ): Config {
   const { upstream, dataPorts, advertise } = plan
   const { config } = loadConfig({
-    flags: { upstream: 'localhost', listen: '127.0.0.1:0', admin: 'off', 'log-level': 'debug' },
+    flags: { upstream: 'localhost', listen: '127.0.0.1:0', admin: 'off', 'log-level': plan.logLevel ?? 'info' },
     environment: {},
   })
   return {

@@ -1,0 +1,284 @@
+// S9, S10, S22 from the other side: a server that talks too much, too little, or stops in the middle. The client is
+// told, nothing hangs, memory is bounded, and the next session is served.
+
+import { describe, expect } from 'vitest'
+import { ftpScript, inTurn } from '../support/peers/ftp-script.ts'
+import { MiB } from '../support/peers/payload.ts'
+import { receive } from '../support/peers/scripted-client.ts'
+import type { Script, Visit } from '../support/peers/scripted-server.ts'
+import { type Lab, test } from './lab.ts'
+import type { ProxyPlan } from './proxy-under-test.ts'
+
+/** The first visit is hostile, the next are ordinary. */
+async function through(lab: Lab, hostile: Script, plan: ProxyPlan = {}) {
+  const server = await lab.server(inTurn(hostile, ftpScript()))
+  const proxy = await lab.proxy(server, plan)
+  return { server, proxy, client: await lab.client(proxy) }
+}
+
+/** Sends until the connection is gone; gives how much was taken. */
+async function pour(visit: Visit, text: string): Promise<void> {
+  const block = text.repeat(Math.ceil(65_536 / text.length))
+  while (visit.wire.ending === null && visit.wire.socket.writable) await visit.wire.send(block)
+}
+
+const onCommand = (verb: string, act: (visit: Visit) => Promise<void> | void): Script =>
+  ftpScript({ verbs: { [verb]: act } })
+
+describe('a server that talks too much', () => {
+  for (const [what, beginning, more] of [
+    ['a reply of endless lines', '211-Status\r\n', ' and so on\r\n'],
+    ['a line without an end', '211 ', 'and so on '],
+    ['a reply whose lines look like others', '211-Status\r\n', '227 Entering Passive Mode (1,2,3,4,5,6)\r\n'],
+  ] as const) {
+    test(`${what} ends the session with 421`, async ({ lab }) => {
+      const { client, proxy } = await through(
+        lab,
+        onCommand('SYST', async (visit) => {
+          await visit.wire.send(beginning)
+          await pour(visit, more)
+        }),
+      )
+      await client.login()
+      const rssBefore = process.memoryUsage.rss()
+      expect((await client.command('SYST')).code).toBe(421)
+      expect(await client.wire.ended()).toBe('fin')
+      expect(process.memoryUsage.rss() - rssBefore).toBeLessThan(32 * MiB)
+      expect(await proxy.metric('ftp_alg_protocol_errors_total', { reason: 'reply_too_long' })).toBe(1)
+      client.close()
+      await lab.servesNext(proxy)
+    })
+  }
+
+  test('replies that nobody asked for are passed on, but not for ever', async ({ lab }) => {
+    const { client, proxy } = await through(
+      lab,
+      onCommand('NOOP', (visit) => pour(visit, '200 One more.\r\n')),
+    )
+    await client.login()
+    const said = await client.command('NOOP')
+    expect(said.code).toBe(200)
+    const rest = await client.wire.readRest()
+    expect(rest.split('\r\n').filter((line) => line === '200 One more.').length).toBeLessThan(200)
+    expect(rest).toMatch(/421 [^\r]*\r\n$/)
+    client.close()
+    await lab.servesNext(proxy)
+  })
+
+  test('a greeting without end is cut off by the login time at the latest', async ({ lab }) => {
+    const { client, proxy } = await through(lab, (visit) => pour(visit, '120 Ready in a minute.\r\n'), {
+      limits: { loginMs: 1_000 },
+    })
+    const rssBefore = process.memoryUsage.rss()
+    const rest = await client.wire.readRest()
+    expect(rest).toMatch(/421 [^\r]*\r\n$/)
+    expect(process.memoryUsage.rss() - rssBefore).toBeLessThan(96 * MiB)
+    client.close()
+    await lab.servesNext(proxy)
+  })
+
+  test('a flood towards a client that does not read is held back', async ({ lab }) => {
+    let sent = 0
+    const { client, proxy } = await through(
+      lab,
+      onCommand('HELP', async (visit) => {
+        const line = `214-${'x'.repeat(900)}\r\n214 End\r\n`
+        for (; sent < 64 * MiB && visit.wire.ending === null; sent += line.length) await visit.wire.send(line)
+      }),
+    )
+    await client.login()
+    client.wire.pause()
+    await client.wire.send('HELP\r\n'.repeat(1000))
+    const rssBefore = process.memoryUsage.rss()
+    let before = -1
+    const isStill = () => {
+      const same = sent === before
+      before = sent
+      return same
+    }
+    await expect.poll(isStill, { interval: 300, timeout: 20_000 }).toBe(true)
+    expect(sent).toBeLessThan(64 * MiB)
+    expect(process.memoryUsage.rss() - rssBefore).toBeLessThan(32 * MiB)
+    await lab.servesNext(proxy)
+  })
+})
+
+describe('a server that says too little', () => {
+  test('never greets: 421 when the login time is over', async ({ lab }) => {
+    const { client, proxy } = await through(lab, async () => undefined, { limits: { loginMs: 500 } })
+    expect((await client.reply()).code).toBe(421)
+    client.close()
+    await lab.servesNext(proxy)
+  })
+
+  test('greets by half: 421 when the login time is over, and the half is not shown', async ({ lab }) => {
+    const { client, proxy } = await through(lab, async (visit) => visit.wire.send('220-Welc'), {
+      limits: { loginMs: 500 },
+    })
+    expect(await client.wire.readRest()).toMatch(/^421 [^\r]*\r\n$/)
+    client.close()
+    await lab.servesNext(proxy)
+  })
+
+  test('never answers a command: 421 when the idle time is over', async ({ lab }) => {
+    const { client, proxy } = await through(
+      lab,
+      onCommand('CWD', () => undefined),
+      { limits: { idleMs: 500 } },
+    )
+    await client.login()
+    expect((await client.command('CWD /')).code).toBe(421)
+    client.close()
+    await lab.servesNext(proxy)
+  })
+
+  test('never accepts the data connection it offered: 425 at once, and the session goes on', async ({
+    lab,
+  }) => {
+    const { client, proxy } = await through(
+      lab,
+      ftpScript({
+        verbs: {
+          PASV: async (visit) => {
+            const port = await visit.listen()
+            visit.closeDoor()
+            visit.reply(`227 Entering Passive Mode (127,0,0,1,${port >> 8},${port & 255}).`)
+          },
+          RETR: (visit) => visit.reply('150 Any moment now.'),
+          NOOP: (visit) => void visit.wire.send('425 Nobody came.\r\n200 Done.\r\n'),
+        },
+      }),
+    )
+    await client.login()
+    const at = await client.passive()
+    const data = await client.connectData(at).catch(() => null)
+    const { code } = await client.command('RETR 10')
+    if (code === 150) expect((await client.reply()).code).toBe(425)
+    else expect(code).toBe(425)
+    if (data !== null) expect(await data.ended()).toBe('reset')
+    await lab.servesNext(proxy)
+  })
+})
+
+describe('a server that stops in the middle', () => {
+  test('of a reply: 421', async ({ lab }) => {
+    const { client, proxy } = await through(
+      lab,
+      onCommand('FEAT', async (visit) => {
+        await visit.wire.send('211-Features:\r\n SIZE\r\n')
+        visit.wire.halfClose()
+      }),
+    )
+    await client.login()
+    expect((await client.command('FEAT')).code).toBe(421)
+    expect(await client.wire.ended()).toBe('fin')
+    expect(await proxy.metric('ftp_alg_protocol_errors_total', { reason: 'server_closed_in_reply' })).toBe(1)
+    client.close()
+    await lab.servesNext(proxy)
+  })
+
+  for (const [when, script] of [
+    ['before its greeting', async (visit: Visit) => visit.wire.reset()],
+    ['at a command', onCommand('CWD', (visit) => visit.wire.reset())],
+    [
+      'in a reply',
+      onCommand('CWD', async (visit) => {
+        await visit.wire.send('250-Half')
+        visit.wire.reset()
+      }),
+    ],
+  ] as const) {
+    test(`with a reset ${when}: 421`, async ({ lab }) => {
+      const { client, proxy } = await through(lab, script)
+      if (when !== 'before its greeting') {
+        await client.login()
+        void client.send('CWD /')
+      }
+      expect((await client.reply()).code).toBe(421)
+      expect(await client.wire.ended()).toBe('fin')
+      client.close()
+      await lab.servesNext(proxy)
+    })
+  }
+
+  test('closes right after connecting: 421', async ({ lab }) => {
+    const { client, proxy } = await through(lab, async (visit) => visit.close())
+    expect((await client.reply()).code).toBe(421)
+    client.close()
+    await lab.servesNext(proxy)
+  })
+
+  test('with 421 of its own: passed on once, then closed', async ({ lab }) => {
+    const { client, proxy } = await through(lab, async (visit) => {
+      visit.reply('421 Too many users.')
+      visit.wire.halfClose()
+    })
+    expect(await client.wire.readRest()).toBe('421 Too many users.\r\n')
+    client.close()
+    await lab.servesNext(proxy)
+  })
+
+  test('in a download, with 226 nevertheless: the client sees the reset', async ({ lab }) => {
+    const { client } = await through(
+      lab,
+      onCommand('RETR', async (visit) => {
+        visit.reply('150 Here.')
+        const data = await visit.data()
+        await data.send('only half of ')
+        data.reset()
+        visit.reply('226 All sent.')
+      }),
+    )
+    await client.login()
+    const data = await client.connectData(await client.passive())
+    expect((await client.command('RETR file')).code).toBe(150)
+    expect((await receive(data)).ending).toBe('reset')
+    expect((await client.reply()).code).toBe(226)
+  })
+})
+
+describe('a server with manners of its own', () => {
+  test('greets in several lines, after a delay, with LF only', async ({ lab }) => {
+    const { client } = await through(lab, async (visit) => {
+      await visit.wire.send('120 Wait.\n220-Welcome\n 220 not yet\n220-to us\n220 Now.\n')
+      await ftpScript({ greeting: '' })(visit)
+    })
+    expect((await client.reply()).code).toBe(120)
+    expect((await client.reply()).text).toBe('220-Welcome\r\n 220 not yet\r\n220-to us\r\n220 Now.\r\n')
+    expect((await client.command('USER joe')).code).toBe(331)
+    expect((await client.command('PASS x')).code).toBe(230)
+    expect((await client.download('RETR 5')).codes).toEqual([150, 226])
+  })
+
+  test('answers byte by byte', async ({ lab }) => {
+    const { client } = await through(
+      lab,
+      ftpScript({
+        verbs: {
+          PASV: async (visit) => {
+            const port = await visit.listen()
+            await visit.wire.sendByteByByte(`227 Mode (127,0,0,1,${port >> 8},${port & 255})\r\n`)
+          },
+          FEAT: (visit) => visit.wire.sendByteByByte('211-Features:\r\n AUTH TLS\r\n SIZE\r\n211 End\r\n'),
+        },
+      }),
+    )
+    await client.login()
+    const features = await client.command('FEAT')
+    expect(features.text).not.toContain('AUTH')
+    expect(features.text).toContain('EPSV')
+    expect((await client.download('RETR 5')).codes).toEqual([150, 226])
+  })
+
+  test('does not know EPSV: PASV is tried, and remembered for the next session', async ({ lab }) => {
+    const server = await lab.server(
+      ftpScript({ verbs: { EPSV: (visit) => visit.reply('502 EPSV not implemented.') } }),
+    )
+    const proxy = await lab.proxy(server)
+    for (let session = 0; session < 2; session += 1) {
+      const client = await (await lab.client(proxy)).login()
+      expect((await client.download('RETR 5', 'EPSV')).codes).toEqual([150, 226])
+    }
+    expect(server.visits.map(({ lines }) => lines.filter((line) => line === 'EPSV').length)).toEqual([1, 0])
+  })
+})
