@@ -23,6 +23,7 @@ export interface ServerListener {
   readonly passivePorts?: { readonly first: number; readonly last: number }
 }
 
+process.title = 'ftp-alg-bench load'
 const wire = await openWire()
 // Written by our own orchestrator, one line above.
 const options = JSON.parse(process.argv[2] ?? '{"listeners":[]}') as ServerOptions
