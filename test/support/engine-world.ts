@@ -86,6 +86,10 @@ export class World {
     return this.#closeCount > 0
   }
 
+  isPaused(side: Side): boolean {
+    return this.#paused.has(side)
+  }
+
   /** Everything that was sent to the client so far. */
   get toClient(): string {
     return this.#toClient

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Event } from '../../../src/engine/contract.ts'
+import type { Event, Side } from '../../../src/engine/contract.ts'
+import { ControlEngine } from '../../../src/engine/control.ts'
 import type { EngineOptions } from '../../../src/engine/options.ts'
 import { World } from '../../support/engine-world.ts'
 import type { Choose } from '../../support/random-server.ts'
@@ -74,5 +75,143 @@ describe.each(['client', 'passive', 'active'] as const)('a random session with u
       }),
       { numRuns, seed },
     )
+  })
+})
+
+describe('noise', () => {
+  const side = fc.constantFrom<Side>('client', 'server')
+  const id = fc.integer({ min: 0, max: 5 })
+  const bytes = fc
+    .array(fc.oneof(fc.integer({ min: 0, max: 255 }), fc.constantFrom(10, 13, 32, 48, 50, 55, 255)), {
+      maxLength: 60,
+    })
+    .map((codes) => String.fromCharCode(...codes))
+  const line = fc.constantFrom(
+    ...[
+      'USER joe\r\n',
+      'PASS x\r\n',
+      'PASV\r\n',
+      'EPSV\r\n',
+      'PORT 192,0,2,9,195,80\r\n',
+      'RETR a\r\n',
+      'ABOR\r\n',
+    ],
+    ...[
+      '220 a\r\n',
+      '331 a\r\n',
+      '230 a\r\n',
+      '200 a\r\n',
+      '150 a\r\n',
+      '226 a\r\n',
+      '421 a\r\n',
+      '500 a\r\n',
+      '211-a\n',
+    ],
+    ...[
+      '227 (10,0,0,5,200,1)\r\n',
+      '229 (|||51201|)\r\n',
+      'QUIT\r\n',
+      'STAT\r\n',
+      'AUTH TLS\r\n',
+      '234 a\r\n',
+    ],
+  )
+  const announce = fc.constant({ address: '203.0.113.9', port: 40_001 })
+  const received = fc.record({ type: fc.constant('received'), side, text: fc.oneof(bytes, line) })
+  const happened: fc.Arbitrary<Event> = fc.oneof(
+    fc.record({ type: fc.constant('ended'), side }),
+    fc.record({ type: fc.constant('pinholeOpened'), pinhole: id, announce, inKernel: fc.boolean() }),
+    fc.record({ type: fc.constant('pinholeFailed'), pinhole: id, reason: fc.constant('backend') }),
+    fc.record({ type: fc.constant('pinholeExpired'), pinhole: id }),
+    fc.record({ type: fc.constant('legConnected'), channel: id, side }),
+    fc.record({ type: fc.constant('legFailed'), channel: id, side, reason: fc.constant('reset') }),
+    fc.record({ type: fc.constant('channelEnded'), channel: id }),
+    fc.record({ type: fc.constant('timerFired'), timer: fc.constantFrom('login', 'idle', 'abort', 'hold') }),
+    fc.record({ type: fc.constant('drainRequested') }),
+  )
+  const event = fc.oneof({ weight: 9, arbitrary: received }, { weight: 1, arbitrary: happened })
+
+  test.each(['refuse', 'passthrough'] as const)(
+    'never makes it throw or let through what it must not (auth: %s)',
+    (auth) => {
+      const engineOptions = { ...optionsOf('client'), policy: { ...defaultPolicy, auth, maxRefusals: 1000 } }
+      fc.assert(
+        fc.property(fc.array(event, { maxLength: 60 }), (events) => {
+          const engine = new ControlEngine(engineOptions)
+          engine.handle({ type: 'upstreamConnected', server, knows: [] })
+          let hasOpened = false
+          for (const each of events) {
+            hasOpened ||= each.type === 'pinholeOpened'
+            const wasClosed = engine.state === 'closed'
+            const wasPipe = engine.state === 'pipe'
+            const effects = engine.handle(each)
+            if (wasClosed) expect(effects).toEqual([])
+            for (const effect of effects) {
+              if (effect.type !== 'send' || wasPipe) continue
+              // Telnet's refusals begin with IAC.
+              const isLine = /^[\x20-\x7e\x80-\xff]*\r\n$/.test(effect.text)
+              if (effect.side === 'server' && !effect.text.startsWith('\xff')) expect(isLine).toBe(true)
+              if (effect.side === 'client' && !hasOpened) expect(effect.text).not.toContain('203,0,113,9')
+            }
+          }
+        }),
+        { numRuns: numRuns * 10, seed },
+      )
+    },
+  )
+})
+
+describe('an engine', () => {
+  test('gives the pipe to nobody when the server says more behind its 234 (S16)', () => {
+    const engine = new ControlEngine({
+      ...optionsOf('client'),
+      policy: { ...defaultPolicy, auth: 'passthrough' },
+    })
+    const say = (side: Side, text: string) => engine.handle({ type: 'received', side, text })
+    engine.handle({ type: 'upstreamConnected', server, knows: [] })
+    say('server', '220 Ready.\r\n')
+    say('client', 'AUTH TLS\r\n')
+    expect(say('server', '234 Proceed.\r\n230 Logged in.\r\n')).toMatchObject([
+      { type: 'record', record: { type: 'reply', code: 234 } },
+      { type: 'record', record: { type: 'refusal', reason: 'plaintext_after_auth' } },
+      { type: 'send', side: 'client', text: '421 Plaintext where TLS must begin, closing.\r\n' },
+      { type: 'close', reason: 'protocol' },
+    ])
+  })
+
+  test('stops reading from a client that sends ahead, and from a server that talks on behind a held answer (S22)', () => {
+    const engine = new ControlEngine(optionsOf('client'))
+    const flood = (side: Side, line: string) => {
+      for (let bytes = 0; bytes < 100_000; bytes += line.length) {
+        const effects = engine.handle({ type: 'received', side, text: line })
+        if (effects.some((effect) => effect.type === 'pauseReading' && effect.side === side)) return bytes
+      }
+      return Number.POSITIVE_INFINITY
+    }
+    engine.handle({ type: 'upstreamConnected', server, knows: [] })
+    expect(flood('client', 'NOOP\r\n')).toBeLessThan(16_384 + 4_096 + 10)
+
+    const other = new World({ engine: optionsOf('client'), server, choose: () => 0 })
+    other.say('PASV')
+    other.happen({ type: 'received', side: 'server', text: '227 (10,0,0,5,200,1)\r\n' })
+    let bytes = 0
+    while (!other.isPaused('server')) {
+      other.happen({ type: 'received', side: 'server', text: '200 Ok.\r\n' })
+      bytes += 9
+    }
+    expect(bytes).toBeLessThan(16_384 + 10)
+  })
+
+  test('ends a session whose server never stops talking out of turn (S22)', () => {
+    const engine = new ControlEngine(optionsOf('client'))
+    engine.handle({ type: 'upstreamConnected', server, knows: [] })
+    engine.handle({ type: 'received', side: 'server', text: '220 Ready.\r\n' })
+    const effects = engine.handle({
+      type: 'received',
+      side: 'server',
+      text: '200 Surprise.\r\n'.repeat(1000),
+    })
+    expect(effects.at(-1)).toEqual({ type: 'close', reason: 'protocol' })
+    expect(effects.filter((effect) => effect.type === 'send')).toHaveLength(101)
   })
 })

@@ -1,0 +1,111 @@
+import { isIP, isIPv6 } from 'node:net'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import {
+  canonicalAddress,
+  familyOf,
+  parseAddress,
+  parseNetwork,
+  reachOf,
+} from '../../../src/ftp/addresses.ts'
+
+const seed = 20_261_127
+const crumb = fc.constantFrom(
+  ...['0', '1', '9', '10', '255', '256', '010', '0x1', 'ffff', 'FFFF', 'db8', 'g', '12345'],
+  ...[
+    '.',
+    '.',
+    '.',
+    ':',
+    ':',
+    '::',
+    '::ffff:',
+    '%eth0',
+    '/8',
+    ' ',
+    '-',
+    '+',
+    '[',
+    ']',
+    '192.0.2.9',
+    '2001:db8::',
+  ],
+)
+const almost = fc.array(crumb, { maxLength: 12 }).map((crumbs) => crumbs.join(''))
+
+describe('an address', () => {
+  test('is accepted if and only if the operating system knows it, without a zone', () => {
+    fc.assert(
+      fc.property(fc.oneof(almost, fc.ipV4(), fc.ipV6()), (text) => {
+        const isRight = isIP(text) !== 0 && !text.includes('%')
+        expect(parseAddress(text) !== null, text).toBe(isRight)
+      }),
+      { numRuns: 5_000, seed },
+    )
+  })
+
+  test('has one spelling, which reads as itself', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), (text) => {
+        const canonical = parseAddress(text)
+        expect(canonical, text).not.toBeNull()
+        expect(parseAddress(canonical ?? '')).toBe(canonical)
+        expect(canonicalAddress(text)).toBe(canonical)
+      }),
+      { numRuns: 2_000, seed },
+    )
+  })
+
+  test('is spelled as RFC 5952 has it', () => {
+    fc.assert(
+      fc.property(fc.ipV6(), (text) => {
+        const canonical = parseAddress(text) ?? ''
+        if (!isIPv6(canonical)) return
+        expect(canonical).toBe(new URL(`http://[${text}]`).hostname.slice(1, -1))
+      }),
+      { numRuns: 2_000, seed },
+    )
+  })
+
+  test('that is mapped is its IPv4 self, and a zone that the system wrote is dropped', () => {
+    expect(parseAddress('::ffff:10.0.0.5')).toBe('10.0.0.5')
+    expect(parseAddress('::FFFF:0a00:0005')).toBe('10.0.0.5')
+    expect(parseAddress('fe80::1%eth0')).toBeNull()
+    expect(canonicalAddress('::ffff:127.0.0.1')).toBe('127.0.0.1')
+    expect(canonicalAddress('fe80::1%eth0')).toBe('fe80::1')
+    expect(familyOf('10.0.0.5')).toBe(4)
+    expect(familyOf('2001:db8::1')).toBe(6)
+  })
+
+  test.each([
+    ['127.0.0.1', 'loopback'],
+    ['127.9.9.9', 'loopback'],
+    ['::1', 'loopback'],
+    ['0.0.0.0', 'unspecified'],
+    ['::', 'unspecified'],
+    ['169.254.169.254', 'linkLocal'],
+    ['fe80::1', 'linkLocal'],
+    ['224.0.0.1', 'multicast'],
+    ['ff02::1', 'multicast'],
+    ['255.255.255.255', 'broadcast'],
+    ['10.0.0.5', 'unicast'],
+    ['192.0.2.9', 'unicast'],
+    ['2001:db8::1', 'unicast'],
+  ])('%s is for %s', (address, reach) => {
+    expect(reachOf(address)).toBe(reach)
+  })
+})
+
+describe('a network', () => {
+  test('matches its own family and range, and any matches all', () => {
+    const ten = parseNetwork('10.0.0.0/8')
+    expect(ten?.matches('10.255.0.1')).toBe(true)
+    expect(ten?.matches('11.0.0.1')).toBe(false)
+    expect(ten?.matches('2001:db8::1')).toBe(false)
+    expect(parseNetwork('2001:db8::/32')?.matches('2001:db8:ffff::1')).toBe(true)
+    expect(parseNetwork('192.0.2.9')?.matches('192.0.2.9')).toBe(true)
+    expect(parseNetwork('192.0.2.9')?.matches('192.0.2.8')).toBe(false)
+    expect(parseNetwork('any')).toBeNull()
+    expect(() => parseNetwork('10.0.0.0/33')).toThrow()
+  })
+})

@@ -1,0 +1,234 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { describe, expect, test } from 'vitest'
+
+// The rules of the house that the compiler does not check: who may import whom, what the pure rooms may touch, how
+// long a file may be and how things are named.
+
+const src = new URL('../../src/', import.meta.url).pathname
+const unit = new URL('.', import.meta.url).pathname
+
+/** A room is a folder of src, or a file right in it. */
+type Room = keyof typeof mayImport
+
+/**
+ * Whom each room may import besides itself; from top to bottom, so that no import goes up. `pinhole/backend.ts` and
+ * the like: that file only, the contract of a room whose inside is nobody's business.
+ */
+const mayImport = {
+  'main.ts': ['cli', 'config', 'errors.ts'],
+  cli: ['app.ts', 'cluster', 'demo', 'process', 'config', 'kernel', 'observe', 'pinhole', 'ftp', 'errors.ts'],
+  cluster: ['app.ts', 'process', 'config', 'observe', 'errors.ts'],
+  'app.ts': ['net', 'config', 'observe', 'pinhole', 'kernel', 'ftp', 'errors.ts'],
+  process: ['kernel', 'errors.ts'],
+  demo: ['ftp', 'errors.ts'],
+  net: [
+    'engine',
+    'ftp',
+    'kernel',
+    'errors.ts',
+    'config/config.ts',
+    'observe/observer.ts',
+    'pinhole/backend.ts',
+  ],
+  pinhole: ['kernel', 'ftp', 'errors.ts', 'config/config.ts', 'engine/contract.ts', 'observe/observer.ts'],
+  observe: ['ftp', 'errors.ts', 'config/config.ts', 'engine/contract.ts', 'pinhole/backend.ts'],
+  kernel: ['ftp', 'errors.ts', 'config/config.ts'],
+  config: ['ftp', 'errors.ts', 'pinhole/backend.ts'],
+  engine: ['ftp', 'errors.ts'],
+  ftp: ['errors.ts'],
+  'errors.ts': [],
+} as const satisfies Record<string, readonly string[]>
+
+/** Packages of others, each in the one room that knows it; Node's own are everybody's but the pure rooms'. */
+const packages: Readonly<Record<string, readonly string[]>> = {
+  yargs: ['main.ts', 'cli'],
+  'basic-ftp': ['cli', 'demo'],
+  pino: ['observe'],
+  'prom-client': ['observe'],
+  yaml: ['config'],
+  zod: ['config'],
+  koffi: ['kernel'],
+  'ipaddr.js': ['ftp', 'config', 'kernel'],
+}
+const pureRooms = ['ftp', 'engine', 'errors.ts']
+
+const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.ts'))
+  .map((path) => ({ path, room: path.split('/')[0] ?? '', text: readFileSync(join(src, path), 'utf8') }))
+  .map((file) => ({ ...file, code: codeOf(file.text), imports: importsOf(file.text) }))
+
+describe('imports', () => {
+  test('every room of src is in the list', () => {
+    expect([...new Set(files.map(({ room }) => room))].filter((room) => !(room in mayImport))).toEqual([])
+  })
+
+  test('rooms are listed from top to bottom: nobody is allowed to import a room above', () => {
+    const rooms = Object.keys(mayImport)
+    // Contracts are types: they may be read from below.
+    const upward = Object.entries(mayImport).flatMap(([room, allowed]) =>
+      allowed.filter((other) => rooms.indexOf(other) >= 0 && rooms.indexOf(other) <= rooms.indexOf(room)),
+    )
+    expect(upward).toEqual([])
+  })
+
+  test('point one way', () => {
+    const wrong = files.flatMap(({ path, room, imports }) =>
+      imports
+        .filter((imported) => imported.startsWith('.'))
+        .map((imported) => normalize(join(dirname(path), imported)))
+        .filter((target) => !isAllowed(room, target))
+        .map((target) => `${path} imports ${target}`),
+    )
+    expect(wrong).toEqual([])
+  })
+
+  test('of a contract from below are imports of types', () => {
+    const contracts = new Set([
+      'config/config.ts',
+      'engine/contract.ts',
+      'observe/observer.ts',
+      'pinhole/backend.ts',
+    ])
+    const wrong = files.flatMap(({ path, room, text }) =>
+      [...text.matchAll(/^import (?!type )[^']*?from '(\.[^']+)'/gm)]
+        .map(([, imported = '']) => normalize(join(dirname(path), imported)))
+        .filter((target) => contracts.has(target) && !target.startsWith(`${room}/`))
+        .map((target) => `${path} imports values of ${target}`),
+    )
+    expect(wrong).toEqual([])
+  })
+
+  test('name their file with its suffix', () => {
+    const wrong = files.flatMap(({ path, imports }) =>
+      imports
+        .filter((imported) => imported.startsWith('.') && !imported.endsWith('.ts'))
+        .map((it) => `${path}: ${it}`),
+    )
+    expect(wrong).toEqual([])
+  })
+
+  test('of packages stand in the room that knows the package', () => {
+    const wrong = files.flatMap(({ path, room, imports }) =>
+      imports
+        .filter((imported) => !imported.startsWith('.') && !imported.startsWith('node:'))
+        .filter((imported) => packages[imported.replace(/\/.*/, '')]?.includes(room) !== true)
+        .map((imported) => `${path} imports ${imported}`),
+    )
+    expect(wrong).toEqual([])
+  })
+})
+
+describe('the pure rooms', () => {
+  const pure = files.filter(({ room }) => pureRooms.includes(room))
+
+  test('import nothing from Node', () => {
+    expect(
+      pure.filter(({ imports }) => imports.some((it) => it.startsWith('node:'))).map(({ path }) => path),
+    ).toEqual([])
+  })
+
+  test('know no clock, no chance, no bytes and no process', () => {
+    const world =
+      /(?<!\.)\b(Buffer|process|console|setTimeout|setInterval|setImmediate|queueMicrotask|performance|Date|crypto|globalThis|require|fetch)\b|\bMath\.random\b|\bawait\b|\bPromise\b/
+    expect(
+      pure
+        .filter(({ code }) => world.test(code))
+        .map(({ path, code }) => `${path}: ${world.exec(code)?.[0]}`),
+    ).toEqual([])
+  })
+})
+
+describe('files', () => {
+  test('are at most 300 lines long', () => {
+    const long = files.map(({ path, text }) => ({ path, lines: text.split('\n').length - 1 }))
+    expect(long.filter(({ lines }) => lines > 300)).toEqual([])
+  })
+
+  test('and folders are named with nouns in kebab-case', () => {
+    const odd = files.filter(
+      ({ path }) => !/^([a-z0-9]+(-[a-z0-9]+)*\/)*[a-z0-9]+(-[a-z0-9]+)*\.ts$/.test(path),
+    )
+    const vague = files.filter(({ path }) =>
+      /(^|[/-])(utils?|helpers?|managers?|common|misc|index)([/.-]|$)/.test(path),
+    )
+    expect([...odd, ...vague].map(({ path }) => path)).toEqual([])
+  })
+
+  test('of the unit tests stand where their subject does', () => {
+    const folders = readdirSync(unit, { withFileTypes: true }).filter((entry) => entry.isDirectory())
+    const rooms = new Set([...files.map(({ room }) => room), ...notInSrc])
+    expect(folders.map(({ name }) => name).filter((name) => !rooms.has(name))).toEqual([])
+  })
+})
+
+describe('code', () => {
+  const anys = /(:|<|\||&|\bas|=)\s*any\b.*/g
+  const bangs = /[\w)\]]!(?![=\w]).*/g
+  const reexports = /^export default\b.*|^export (type )?(\*|\{[^}]*\}) from.*/gm
+  const found = (pattern: RegExp) =>
+    files.flatMap(({ path, code }) => [...code.matchAll(pattern)].map(([text]) => `${path}: ${text.trim()}`))
+
+  test('is seen by these checks as they mean it', () => {
+    const bad = 'const a: any = b!.c\nexport default a\nexport { b } from "./b.ts"\n'
+    expect([anys, bangs, reexports].map((pattern) => [...bad.matchAll(pattern)].length)).toEqual([1, 1, 2])
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is source text.
+    const good = "// b!.c: any\nconst a = 'as any' // b!\nif (!a !== b) c(`${!d}: any!`)\nconst e = /f!/g\n"
+    expect([anys, bangs, reexports].map((pattern) => [...codeOf(good).matchAll(pattern)].length)).toEqual([
+      0, 0, 0,
+    ])
+    expect(importsOf("import { a } from './a.ts'\nimport 'b'\nconst c = await import('node:c')\n")).toEqual([
+      './a.ts',
+      'b',
+      'node:c',
+    ])
+  })
+
+  test('has no default exports and hands on no exports of others', () => {
+    expect(found(reexports)).toEqual([])
+  })
+
+  test('says neither any nor !', () => {
+    expect(found(anys)).toEqual([])
+    expect(found(bangs)).toEqual([])
+  })
+
+  test('leaves nothing to be done', () => {
+    expect(files.filter(({ text }) => /\b(TODO|FIXME|XXX)\b/.test(text)).map(({ path }) => path)).toEqual([])
+  })
+})
+
+/** Folders of test/unit whose subject is not in src. */
+const notInSrc = ['deploy']
+
+function isAllowed(room: string, target: string): boolean {
+  const targetRoom = target.split('/')[0] ?? ''
+  if (targetRoom === room) return true
+  const allowed: readonly string[] = room in mayImport ? mayImport[room as Room] : []
+  return allowed.includes(targetRoom) || allowed.includes(target)
+}
+
+function importsOf(text: string): string[] {
+  const statements = text.matchAll(
+    /^(?:import|export)\b[^'"]*?\bfrom '([^']+)'|^import '([^']+)'|\bimport\('([^']+)'\)/gm,
+  )
+  return [...statements].map(([, from, bare, dynamic]) => from ?? bare ?? dynamic ?? '')
+}
+
+/** The text without comments, and with the insides of strings and regular expressions taken out. */
+function codeOf(text: string): string {
+  return text.replace(
+    /\/\*[\s\S]*?\*\/|\/\/.*|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`|(?<=[(=,:!&|?{};]\s*|return )\/(?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/[a-z]*/g,
+    (match) =>
+      match.startsWith('/*') || match.startsWith('//')
+        ? ''
+        : match.startsWith('`')
+          ? templateOf(match)
+          : "''",
+  )
+}
+
+/** What a template computes is code. */
+function templateOf(template: string): string {
+  return [...template.matchAll(/\$\{([^}]*)\}/g)].map(([, code]) => `(${code})`).join('')
+}
