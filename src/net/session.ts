@@ -1,16 +1,15 @@
 // One session's driver: socket events become engine events, effects become deeds. No FTP knowledge.
 
 import type { Socket } from 'node:net'
-import type { CloseReason, Effect, Event, Side } from '../engine/contract.ts'
+import type { CloseReason, Effect, Event, Side, UpstreamFact } from '../engine/contract.ts'
 import { ControlEngine } from '../engine/control.ts'
 import { assertNever } from '../errors.ts'
 import { canonicalAddress } from '../ftp/addresses.ts'
-import type { Endpoint } from '../ftp/endpoints.ts'
 import type { SessionObserver } from '../observe/observer.ts'
 import { ControlChannel, type ControlEvents } from './control-channel.ts'
 import { Deadlines } from './deadlines.ts'
 import { isOwnAddress } from './own-addresses.ts'
-import type { SessionAddresses } from './session-addresses.ts'
+import { Parties } from './parties.ts'
 import { SessionData } from './session-data.ts'
 import type { SessionSetting } from './session-setting.ts'
 import { type UpstreamAttempt, type UpstreamTarget, upstreamFailureOf } from './upstreams.ts'
@@ -30,15 +29,13 @@ export interface SessionOptions {
 /** Sessions that are over sooner need no keepalive. */
 const KEEP_ALIVE_FROM_MS = 30_000
 
-export class Session implements ControlEvents, SessionAddresses {
+export class Session implements ControlEvents {
   readonly #options: SessionOptions
   readonly #engine: ControlEngine
   readonly #client: ControlChannel
-  readonly #clientAddress: string
+  readonly #parties: Parties
   readonly #startedMs = performance.now()
   #data: SessionData | null = null
-  #server: ControlChannel | null = null
-  #serverEndpoint: Endpoint | null = null
   #attempt: UpstreamAttempt | null = null
   /** Events that arrived while effects were being carried out. */
   readonly #pending: Event[] = []
@@ -52,12 +49,13 @@ export class Session implements ControlEvents, SessionAddresses {
   #isKeptAlive = false
 
   constructor(options: SessionOptions) {
-    const { setting, socket, target } = options
+    const { setting, socket, target, assumed } = options
+    const clientAddress = canonicalAddress(socket.remoteAddress ?? '')
     this.#options = options
-    this.#clientAddress = canonicalAddress(socket.remoteAddress ?? '')
+    this.#parties = new Parties({ setting, clientAddress, assumed })
     this.#deadlines = new Deadlines(setting.limits, this.#startedMs)
     this.#engine = new ControlEngine({
-      client: this.#clientAddress,
+      client: clientAddress,
       upstreamMode: setting.upstreamMode,
       policy: {
         ...setting.policy,
@@ -67,12 +65,13 @@ export class Session implements ControlEvents, SessionAddresses {
       isOwnAddress,
     })
     this.#client = new ControlChannel('client', socket, this)
+    this.#parties.client = this.#client
     this.#connectUpstream(target)
   }
 
   /** The client's address, canonical. */
   get clientAddress(): string {
-    return this.#clientAddress
+    return this.#parties.clientAddress
   }
 
   /** Where the protocol stands, for the status page. */
@@ -98,7 +97,7 @@ export class Session implements ControlEvents, SessionAddresses {
     if (!this.#isKeptAlive && nowMs - this.#startedMs > KEEP_ALIVE_FROM_MS) {
       this.#isKeptAlive = true
       this.#client.keepAlive()
-      this.#server?.keepAlive()
+      this.#parties.server?.keepAlive()
     }
     for (let due = this.#deadlines.next(nowMs); due !== null; due = this.#deadlines.next(nowMs)) {
       if (due === 'linger') this.#destroyControl()
@@ -106,25 +105,6 @@ export class Session implements ControlEvents, SessionAddresses {
       // An idle session's data connections have not moved a byte either.
       if (due === 'idle') this.#data?.destroy()
     }
-  }
-
-  // Who is who.
-
-  peer(side: Side): string {
-    return side === 'client' ? this.#clientAddress : (this.#serverEndpoint?.address ?? '')
-  }
-
-  local(side: Side): string {
-    const { assumed, setting } = this.#options
-    if (side === 'client') return assumed ?? this.#client.localAddress
-    return setting.source === 'client' ? this.#clientAddress : (this.#server?.localAddress ?? '')
-  }
-
-  announce(side: Side, at: Endpoint): Endpoint {
-    const { advertise, announceOffset } = this.#options.setting
-    const own = canonicalAddress(at.address)
-    const address = advertise[side].addressFor({ peer: this.peer(side), own })
-    return { address, port: at.port + announceOffset[side] }
   }
 
   // What the control channels say.
@@ -141,8 +121,9 @@ export class Session implements ControlEvents, SessionAddresses {
 
   ended(side: Side): void {
     // The peer has closed after us, or the server after its 221: nothing more can come.
-    if (this.#closeReason !== null) this.#channel(side)?.close()
-    else if (this.#engine.state === 'pipe') this.#channel(side === 'client' ? 'server' : 'client')?.end()
+    if (this.#closeReason !== null) this.#parties.channel(side)?.close()
+    else if (this.#engine.state === 'pipe')
+      this.#parties.channel(side === 'client' ? 'server' : 'client')?.end()
     else this.#emit({ type: 'ended', side })
   }
 
@@ -156,7 +137,7 @@ export class Session implements ControlEvents, SessionAddresses {
   }
 
   congested(side: Side, isCongested: boolean): void {
-    const other = this.#channel(side === 'client' ? 'server' : 'client')
+    const other = this.#parties.channel(side === 'client' ? 'server' : 'client')
     if (isCongested) other?.hold()
     else other?.release()
   }
@@ -205,10 +186,10 @@ export class Session implements ControlEvents, SessionAddresses {
         this.#data?.carryOut(effect)
         break
       case 'pauseReading':
-        this.#channel(effect.side)?.hold()
+        this.#parties.channel(effect.side)?.hold()
         break
       case 'resumeReading':
-        this.#channel(effect.side)?.release()
+        this.#parties.channel(effect.side)?.release()
         break
       case 'setTimer':
         this.#deadlines.set(effect.timer, performance.now())
@@ -223,14 +204,10 @@ export class Session implements ControlEvents, SessionAddresses {
       case 'passThrough':
         this.#flush()
         this.#deadlines.clear('login')
-        if (this.#server !== null) {
-          this.#client.pipeTo(this.#server)
-          this.#server.pipeTo(this.#client)
-        }
+        this.#parties.pipe()
         break
       case 'remember':
-        if (this.#serverEndpoint !== null)
-          this.#options.setting.upstreams.remember(this.#serverEndpoint, effect.fact)
+        this.#remember(effect.fact)
         break
       case 'close':
         this.#close(effect.reason)
@@ -243,7 +220,7 @@ export class Session implements ControlEvents, SessionAddresses {
   /** One write a side for everything that one event caused. */
   #flush(): void {
     if (this.#toServer !== '') {
-      this.#server?.write(this.#toServer)
+      this.#parties.server?.write(this.#toServer)
       this.#toServer = ''
     }
     if (this.#toClient !== '') {
@@ -255,8 +232,7 @@ export class Session implements ControlEvents, SessionAddresses {
   #connectUpstream(target: UpstreamTarget): void {
     const { setting, observer, socket: client } = this.#options
     const startedMs = performance.now()
-    const as =
-      setting.source === 'client' ? { address: this.#clientAddress, port: client.remotePort ?? 0 } : null
+    const as = this.#parties.calledAs(client.remotePort ?? 0)
     this.#attempt = setting.upstreams.connect({ target, as }, (error, connection) => {
       this.#attempt = null
       if (error !== null || connection === null) {
@@ -272,9 +248,9 @@ export class Session implements ControlEvents, SessionAddresses {
         return
       }
       this.#open += 1
-      this.#serverEndpoint = server
+      this.#parties.serverEndpoint = server
       observer.upstreamConnected({ server, durationMs: performance.now() - startedMs })
-      this.#server = new ControlChannel('server', socket, this)
+      this.#parties.server = new ControlChannel('server', socket, this)
       this.#emit({ type: 'upstreamConnected', server, knows: setting.upstreams.knownOf(server) })
     })
   }
@@ -291,14 +267,14 @@ export class Session implements ControlEvents, SessionAddresses {
       this.#client.close()
     } else {
       this.#client.end()
-      this.#server?.end()
+      this.#parties.server?.end()
     }
     this.#deadlines.set('linger', performance.now())
   }
 
   #destroyControl(): void {
     this.#client.destroy()
-    this.#server?.destroy()
+    this.#parties.server?.destroy()
   }
 
   #finishWhenClosed(): void {
@@ -309,17 +285,9 @@ export class Session implements ControlEvents, SessionAddresses {
     ended(this)
   }
 
-  #channel(side: Side): ControlChannel | null {
-    return side === 'client' ? this.#client : this.#server
-  }
-
-  /**
-   * The address a data connection must come from: the one its peer knows us by. To the server itself the system chooses
-   * as it did for the control connection, and binding would cost two system calls.
-   */
-  #dataSource(side: Side, to: Endpoint): string | null {
-    const isServerItself = side === 'server' && to.address === this.#serverEndpoint?.address
-    return isServerItself && this.#options.setting.source === 'proxy' ? null : this.local(side)
+  #remember(fact: UpstreamFact): void {
+    const { serverEndpoint } = this.#parties
+    if (serverEndpoint !== null) this.#options.setting.upstreams.remember(serverEndpoint, fact)
   }
 
   #dataSide(): SessionData {
@@ -332,8 +300,8 @@ export class Session implements ControlEvents, SessionAddresses {
       backend: setting.backend,
       pinholeTimeoutMs: setting.pinholeTimeoutMs,
       connectMs: setting.limits.connectMs,
-      addresses: this,
-      connect: (side, to) => setting.dialer.dial({ to, from: this.#dataSource(side, to) }),
+      addresses: this.#parties,
+      connect: (side, to) => setting.dialer.dial({ to, from: this.#parties.dataSource(side, to) }),
       emit: (event) => this.#emit(event),
     })
     return this.#data

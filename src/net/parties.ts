@@ -1,0 +1,72 @@
+import type { Side } from '../engine/contract.ts'
+import { canonicalAddress } from '../ftp/addresses.ts'
+import type { Endpoint } from '../ftp/endpoints.ts'
+import type { ControlChannel } from './control-channel.ts'
+import type { SessionAddresses } from './session-addresses.ts'
+import type { SessionSetting } from './session-setting.ts'
+
+export interface PartiesOptions {
+  readonly setting: Pick<SessionSetting, 'source' | 'advertise' | 'announceOffset'>
+  /** Canonical. */
+  readonly clientAddress: string
+  /** The address the client believes to talk to, where that is not ours: the intercepted destination. */
+  readonly assumed: string | null
+}
+
+/** The two peers of a session, and what each of them takes us for. */
+export class Parties implements SessionAddresses {
+  readonly clientAddress: string
+  readonly #options: PartiesOptions
+  client: ControlChannel | null = null
+  server: ControlChannel | null = null
+  /** The upstream's control endpoint, canonical; null until we are connected. */
+  serverEndpoint: Endpoint | null = null
+
+  constructor(options: PartiesOptions) {
+    this.#options = options
+    this.clientAddress = options.clientAddress
+  }
+
+  channel(side: Side): ControlChannel | null {
+    return side === 'client' ? this.client : this.server
+  }
+
+  /** In whose name the server is called: the client's, or null for our own. */
+  calledAs(clientPort: number): Endpoint | null {
+    const isClient = this.#options.setting.source === 'client'
+    return isClient ? { address: this.clientAddress, port: clientPort } : null
+  }
+
+  /** From here on bytes pass between the two untouched. */
+  pipe(): void {
+    if (this.client === null || this.server === null) return
+    this.client.pipeTo(this.server)
+    this.server.pipeTo(this.client)
+  }
+
+  peer(side: Side): string {
+    return side === 'client' ? this.clientAddress : (this.serverEndpoint?.address ?? '')
+  }
+
+  local(side: Side): string {
+    const { assumed, setting } = this.#options
+    if (side === 'client') return assumed ?? this.client?.localAddress ?? ''
+    return setting.source === 'client' ? this.clientAddress : (this.server?.localAddress ?? '')
+  }
+
+  announce(side: Side, at: Endpoint): Endpoint {
+    const { advertise, announceOffset } = this.#options.setting
+    const own = canonicalAddress(at.address)
+    const address = advertise[side].addressFor({ peer: this.peer(side), own })
+    return { address, port: at.port + announceOffset[side] }
+  }
+
+  /**
+   * The address a data connection of ours must come from: the one its peer knows us by. To the server itself the
+   * system chooses as it did for the control connection, and binding would cost two system calls.
+   */
+  dataSource(side: Side, to: Endpoint): string | null {
+    const isServerItself = side === 'server' && to.address === this.serverEndpoint?.address
+    return isServerItself && this.#options.setting.source === 'proxy' ? null : this.local(side)
+  }
+}
