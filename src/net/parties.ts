@@ -13,10 +13,14 @@ export interface PartiesOptions {
   readonly assumed: string | null
 }
 
+/** Sessions that are over sooner need no keepalive. */
+const KEEP_ALIVE_FROM_MS = 30_000
+
 /** The two peers of a session, and what each of them takes us for. */
 export class Parties implements SessionAddresses {
   readonly clientAddress: string
   readonly #options: PartiesOptions
+  #keepAliveAtMs = performance.now() + KEEP_ALIVE_FROM_MS
   client: ControlChannel | null = null
   server: ControlChannel | null = null
   /** The upstream's control endpoint, canonical; null until we are connected. */
@@ -35,6 +39,14 @@ export class Parties implements SessionAddresses {
   calledAs(clientPort: number): Endpoint | null {
     const isClient = this.#options.setting.source === 'client'
     return isClient ? { address: this.clientAddress, port: clientPort } : null
+  }
+
+  /** Call now and then: asks for TCP keepalive on both connections once they have lasted. */
+  keepAlive(nowMs: number): void {
+    if (nowMs < this.#keepAliveAtMs) return
+    this.#keepAliveAtMs = Number.POSITIVE_INFINITY
+    this.client?.keepAlive()
+    this.server?.keepAlive()
   }
 
   /** From here on bytes pass between the two untouched. */

@@ -26,9 +26,6 @@ export interface SessionOptions {
   readonly ended: (session: Session) => void
 }
 
-/** Sessions that are over sooner need no keepalive. */
-const KEEP_ALIVE_FROM_MS = 30_000
-
 export class Session implements ControlEvents {
   readonly #options: SessionOptions
   readonly #engine: ControlEngine
@@ -46,7 +43,6 @@ export class Session implements ControlEvents {
   /** Control connections that are not closed yet. */
   #open = 1
   #closeReason: CloseReason | null = null
-  #isKeptAlive = false
 
   constructor(options: SessionOptions) {
     const { setting, socket, target, assumed } = options
@@ -94,11 +90,7 @@ export class Session implements ControlEvents {
   /** Call about once a second with `performance.now()`: all of a session's timers are here. */
   sweep(nowMs: number): void {
     if (this.#data?.sweep(nowMs) === true) this.#deadlines.active(nowMs)
-    if (!this.#isKeptAlive && nowMs - this.#startedMs > KEEP_ALIVE_FROM_MS) {
-      this.#isKeptAlive = true
-      this.#client.keepAlive()
-      this.#parties.server?.keepAlive()
-    }
+    this.#parties.keepAlive(nowMs)
     for (let due = this.#deadlines.next(nowMs); due !== null; due = this.#deadlines.next(nowMs)) {
       if (due === 'linger') this.#destroyControl()
       else this.#emit({ type: 'timerFired', timer: due })
