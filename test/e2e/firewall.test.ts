@@ -3,6 +3,7 @@
 
 import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createCleanup } from '../support/cleanup.ts'
 import { clientTree, dataCommands, type FtpClient, type Way } from '../support/clients/client.ts'
 import { curl } from '../support/clients/curl.ts'
 import { lftp } from '../support/clients/lftp.ts'
@@ -34,6 +35,7 @@ const dropsOutgoing = `table inet firewall {
 }`
 
 describe.skipIf(missing !== null)('firewalls', () => {
+  const cleanup = createCleanup()
   let network: Network
   let samples: Samples
   const servers = new Map<ServerKind, FtpServer>()
@@ -41,7 +43,9 @@ describe.skipIf(missing !== null)('firewalls', () => {
   beforeAll(async () => {
     await Promise.all([clientTree(), debianTree(serverPackages)])
     samples = await createSamples()
+    cleanup.add(() => rm(samples.folder, { recursive: true, force: true }))
     network = await createNetwork({ inside: ['client'], outside: kinds })
+    cleanup.add(network.close)
     for (const kind of kinds) {
       const passivePorts = { first: 40_000, last: 49_999 }
       const server = await startServer(kind, {
@@ -50,16 +54,13 @@ describe.skipIf(missing !== null)('firewalls', () => {
         port: 21,
         passivePorts,
       })
+      cleanup.add(server.stop)
       servers.set(kind, server)
       await shareSamples(server, samples)
     }
   })
 
-  afterAll(async () => {
-    for (const server of servers.values()) await server.stop()
-    await network?.close()
-    if (samples !== undefined) await rm(samples.folder, { recursive: true, force: true })
-  })
+  afterAll(() => cleanup.run())
 
   describe.each(kinds)(
     '%s behind a firewall that admits only incoming connections, clients that must be called',

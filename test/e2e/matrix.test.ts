@@ -3,6 +3,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { createCleanup } from '../support/cleanup.ts'
 import { ftpClients } from '../support/clients/all.ts'
 import { clientTree, dataCommands, type Way } from '../support/clients/client.ts'
 import { debianRootMissing, debianTree } from '../support/debian.ts'
@@ -33,6 +34,7 @@ import {
 
 const missing = debianRootMissing('the compatibility matrix')
 const namedClients = ftpClients.map((client) => [client.name, client] as const)
+const cleanup = createCleanup()
 const outcomes = new Map<string, Outcome>()
 let network: Network
 let samples: Samples
@@ -42,11 +44,13 @@ describe.skipIf(missing !== null)('compatibility', () => {
   beforeAll(async () => {
     await Promise.all([clientTree(), debianTree(serverPackages)])
     samples = await createSamples()
+    cleanup.add(() => rm(samples.folder, { recursive: true, force: true }))
     network = await createNetwork({
       inside: ['client'],
       outside: serverKinds,
       addresses: Object.fromEntries(serverKinds.map((kind) => [kind, doors.length])),
     })
+    cleanup.add(network.close)
     for (const kind of serverKinds) {
       const host = network.host(kind)
       await host.firewall(serverFirewall(network, kind))
@@ -56,16 +60,13 @@ describe.skipIf(missing !== null)('compatibility', () => {
         port: 21,
         passivePorts: { first: 40_000, last: 49_999 },
       })
+      cleanup.add(server.stop)
       servers.set(kind, server)
       await shareSamples(server, samples)
     }
   })
 
-  afterAll(async () => {
-    for (const server of servers.values()) await server.stop()
-    await network?.close()
-    if (samples !== undefined) await rm(samples.folder, { recursive: true, force: true })
-  })
+  afterAll(() => cleanup.run())
 
   describe('directly', () => {
     beforeAll(() => network.gateway.forward(true))

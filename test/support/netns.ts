@@ -5,7 +5,7 @@
 //     10.77.1.0/24          .1              .1               10.77.2.0/24
 //     fd77:1::/64           ::1             ::1              fd77:2::/64
 
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import {
   type Place,
@@ -173,12 +173,15 @@ async function removeNamespace(namespace: string): Promise<void> {
   await runProgram(['ip', 'netns', 'delete', namespace])
 }
 
-/** The same without waiting: for the end of the process, and for what a killed run left behind. */
+/**
+ * The same without waiting: for the end of the process, and for what a killed run left behind. Another test
+ * process may be doing the same: what is gone already is no error.
+ */
 function removeNow(prefix: string): void {
   for (const namespace of namespaces().filter((name) => name.startsWith(prefix))) {
-    const pids = execFileSync('ip', ['netns', 'pids', namespace], { encoding: 'utf8' })
-    for (const pid of pids.split('\n').filter(Boolean)) killQuietly(Number(pid))
-    execFileSync('ip', ['netns', 'delete', namespace])
+    const { stdout } = spawnSync('ip', ['netns', 'pids', namespace], { encoding: 'utf8' })
+    for (const pid of stdout.split('\n').filter(Boolean)) killQuietly(Number(pid))
+    spawnSync('ip', ['netns', 'delete', namespace])
   }
 }
 

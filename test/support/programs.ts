@@ -76,6 +76,8 @@ export interface RunningProgram {
     wanted: RegExp | ((output: string) => boolean),
     options?: { readonly what?: string; readonly timeoutMs?: number },
   ): Promise<void>
+  /** Resolves with the exit code; rejects, with the output, when it still runs after `timeoutMs`. */
+  waitForExit(timeoutMs: number): Promise<number>
   /** Kills it, resolves when it is gone. */
   kill(): Promise<void>
 }
@@ -123,6 +125,19 @@ export function startProgram(argv: readonly string[], options: ProgramOptions = 
         watchers.add(look)
         look()
       }),
+    waitForExit: async (timeoutMs) => {
+      let timer: NodeJS.Timeout | undefined
+      const late = new Promise<never>((_, reject) => {
+        const problem = () =>
+          reject(new Error(`${argv.join(' ')}: still runs after ${timeoutMs} ms\n${output}`))
+        timer = setTimeout(problem, timeoutMs)
+      })
+      try {
+        return await Promise.race([exited, late])
+      } finally {
+        clearTimeout(timer)
+      }
+    },
     kill: async () => {
       child.kill('SIGKILL')
       await exited

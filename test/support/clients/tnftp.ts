@@ -33,7 +33,7 @@ export function tnftpOpening({ server, mode }: Pick<ClientTask, 'server' | 'mode
   const passive = mode === 'PASV' || mode === 'EPSV'
   const extended = mode === 'EPSV' || mode === 'EPRT'
   return `debug
-verbose
+verbose on
 progress off
 prompt off
 passive ${passive ? 'on' : 'off'}
