@@ -49,6 +49,12 @@ export class Parties implements SessionAddresses {
     this.server?.keepAlive()
   }
 
+  /** Closes both control connections at once. */
+  destroy(): void {
+    this.client?.destroy()
+    this.server?.destroy()
+  }
+
   /** From here on bytes pass between the two untouched. */
   pipe(): void {
     if (this.client === null || this.server === null) return

@@ -83,8 +83,7 @@ export class Session implements ControlEvents {
   /** Ends everything at once. */
   destroy(): void {
     this.#close('drain')
-    this.#data?.destroy()
-    this.#destroyControl()
+    this.#destroySockets()
   }
 
   /** Call about once a second with `performance.now()`: all of a session's timers are here. */
@@ -92,7 +91,7 @@ export class Session implements ControlEvents {
     if (this.#data?.sweep(nowMs) === true) this.#deadlines.active(nowMs)
     this.#parties.keepAlive(nowMs)
     for (let due = this.#deadlines.next(nowMs); due !== null; due = this.#deadlines.next(nowMs)) {
-      if (due === 'linger') this.#destroyControl()
+      if (due === 'linger') this.#parties.destroy()
       else this.#emit({ type: 'timerFired', timer: due })
       // An idle session's data connections have not moved a byte either.
       if (due === 'idle') this.#data?.destroy()
@@ -152,8 +151,7 @@ export class Session implements ControlEvents {
     } catch (error) {
       this.#options.observer.failed(error)
       this.#close('error')
-      this.#data?.destroy()
-      this.#destroyControl()
+      this.#destroySockets()
     } finally {
       this.#isHandling = false
     }
@@ -264,9 +262,9 @@ export class Session implements ControlEvents {
     this.#deadlines.set('linger', performance.now())
   }
 
-  #destroyControl(): void {
-    this.#client.destroy()
-    this.#parties.server?.destroy()
+  #destroySockets(): void {
+    this.#data?.destroy()
+    this.#parties.destroy()
   }
 
   #finishWhenClosed(): void {
