@@ -3,7 +3,7 @@
 
 import type { Config } from '../config/config.ts'
 import { AlgError } from '../errors.ts'
-import { INTERCEPT_TABLE, interceptTable, markOf, tproxyFamilies } from '../kernel/interception.ts'
+import { foreignFamilies, INTERCEPT_TABLE, interceptTable, markOf } from '../kernel/interception.ts'
 import { type Nft, openNft } from '../kernel/nft.ts'
 import { applyPolicyRoute, policyRouteCommands, removePolicyRoute } from '../kernel/policy-route.ts'
 import { requireNetAdmin } from '../kernel/privilege.ts'
@@ -51,7 +51,7 @@ export function firewallScript(config: Config): string {
   ]
   if (table === null) lines.push('# No listener intercepts: no static rules are needed.', '')
   else lines.push("nft -f - <<'RULES'", replaceTable(table).trimEnd(), 'RULES', '')
-  for (const family of tproxyFamilies(config)) {
+  for (const family of foreignFamilies(config)) {
     const [rule = [], route = []] = policyRouteCommands(family, markOf(config))
     const [ip, flag] = rule
     const which = rule.slice(4, 6).join(' ')
@@ -79,7 +79,7 @@ async function apply(config: Config, nft: Nft): Promise<readonly string[]> {
     nft.run(`delete table ${INTERCEPT_TABLE}`)
     done.push(`nft: table ${INTERCEPT_TABLE} is gone: no listener intercepts`)
   }
-  const wanted = tproxyFamilies(config)
+  const wanted = foreignFamilies(config)
   for (const family of [4, 6] as const) {
     const commands = wanted.includes(family)
       ? await applyPolicyRoute(family, markOf(config))

@@ -23,15 +23,19 @@ export function markOf({ pinholes }: Config): number {
  * table inet ftp_alg_intercept {
  *   # Connections to other machines' port 21 end at the listener "edge"; it asks conntrack where they went.
  *   chain by_redirect {
- *     type nat hook prerouting priority -110; policy accept;
+ *     type nat hook prerouting priority dstnat - 10; policy accept;
  *     tcp dport 21 fib daddr type != local ct mark set 0xf7 redirect to :2121
  *   }
- *   # The same with the destination left as it is.
+ *   # Or the same with the destination left as it is.
  *   chain by_tproxy {
- *     type filter hook prerouting priority -150; policy accept;
- *     # What belongs to our sockets at other machines' addresses stays here.
- *     meta l4proto tcp socket transparent 1 meta mark set 0xf7 ct mark set 0xf7 accept
- *     tcp dport 21 fib daddr type != local meta nfproto ipv4 tproxy ip to 127.0.0.1:2121 meta mark set 0xf7 ct mark set 0xf7 accept
+ *     type filter hook prerouting priority mangle; policy accept;
+ *     meta nfproto ipv4 tcp dport 21 fib daddr type != local tproxy ip to 127.0.0.1:2121 meta mark set 0xf7 ct mark set 0xf7 accept
+ *   }
+ *   # What belongs to our sockets at other machines' addresses stays here.
+ *   chain own_sockets {
+ *     type filter hook prerouting priority dstnat + 5; policy accept;
+ *     ct status dnat return
+ *     meta l4proto tcp socket transparent 1 meta mark set 0xf7 ct mark set 0xf7
  *   }
  * }
  * ```
@@ -44,14 +48,14 @@ export function interceptTable(config: Config): string | null {
   const lines = [`table ${INTERCEPT_TABLE} {`]
   if (redirects.length > 0) lines.push(...redirectChain(redirects, mark))
   if (tproxies.length > 0) lines.push(...tproxyChain(tproxies, mark))
-  return `${[...lines, '}'].join('\n')}\n`
+  return `${[...lines, ...ownSocketsChain(mark), '}'].join('\n')}\n`
 }
 
-/** Which families need the policy route of tproxy; none without tproxy. */
-export function tproxyFamilies({ listeners }: Config): readonly (4 | 6)[] {
-  const tproxies = listeners.filter(({ intercept }) => intercept === 'tproxy')
+/** Families of which we use addresses that are not ours: the server's, or the client's. */
+export function foreignFamilies({ listeners }: Config): readonly (4 | 6)[] {
+  const intercepting = listeners.filter(({ intercept }) => intercept !== 'none')
   return ([4, 6] as const).filter((family) =>
-    tproxies.some((listener) => familiesOf(listener).includes(family)),
+    intercepting.some((listener) => familiesOf(listener).includes(family)),
   )
 }
 
@@ -93,10 +97,24 @@ function tproxyChain(listeners: readonly ListenerConfig[], mark: string): readon
   return [
     '  chain by_tproxy {',
     '    type filter hook prerouting priority mangle; policy accept;',
-    '    # What belongs to a socket of ours at another machine’s address stays here: established connections,',
-    '    # data connections at the server’s address, answers to the client’s address.',
-    `    meta l4proto tcp socket transparent 1 ${marks}`,
     ...rules,
+    '  }',
+  ]
+}
+
+/**
+ * After all translation, so that the answer to a masqueraded connection of ours is known by its inner address, and
+ * before routing. Connections with a translated destination end in ordinary sockets or are forwarded: no look at
+ * our sockets for the bulk of the data.
+ */
+function ownSocketsChain(mark: string): readonly string[] {
+  return [
+    '  # What belongs to a socket of ours at another machine’s address stays here: connections to clients in the',
+    '  # server’s name, connections to servers in the client’s name.',
+    '  chain own_sockets {',
+    '    type filter hook prerouting priority dstnat + 5; policy accept;',
+    '    ct status dnat return',
+    `    meta l4proto tcp socket transparent 1 meta mark set ${mark} ct mark set ${mark}`,
     '  }',
   ]
 }

@@ -1,9 +1,8 @@
-// The route that makes tproxy work: marked packets are delivered to this machine whatever their destination.
-// iproute2's `ip` is run for it, without a shell; only the commands of an administrator come here.
+// The route to our sockets at other machines' addresses: marked packets are delivered here, whatever their
+// destination.
 
-import { type ExecFileException, execFile } from 'node:child_process'
-import { AlgError } from '../errors.ts'
 import { ROUTE_TABLE } from './interception.ts'
+import { askIp, runIp } from './iproute.ts'
 import { hexMark } from './mark.ts'
 
 /** What one family has of our route. */
@@ -66,38 +65,4 @@ function ruleCommand(family: 4 | 6, verb: 'add' | 'del', mark: number): readonly
 async function perform(commands: readonly (readonly string[])[]): Promise<readonly string[]> {
   for (const args of commands) await runIp(args)
   return commands.map((args) => `ip ${args.join(' ')}`)
-}
-
-/** What `ip -json` prints for one rule or route, as far as it is looked at. */
-interface IpEntry {
-  readonly table?: unknown
-  readonly fwmark?: unknown
-  readonly dst?: unknown
-  readonly dev?: unknown
-}
-
-async function askIp(args: readonly string[]): Promise<readonly IpEntry[]> {
-  const text = await runIp(args)
-  const entries: unknown = text.trim() === '' ? [] : JSON.parse(text)
-  return Array.isArray(entries) ? entries.filter((entry) => typeof entry === 'object' && entry !== null) : []
-}
-
-function runIp(args: readonly string[]): Promise<string> {
-  return new Promise((resolve, reject) => {
-    execFile('ip', args, { encoding: 'utf8', timeout: 10_000 }, (error, stdout, stderr) => {
-      if (error === null) resolve(stdout)
-      else reject(ipFailed(args, error, stderr))
-    })
-  })
-}
-
-function ipFailed(args: readonly string[], error: ExecFileException, stderr: string): AlgError {
-  const command = `ip ${args.join(' ')}`
-  if (error.code === 'ENOENT') {
-    const message = `${command}: the program ip is not installed (Debian, Ubuntu, Alpine: iproute2; Fedora: iproute)`
-    return new AlgError('KERNEL_FEATURE_MISSING', message, { context: { command }, cause: error })
-  }
-  const said = stderr.trim() || error.message
-  const code = said.includes('Operation not permitted') ? 'PRIVILEGE_MISSING' : 'RUNTIME_FAILED'
-  return new AlgError(code, `${command}: ${said}`, { context: { command }, cause: error })
 }

@@ -2,7 +2,8 @@
 
 import { readFileSync } from 'node:fs'
 import type { Config } from '../../config/config.ts'
-import { INTERCEPT_TABLE, interceptTable, markOf, tproxyFamilies } from '../../kernel/interception.ts'
+import { foreignFamilies, INTERCEPT_TABLE, interceptTable, markOf } from '../../kernel/interception.ts'
+import { askIp } from '../../kernel/iproute.ts'
 import { hexMark } from '../../kernel/mark.ts'
 import type { Nft } from '../../kernel/nft.ts'
 import { readPolicyRoute } from '../../kernel/policy-route.ts'
@@ -34,7 +35,8 @@ export async function checkInterception(config: Config, nft: Nft): Promise<reado
       findings.push(warn(check, found, `listen: 127.0.0.1:${port}, and a listener on [::1]:${port} for IPv6`))
     }
   }
-  for (const family of tproxyFamilies(config)) findings.push(await checkRoute(family, markOf(config)))
+  if (needsOf(config).tproxy) findings.push(await checkBridges())
+  for (const family of foreignFamilies(config)) findings.push(await checkRoute(family, markOf(config)))
   return findings
 }
 
@@ -58,6 +60,19 @@ function checkTable(nft: Nft): Finding {
   )
 }
 
+/** Rules that see packets while they are bridged see them only then, and what tproxy decides there is forgotten. */
+async function checkBridges(): Promise<Finding> {
+  const check = 'bridges'
+  const knobs = ['net.bridge.bridge-nf-call-iptables', 'net.bridge.bridge-nf-call-ip6tables']
+  const wrong = knobs.filter((knob) => readSysctl(knob) === '1')
+  const bridges = await askIp(['-json', 'link', 'show', 'type', 'bridge']).catch(() => [])
+  const names = bridges.map(({ ifname }) => String(ifname)).join(', ')
+  if (names === '') return ok(check, 'there are none')
+  if (wrong.length === 0) return ok(check, `${names}: packets meet the rules when they are routed`)
+  const found = `${names}: ${wrong.join(' and ')}: 1, so that tproxy does not work for who is behind them`
+  return fail(check, found, `sysctl -w ${wrong.map((knob) => `${knob}=0`).join(' ')}`)
+}
+
 async function checkRoute(family: 4 | 6, mark: number): Promise<Finding> {
   const check = `return route IPv${family}`
   try {
@@ -66,7 +81,7 @@ async function checkRoute(family: 4 | 6, mark: number): Promise<Finding> {
       return ok(check, `packets with mark ${hexMark(mark)} are delivered here`)
     }
     const missing = marks.includes(mark) ? 'the route' : `the rule for mark ${hexMark(mark)}`
-    return fail(check, `${missing} is missing: tproxy’s packets go astray`, applyCure)
+    return fail(check, `${missing} is missing: what is meant for our sockets goes astray`, applyCure)
   } catch (error) {
     return fail(check, error instanceof Error ? error.message : String(error), 'install iproute2')
   }

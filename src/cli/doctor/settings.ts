@@ -13,7 +13,7 @@ export function checkSettings(needs: Needs, tablesExist: boolean): readonly Find
     findings.push(checkEvents(), checkAccounting(tablesExist))
   }
   if (needs.kernel) findings.push(checkTracking())
-  if (needs.tproxy) findings.push(checkReversePath())
+  if (needs.redirect || needs.tproxy) findings.push(checkReversePath())
   return findings
 }
 
@@ -70,7 +70,7 @@ function checkReversePath(): Finding {
   if (all !== '0' && valid === '1') {
     return fail(
       'reverse path',
-      `${found}: tproxy’s packets are dropped as spoofed`,
+      `${found}: answers to our sockets are dropped as spoofed`,
       'sysctl -w net.ipv4.conf.all.src_valid_mark=0',
     )
   }

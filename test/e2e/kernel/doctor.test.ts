@@ -53,22 +53,26 @@ describe.skipIf(obstacle !== null)('ftp-alg doctor', () => {
       'net.ipv4.conf.all.src_valid_mark=1',
       'net.ipv4.conf.all.rp_filter=1',
       'net.ipv4.ip_local_port_range=30500 60999',
+      'net.bridge.bridge-nf-call-iptables=1',
+      'net.bridge.bridge-nf-call-ip6tables=1',
     ]) {
       lab.exec('gateway', 'sysctl', '-qw', wrong)
     }
+    lab.exec('gateway', 'ip', 'link', 'add', 'br0', 'type', 'bridge')
     const first = await consult(config)
     expect(first.exitCode).toBe(1)
     const wrong = notOk(first.lines)
     expect(wrong.map((line) => line.split('  ->  ')[0])).toEqual([
       'FAIL  interception rules: table inet ftp_alg_intercept is not loaded: nobody is brought here',
-      'FAIL  return route IPv4: the rule for mark 0xf7 is missing: tproxy’s packets go astray',
-      'FAIL  return route IPv6: the rule for mark 0xf7 is missing: tproxy’s packets go astray',
+      'FAIL  bridges: br0: net.bridge.bridge-nf-call-iptables and net.bridge.bridge-nf-call-ip6tables: 1, so that tproxy does not work for who is behind them',
+      'FAIL  return route IPv4: the rule for mark 0xf7 is missing: what is meant for our sockets goes astray',
+      'FAIL  return route IPv6: the rule for mark 0xf7 is missing: what is meant for our sockets goes astray',
       'FAIL  your input chain: inet filter input drops by default and does not accept ct mark 0xf7',
       'FAIL  your forward chain: inet filter forward drops by default and does not accept ct mark 0xf7',
       'FAIL  forwarding: net.ipv4.ip_forward is 0: the kernel forwards no data connection',
       'FAIL  forwarding: net.ipv6.conf.all.forwarding is 0: the kernel forwards no data connection',
       'FAIL  conntrack events: net.netfilter.nf_conntrack_events is 0: we never learn of a forwarded connection',
-      'FAIL  reverse path: net.ipv4.conf.all.rp_filter is 1, src_valid_mark 1: tproxy’s packets are dropped as spoofed',
+      'FAIL  reverse path: net.ipv4.conf.all.rp_filter is 1, src_valid_mark 1: answers to our sockets are dropped as spoofed',
       'warn  data ports: 30500-30999 are also given to outgoing connections (net.ipv4.ip_local_port_range)',
     ])
     for (const line of wrong) {

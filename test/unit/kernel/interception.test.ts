@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { firewallScript } from '../../../src/cli/firewall.ts'
-import { interceptTable, tproxyFamilies } from '../../../src/kernel/interception.ts'
+import { foreignFamilies, interceptTable } from '../../../src/kernel/interception.ts'
 import { gatewayConfig, listenerConfig } from '../../support/kernel-config.ts'
 
 const redirect = listenerConfig('edge', { address: '::', port: 2121 }, { intercept: 'redirect' })
@@ -19,6 +19,8 @@ describe('the interception table', () => {
   it('redirects both families to a listener on every address', () => {
     expect(rulesOf(interceptTable(gatewayConfig([plain, redirect])))).toEqual([
       '    tcp dport 21 fib daddr type != local ct mark set 0xf7 redirect to :2121',
+      '    ct status dnat return',
+      '    meta l4proto tcp socket transparent 1 meta mark set 0xf7 ct mark set 0xf7',
     ])
   })
 
@@ -28,23 +30,29 @@ describe('the interception table', () => {
     expect(rulesOf(interceptTable(gatewayConfig([one, six])))).toEqual([
       '    meta nfproto ipv4 tcp dport 21 fib daddr type != local ct mark set 0xf7 dnat ip to 10.0.0.1:2121',
       '    meta nfproto ipv6 tcp dport 21 fib daddr type != local ct mark set 0xf7 dnat ip6 to [2001:db8::1]:2121',
+      '    ct status dnat return',
+      '    meta l4proto tcp socket transparent 1 meta mark set 0xf7 ct mark set 0xf7',
     ])
   })
 
-  it('gives tproxy a rule for each family, after what our own sockets hold', () => {
+  it('gives tproxy a rule for each family, and our own sockets what is theirs', () => {
     const both = { ...tproxy, name: 'both', listen: { address: '::', port: 2122 } }
     expect(rulesOf(interceptTable(gatewayConfig([tproxy, both], { mark: 0x51 })))).toEqual([
-      '    meta l4proto tcp socket transparent 1 meta mark set 0x51 ct mark set 0x51 accept',
       '    meta nfproto ipv4 tcp dport 21 fib daddr type != local tproxy ip to 127.0.0.1:2121 meta mark set 0x51 ct mark set 0x51 accept',
       '    meta nfproto ipv4 tcp dport 21 fib daddr type != local tproxy ip to :2122 meta mark set 0x51 ct mark set 0x51 accept',
       '    meta nfproto ipv6 tcp dport 21 fib daddr type != local tproxy ip6 to :2122 meta mark set 0x51 ct mark set 0x51 accept',
+      '    ct status dnat return',
+      '    meta l4proto tcp socket transparent 1 meta mark set 0x51 ct mark set 0x51',
     ])
   })
 
   it('says which families need a route', () => {
-    expect(tproxyFamilies(gatewayConfig([plain, redirect]))).toEqual([])
-    expect(tproxyFamilies(gatewayConfig([tproxy]))).toEqual([4])
-    expect(tproxyFamilies(gatewayConfig([{ ...tproxy, listen: { address: '::', port: 1 } }]))).toEqual([4, 6])
+    expect(foreignFamilies(gatewayConfig([plain]))).toEqual([])
+    expect(foreignFamilies(gatewayConfig([redirect]))).toEqual([4, 6])
+    expect(foreignFamilies(gatewayConfig([tproxy]))).toEqual([4])
+    expect(foreignFamilies(gatewayConfig([{ ...tproxy, listen: { address: '::', port: 1 } }]))).toEqual([
+      4, 6,
+    ])
   })
 
   it('lets nothing but an interface name into a rule', () => {

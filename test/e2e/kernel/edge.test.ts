@@ -1,0 +1,160 @@
+// The product on a gateway whose firewall drops by default: clients that know nothing of it, a server that knows
+// nothing of it, every interception × backend × family × way of setting up data connections.
+
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { clientTree, dataModes, type FtpClient } from '../../support/clients/client.ts'
+import { curl } from '../../support/clients/curl.ts'
+import { lftp } from '../../support/clients/lftp.ts'
+import { ftplib } from '../../support/clients/scripted.ts'
+import { debianRootMissing, debianTree } from '../../support/debian.ts'
+import { createNetwork, type Network } from '../../support/netns.ts'
+import { type RunningProxy, startProxy } from '../../support/proxy.ts'
+import { createSamples, type Samples } from '../../support/samples.ts'
+import { startServer } from '../../support/servers/all.ts'
+import { type FtpServer, serverPackages } from '../../support/servers/server.ts'
+import { attemptTransfers, shareSamples } from '../../support/transfers.ts'
+
+const missing = debianRootMissing('interception on a gateway')
+const main = new URL('../../../dist/main.js', import.meta.url).pathname
+
+const families = ['ipv4', 'ipv6'] as const
+const clients: readonly FtpClient[] = [curl, lftp, ftplib]
+
+/** All that an administrator has to add for ftp-alg is the one line about the mark, in both chains. */
+const gatewayRules = `
+table inet filter {
+  chain input {
+    type filter hook input priority filter; policy drop;
+    iifname lo accept
+    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, nd-router-advert } accept
+    ct state established,related accept
+    ct mark 0xf7 accept
+  }
+  chain forward {
+    type filter hook forward priority filter; policy drop;
+    ct state established,related accept
+    ct mark 0xf7 accept
+  }
+}
+`
+
+const interceptions = {
+  redirect: '  - { name: edge, listen: "[::]:2121", intercept: redirect, upstreamMode: MODE }',
+  tproxy: `  - { name: edge4, listen: "127.0.0.1:2121", intercept: tproxy, upstreamMode: MODE }
+  - { name: edge6, listen: "[::1]:2121", intercept: tproxy, upstreamMode: MODE }`,
+  'tproxy as the client': `  - { name: edge4, listen: "127.0.0.1:2121", intercept: tproxy, source: client, upstreamMode: MODE }
+  - { name: edge6, listen: "[::1]:2121", intercept: tproxy, source: client, upstreamMode: MODE }`,
+} as const
+
+const variants = (['redirect', 'tproxy', 'tproxy as the client'] as const).flatMap((interception) =>
+  (['relay', 'nftables'] as const).flatMap((backend) =>
+    (['client', 'passive', 'active'] as const).map((upstreamMode) => ({
+      interception,
+      backend,
+      upstreamMode,
+    })),
+  ),
+)
+
+describe.skipIf(missing !== null)('on a gateway', () => {
+  let network: Network
+  let samples: Samples
+  let server: FtpServer
+  let folder: string
+
+  beforeAll(async () => {
+    await Promise.all([clientTree(), debianTree(serverPackages)])
+    samples = await createSamples()
+    folder = await mkdtemp(join(tmpdir(), 'ftp-alg-edge-'))
+    network = await createNetwork({ inside: ['client'], outside: ['server'] })
+    await network.gateway.forward(true)
+    // Bridged networks: their packets must not meet the rules before they are routed, or tproxy loses its socket.
+    for (const table of ['iptables', 'ip6tables']) {
+      const knob = `net.bridge.bridge-nf-call-${table}=0`
+      expect((await network.gateway.run(['sysctl', '-w', knob])).exitCode).toBe(0)
+    }
+    server = await startServer('vsftpd', {
+      place: network.host('server'),
+      address: '::',
+      port: 21,
+      passivePorts: { first: 40_000, last: 49_999 },
+    })
+    await shareSamples(server, samples)
+  })
+
+  afterAll(async () => {
+    await server?.stop()
+    await network?.close()
+    for (const each of [samples?.folder, folder])
+      if (each !== undefined) await rm(each, { recursive: true, force: true })
+  })
+
+  describe.each(variants.map((variant) => [Object.values(variant).join(', '), variant] as const))(
+    '%s',
+    (_name, variant) => {
+      let proxy: RunningProxy
+
+      beforeAll(async () => {
+        await network.gateway.firewall(gatewayRules)
+        const config = configurationOf(variant)
+        await runFirewall('--apply', config)
+        proxy = await startProxy({ place: network.gateway, config })
+      })
+
+      afterAll(async () => {
+        await proxy?.stop()
+        await runFirewall('--remove', configurationOf(variant))
+      })
+
+      const ways = families.flatMap((family) => dataModes.map((mode) => ({ family, mode })))
+      const named = clients.flatMap((client) =>
+        ways
+          .filter((way) => client.cannotUse(way) === null)
+          .map((way) => [client.name, way.family, way.mode, client] as const),
+      )
+      it.concurrent.each(named)('%s transfers over %s with %s', async (_name, family, mode, client) => {
+        const failures = await attemptTransfers({
+          client,
+          server,
+          samples,
+          family,
+          mode,
+          place: network.host('client'),
+          target: { address: network.host('server').addresses[family][0] ?? '', port: 21 },
+          large: false,
+        })
+        expect(failures).toEqual([])
+      })
+
+      it('leaves no pinhole behind, and moved the bytes where it should', async () => {
+        const list = await network.gateway.run(['nft', 'list', 'ruleset'])
+        await expect
+          .poll(async () => (await network.gateway.run(['nft', 'list', 'ruleset'])).stdout)
+          .not.toMatch(/elements/)
+        expect(list.stdout).toMatch(/table ip ftp_alg/)
+        const metrics = await proxy.metrics()
+        const kernel = /^ftp_alg_data_bytes_total\{[^}]*path="kernel"[^}]*\} ([1-9]\d*)/m.test(metrics)
+        const canForward = variant.backend === 'nftables'
+        expect(kernel, metrics).toBe(canForward)
+      })
+    },
+  )
+
+  async function runFirewall(action: '--apply' | '--remove', config: string): Promise<void> {
+    const file = join(folder, 'config.yaml')
+    await writeFile(file, config)
+    const ran = await network.gateway.run([process.execPath, main, 'firewall', action, '--config', file])
+    expect(ran.exitCode, ran.stderr).toBe(0)
+  }
+
+  function configurationOf({ interception, backend, upstreamMode }: (typeof variants)[number]): string {
+    return `listeners:
+${interceptions[interception].replaceAll('MODE', upstreamMode)}
+dataPorts: 30000-30999
+pinholes: { backend: ${backend} }
+`
+  }
+})
