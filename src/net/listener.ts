@@ -114,7 +114,9 @@ const farewells: Readonly<Record<RejectReason, string>> = {
 /** Says 421 and closes; a peer that does not read is not waited for. */
 function turnAway(socket: Socket, reason: RejectReason): void {
   socket.on('error', () => undefined)
-  socket.setTimeout(2_000, () => socket.destroy())
+  // Whatever it sends meanwhile: a trickle of bytes must not keep the connection.
+  const timer = setTimeout(() => socket.destroy(), 2_000)
+  socket.once('close', () => clearTimeout(timer))
   socket.resume()
   socket.end(`${farewells[reason]}\r\n`, 'latin1')
 }

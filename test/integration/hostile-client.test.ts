@@ -184,11 +184,12 @@ describe('too much at once', () => {
       ftpScript({ verbs: { SIZE: (visit, { argument }) => visit.reply(`213 ${argument}`) } }),
     )
     const client = await (await lab.client(proxy)).login()
-    let lines = ''
-    for (let count = 0; count < 10_000; count += 1) lines += `SIZE ${count}\r\n`
-    const sending = client.wire.send(lines)
-    for (let count = 0; count < 10_000; count += 1) expect(await client.wire.readLine()).toBe(`213 ${count}`)
-    await sending
+    const all = Array.from({ length: 10_000 }, (_, count) => count)
+    client.wire.pause()
+    await client.wire.send(all.map((count) => `SIZE ${count}\r\n`).join(''))
+    const answers = all.map((count) => `213 ${count}\r\n`).join('')
+    client.wire.resume()
+    expect(await client.wire.readBytes(answers.length)).toBe(answers)
     expect(server.visits[0]?.lines).toHaveLength(10_002)
   })
 
@@ -210,10 +211,10 @@ describe('too much at once', () => {
     })
   }
 
-  test('a thousand PASV leave one pinhole', async ({ lab }) => {
+  test('hundreds of PASV leave one pinhole', async ({ lab }) => {
     const { proxy } = await through(lab)
     const client = await (await lab.client(proxy)).login()
-    for (let count = 0; count < 1000; count += 1) await client.passive()
+    for (let count = 0; count < 300; count += 1) await client.passive()
     expect(proxy.remains).toMatchObject({ pinholes_active: 1, ports: 1 })
     await lab.servesNext(proxy)
   })

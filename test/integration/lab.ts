@@ -1,8 +1,9 @@
 // One test's own small internet on loopback: the proxy in this process, scripted servers behind it, scripted clients
 // before it. At the end of the test everything is closed and the proxy must have forgotten all of it.
 
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { test as base, expect } from 'vitest'
+import { listenDeaf } from '../support/peers/kernel.ts'
 import { payloadSha256 } from '../support/peers/payload.ts'
 import { ScriptedClient } from '../support/peers/scripted-client.ts'
 import {
@@ -81,6 +82,21 @@ export class Lab {
         return connections
       },
     }
+  }
+
+  /** A port that neither accepts nor refuses: its queue is full, and the kernel drops what else comes. */
+  async blackHole(): Promise<Endpoint> {
+    const { port, close } = listenDeaf()
+    this.#closers.push(close)
+    const isAccepted = async () => {
+      const socket = connect({ host: '127.0.0.1', port })
+      this.#closers.push(() => socket.destroy())
+      const accepted = new Promise<boolean>((resolve) => socket.once('connect', () => resolve(true)))
+      const ignored = new Promise<boolean>((resolve) => setTimeout(resolve, 200, false))
+      return Promise.race([accepted, ignored])
+    }
+    while (await isAccepted());
+    return { address: '127.0.0.1', port }
   }
 
   /** The proxy still serves: a newcomer logs in and gets a file. */

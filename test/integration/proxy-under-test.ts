@@ -1,4 +1,4 @@
-import { expect } from 'vitest'
+import { expect, vi } from 'vitest'
 import { App } from '../../src/app.ts'
 import type {
   AdvertiseRule,
@@ -22,8 +22,10 @@ interface Range {
 
 /** What differs from the default configuration. */
 export interface ProxyPlan {
-  /** Default 127.0.0.1; port 0. */
+  /** Default 127.0.0.1. */
   readonly listen?: string
+  /** Default 0. */
+  readonly listenPort?: number
   readonly upstreamMode?: UpstreamMode
   readonly dataPorts?: Range | { readonly client: Range; readonly server: Range }
   readonly pinholeTimeoutMs?: number
@@ -117,7 +119,7 @@ export class ProxyUnderTest implements Endpoint {
 
   /** Nothing of any session is left, and no defect of the proxy's own was seen. */
   async forgetsEverything(): Promise<void> {
-    await expect.poll(() => this.remains, { timeout: 15_000, interval: 20 }).toEqual(nothing)
+    await vi.waitFor(() => expect(this.remains).toEqual(nothing), { timeout: 15_000, interval: 20 })
     expect(this.records.filter(({ event }) => event === 'session.fail')).toEqual([])
   }
 
@@ -165,7 +167,12 @@ function configOf(
 ): Config {
   const { upstream, dataPorts, advertise } = plan
   const { config } = loadConfig({
-    flags: { upstream: 'localhost', listen: '127.0.0.1:0', admin: 'off', 'log-level': plan.logLevel ?? 'info' },
+    flags: {
+      upstream: 'localhost',
+      listen: '127.0.0.1:0',
+      admin: 'off',
+      'log-level': plan.logLevel ?? 'info',
+    },
     environment: {},
   })
   return {
@@ -173,7 +180,7 @@ function configOf(
     listeners: config.listeners.map((listener) => ({
       ...listener,
       name: 'edge',
-      listen: { address: plan.listen ?? '127.0.0.1', port: 0 },
+      listen: { address: plan.listen ?? '127.0.0.1', port: plan.listenPort ?? 0 },
       upstream: { host: upstream.address, port: upstream.port },
       upstreamMode: plan.upstreamMode ?? 'client',
       advertise: { clients: advertise?.clients ?? [], servers: advertise?.servers ?? [] },
