@@ -1,6 +1,7 @@
 // Real FTP servers and clients, taken from Debian packages without installing them: FTP servers conflict with
 // one another as packages, so each set is extracted into a cache folder and run from there.
 
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
@@ -48,17 +49,10 @@ export async function debianTree(packages: readonly string[]): Promise<DebianTre
 }
 
 const programsNeeded = [
-  'apt-get',
-  'apt-cache',
-  'dpkg-deb',
-  'dpkg-query',
-  'ldd',
-  'ip',
-  'nft',
-  'nsenter',
-  'unshare',
+  ...['apt-get', 'apt-cache', 'dpkg-deb', 'dpkg-query', 'ldd'],
+  ...['ip', 'tc', 'nft', 'sysctl', 'nsenter', 'unshare', 'setpriv', 'script', 'bash'],
+  ...['curl', 'wget', '/usr/bin/python3'],
 ]
-const clientsNeeded = ['setpriv', 'script', 'curl', 'wget', '/usr/bin/python3']
 
 /**
  * Why this machine cannot run real servers in namespaces, or null when it can. The caller skips its suite with
@@ -77,8 +71,10 @@ function missingHere(): string | null {
   if (process.platform !== 'linux') return `it needs Linux, this is ${process.platform}`
   if (!existsSync('/etc/debian_version')) return 'it needs Debian (no /etc/debian_version here)'
   if (process.getuid?.() !== 0) return 'it needs root, for network namespaces'
-  const absent = [...programsNeeded, ...clientsNeeded].filter((name) => !onPath(name))
-  return absent.length === 0 ? null : `it needs ${absent.join(', ')}`
+  const absent = programsNeeded.filter((name) => !onPath(name))
+  if (absent.length > 0) return `it needs ${absent.join(', ')}`
+  const allowed = spawnSync('unshare', ['--net', '--mount', 'true']).status === 0
+  return allowed ? null : 'it may not make network and mount namespaces'
 }
 
 function onPath(name: string): boolean {
