@@ -1,17 +1,13 @@
 #!/usr/bin/env node
-// The process: argv and environment in, exit code out. Nothing else knows yargs' program or `process.exitCode`.
+// The process: argv and environment in, exit code out. Nothing else knows yargs' program or `process.exitCode`. A command is
+// loaded when it is asked for: what only the demo needs must not slow the start of the daemon.
 
 import { readFileSync } from 'node:fs'
 import yargs from 'yargs'
 import { hideBin } from 'yargs/helpers'
-import { check } from './cli/check.ts'
-import { demo } from './cli/demo.ts'
-import { doctor } from './cli/doctor.ts'
-import { firewall } from './cli/firewall.ts'
-import { k8sPorts } from './cli/k8s-ports.ts'
 import { configOptions, overridesFrom } from './cli/options.ts'
-import { run } from './cli/run.ts'
-import { type ConfigSources, loadConfig } from './config/load.ts'
+import type { Config } from './config/config.ts'
+import type { ConfigSources } from './config/load.ts'
 import { AlgError } from './errors.ts'
 
 const version = packageVersion()
@@ -19,9 +15,7 @@ const version = packageVersion()
 try {
   process.exitCode = await main(hideBin(process.argv))
 } catch (error) {
-  process.stderr.write(
-    error instanceof AlgError ? `ftp-alg: ${error.message}\n` : `ftp-alg: ${stackOf(error)}\n`,
-  )
+  process.stderr.write(`${complaintOf(error)}\n`)
   process.exitCode = error instanceof AlgError ? error.exitCode : 1
 }
 // Listeners and timers of a failed start must not keep the process alive.
@@ -34,6 +28,7 @@ async function main(args: readonly string[]): Promise<number> {
     .scriptName('ftp-alg')
     .usage('$0 <command> [options]\n\nA firewall-aware FTP proxy and application layer gateway.')
     .command('run', 'run the proxy', configOptions, async (argv) => {
+      const { run } = await import('./cli/run.ts')
       exitCode = await run({ sources: sourcesOf(argv), version, stderr })
     })
     .command(
@@ -46,6 +41,7 @@ async function main(args: readonly string[]): Promise<number> {
           describe: 'print the JSON Schema of the configuration file',
         }),
       async (argv) => {
+        const { check } = await import('./cli/check.ts')
         exitCode = await check({ ...sourcesOf(argv), printSchema: argv.printSchema, stdout, stderr })
       },
     )
@@ -60,11 +56,13 @@ async function main(args: readonly string[]): Promise<number> {
           .conflicts('apply', 'remove'),
       async (argv) => {
         const action = argv.apply === true ? 'apply' : argv.remove === true ? 'remove' : 'print'
-        exitCode = await firewall(loadConfig(sourcesOf(argv)).config, { action, stdout })
+        const { firewall } = await import('./cli/firewall.ts')
+        exitCode = await firewall(await configOf(argv), { action, stdout })
       },
     )
     .command('doctor', 'can this machine do what the configuration asks?', configOptions, async (argv) => {
-      exitCode = await doctor(loadConfig(sourcesOf(argv)).config, { stdout })
+      const { doctor } = await import('./cli/doctor.ts')
+      exitCode = await doctor(await configOf(argv), { stdout })
     })
     .command(
       'k8s-ports',
@@ -84,10 +82,12 @@ async function main(args: readonly string[]): Promise<number> {
           }),
       async (argv) => {
         const { range, service, nodePorts } = argv
+        const { k8sPorts } = await import('./cli/k8s-ports.ts')
         exitCode = await k8sPorts({ range, service, nodePorts, sources: sourcesOf(argv), stdout, stderr })
       },
     )
     .command('demo', 'show on loopback what the proxy does', {}, async () => {
+      const { demo } = await import('./cli/demo.ts')
       exitCode = await demo({ version, stdout })
     })
     .demandCommand(1, 'Name a command.')
@@ -108,6 +108,11 @@ function sourcesOf(argv: Readonly<Record<string, unknown>>): ConfigSources {
   return { flags: overridesFrom(argv), environment: process.env }
 }
 
+async function configOf(argv: Readonly<Record<string, unknown>>): Promise<Config> {
+  const { loadConfig } = await import('./config/load.ts')
+  return loadConfig(sourcesOf(argv)).config
+}
+
 function packageVersion(): string {
   const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
   const content: unknown = JSON.parse(text)
@@ -115,6 +120,8 @@ function packageVersion(): string {
   return isPackage ? String(content.version) : 'unknown'
 }
 
-function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+/** Mistakes in a file stand alone, one a line, so that editors and scripts can read `file:line:column`. */
+function complaintOf(error: unknown): string {
+  if (!(error instanceof AlgError)) return `ftp-alg: ${error instanceof Error ? error.stack : String(error)}`
+  return error.code === 'CONFIG_INVALID' ? error.message : `ftp-alg: ${error.message}`
 }
