@@ -10,7 +10,7 @@ import { curl } from '../../support/clients/curl.ts'
 import { lftp } from '../../support/clients/lftp.ts'
 import { ftplib } from '../../support/clients/scripted.ts'
 import { debianRootMissing, debianTree } from '../../support/debian.ts'
-import { createNetwork, type Network } from '../../support/netns.ts'
+import { createNetwork, type Family, type Network } from '../../support/netns.ts'
 import { type RunningProxy, startProxy } from '../../support/proxy.ts'
 import { createSamples, type Samples } from '../../support/samples.ts'
 import { startServer } from '../../support/servers/all.ts'
@@ -23,7 +23,10 @@ const main = new URL('../../../dist/main.js', import.meta.url).pathname
 const families = ['ipv4', 'ipv6'] as const
 const clients: readonly FtpClient[] = [curl, lftp, ftplib]
 
-/** All that an administrator has to add for ftp-alg is the one line about the mark, in both chains. */
+/**
+ * All that an administrator has to add for ftp-alg is the one line about the mark, in both chains; for listeners
+ * that clients connect to, their ports; and for a relay without interception, the data ports.
+ */
 const gatewayRules = `
 table inet filter {
   chain input {
@@ -32,6 +35,8 @@ table inet filter {
     icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, nd-router-advert } accept
     ct state established,related accept
     ct mark 0xf7 accept
+    tcp dport { 2111, 2112 } accept
+    RELAYED
   }
   chain forward {
     type filter hook forward priority filter; policy drop;
@@ -47,17 +52,28 @@ const interceptions = {
   - { name: edge6, listen: "[::1]:2121", intercept: tproxy, upstreamMode: MODE }`,
   'tproxy as the client': `  - { name: edge4, listen: "127.0.0.1:2121", intercept: tproxy, source: client, upstreamMode: MODE }
   - { name: edge6, listen: "[::1]:2121", intercept: tproxy, source: client, upstreamMode: MODE }`,
+  'in front of the server': `  - { name: in4, listen: "10.77.1.1:2111", upstream: "10.77.2.10:21", upstreamMode: MODE }
+  - { name: in6, listen: "[fd77:1::1]:2112", upstream: "[fd77:2::10]:21", upstreamMode: MODE }`,
 } as const
 
-const variants = (['redirect', 'tproxy', 'tproxy as the client'] as const).flatMap((interception) =>
-  (['relay', 'nftables'] as const).flatMap((backend) =>
-    (['client', 'passive', 'active'] as const).map((upstreamMode) => ({
-      interception,
-      backend,
-      upstreamMode,
-    })),
-  ),
+const variants = (['redirect', 'tproxy', 'tproxy as the client', 'in front of the server'] as const).flatMap(
+  (interception) =>
+    (['relay', 'nftables'] as const).flatMap((backend) =>
+      (['client', 'passive', 'active'] as const).map((upstreamMode) => ({
+        interception,
+        backend,
+        upstreamMode,
+      })),
+    ),
 )
+
+const deafTo = (ipv4: string, ipv6: string) => `table inet filter {
+  chain input {
+    type filter hook input priority filter;
+    ip saddr ${ipv4} drop
+    meta l4proto tcp ip6 saddr ${ipv6} drop
+  }
+}`
 
 describe.skipIf(missing !== null)('on a gateway', () => {
   let network: Network
@@ -98,7 +114,14 @@ describe.skipIf(missing !== null)('on a gateway', () => {
       let proxy: RunningProxy
 
       beforeAll(async () => {
-        await network.gateway.firewall(gatewayRules)
+        const isFront = variant.interception === 'in front of the server'
+        const dataPorts = isFront && variant.backend === 'relay' ? 'tcp dport 30000-30999 accept' : ''
+        await network.gateway.firewall(gatewayRules.replace('RELAYED', dataPorts))
+        // A server in front of which we stand never hears of its clients' addresses, nor they of its.
+        await network
+          .host('server')
+          .firewall(isFront ? deafTo('10.77.1.2-10.77.1.254', 'fd77:1::2-fd77:1::ffff') : '')
+        await network.host('client').firewall(isFront ? deafTo('10.77.2.0/24', 'fd77:2::/64') : '')
         const config = configurationOf(variant)
         await runFirewall('--apply', config)
         proxy = await startProxy({ place: network.gateway, config })
@@ -123,7 +146,7 @@ describe.skipIf(missing !== null)('on a gateway', () => {
           family,
           mode,
           place: network.host('client'),
-          target: { address: network.host('server').addresses[family][0] ?? '', port: 21 },
+          target: targetOf(variant, family),
           large: false,
         })
         expect(failures).toEqual([])
@@ -134,7 +157,8 @@ describe.skipIf(missing !== null)('on a gateway', () => {
         await expect
           .poll(async () => (await network.gateway.run(['nft', 'list', 'ruleset'])).stdout)
           .not.toMatch(/elements/)
-        expect(list.stdout).toMatch(/table ip ftp_alg/)
+        const usesKernel = variant.backend === 'nftables' || variant.interception !== 'in front of the server'
+        expect(/table ip ftp_alg/.test(list.stdout)).toBe(usesKernel)
         const metrics = await proxy.metrics()
         const kernel = /^ftp_alg_data_bytes_total\{[^}]*path="kernel"[^}]*\} ([1-9]\d*)/m.test(metrics)
         const canForward = variant.backend === 'nftables'
@@ -142,6 +166,13 @@ describe.skipIf(missing !== null)('on a gateway', () => {
       })
     },
   )
+
+  function targetOf({ interception }: (typeof variants)[number], family: Family) {
+    if (interception !== 'in front of the server') {
+      return { address: network.host('server').addresses[family][0] ?? '', port: 21 }
+    }
+    return { address: network.gateway.inside[family], port: family === 'ipv4' ? 2111 : 2112 }
+  }
 
   async function runFirewall(action: '--apply' | '--remove', config: string): Promise<void> {
     const file = join(folder, 'config.yaml')
