@@ -31,7 +31,7 @@ export function markOf({ pinholes }: Config): number {
  *     type filter hook prerouting priority mangle; policy accept;
  *     meta nfproto ipv4 tcp dport 21 fib daddr type != local tproxy ip to 127.0.0.1:2121 meta mark set 0xf7 ct mark set 0xf7 accept
  *   }
- *   # What belongs to our sockets at other machines' addresses stays here.
+ *   # With tproxy: what belongs to our sockets at other machines' addresses stays here.
  *   chain own_sockets {
  *     type filter hook prerouting priority dstnat + 5; policy accept;
  *     ct status dnat return
@@ -47,15 +47,18 @@ export function interceptTable(config: Config): string | null {
   const mark = hexMark(markOf(config))
   const lines = [`table ${INTERCEPT_TABLE} {`]
   if (redirects.length > 0) lines.push(...redirectChain(redirects, mark))
-  if (tproxies.length > 0) lines.push(...tproxyChain(tproxies, mark))
-  return `${[...lines, ...ownSocketsChain(mark), '}'].join('\n')}\n`
+  if (tproxies.length > 0) lines.push(...tproxyChain(tproxies, mark), ...ownSocketsChain(mark))
+  return `${[...lines, '}'].join('\n')}\n`
 }
 
-/** Families of which we use addresses that are not ours: the server's, or the client's. */
+/**
+ * Families in which sockets of ours have addresses that are not ours: the server's, or the client's. With redirect the
+ * kernel translates instead (`pinhole/nftables/disguise.ts`), and a gateway's other traffic pays nothing.
+ */
 export function foreignFamilies({ listeners }: Config): readonly (4 | 6)[] {
-  const intercepting = listeners.filter(({ intercept }) => intercept !== 'none')
+  const tproxies = listeners.filter(({ intercept }) => intercept === 'tproxy')
   return ([4, 6] as const).filter((family) =>
-    intercepting.some((listener) => familiesOf(listener).includes(family)),
+    tproxies.some((listener) => familiesOf(listener).includes(family)),
   )
 }
 

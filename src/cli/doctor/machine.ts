@@ -55,8 +55,9 @@ export async function checkKernel(config: Config, nft: Nft): Promise<readonly Fi
     const options = needs.tproxy
       ? 'CONFIG_NFT_TPROXY, CONFIG_NFT_SOCKET, CONFIG_NFT_FIB_INET'
       : 'CONFIG_NFT_REDIR'
-    findings.push(judged('kernel interception', nft.refusal(table), options), await checkTransparent())
+    findings.push(judged('kernel interception', nft.refusal(table), options))
   }
+  if (needs.tproxy) findings.push(await checkTransparent())
   return findings
 }
 

@@ -19,8 +19,6 @@ describe('the interception table', () => {
   it('redirects both families to a listener on every address', () => {
     expect(rulesOf(interceptTable(gatewayConfig([plain, redirect])))).toEqual([
       '    tcp dport 21 fib daddr type != local ct mark set 0xf7 redirect to :2121',
-      '    ct status dnat return',
-      '    meta l4proto tcp socket transparent 1 meta mark set 0xf7 ct mark set 0xf7',
     ])
   })
 
@@ -30,8 +28,6 @@ describe('the interception table', () => {
     expect(rulesOf(interceptTable(gatewayConfig([one, six])))).toEqual([
       '    meta nfproto ipv4 tcp dport 21 fib daddr type != local ct mark set 0xf7 dnat ip to 10.0.0.1:2121',
       '    meta nfproto ipv6 tcp dport 21 fib daddr type != local ct mark set 0xf7 dnat ip6 to [2001:db8::1]:2121',
-      '    ct status dnat return',
-      '    meta l4proto tcp socket transparent 1 meta mark set 0xf7 ct mark set 0xf7',
     ])
   })
 
@@ -48,7 +44,7 @@ describe('the interception table', () => {
 
   it('says which families need a route', () => {
     expect(foreignFamilies(gatewayConfig([plain]))).toEqual([])
-    expect(foreignFamilies(gatewayConfig([redirect]))).toEqual([4, 6])
+    expect(foreignFamilies(gatewayConfig([redirect]))).toEqual([])
     expect(foreignFamilies(gatewayConfig([tproxy]))).toEqual([4])
     expect(foreignFamilies(gatewayConfig([{ ...tproxy, listen: { address: '::', port: 1 } }]))).toEqual([
       4, 6,
