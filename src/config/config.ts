@@ -11,9 +11,16 @@ export interface Config {
   readonly policy: PolicyConfig
   /** Null switches the admin listener off. */
   readonly admin: { readonly listen: ListenAddress } | null
-  readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly format: 'json' | 'pretty' }
+  readonly log: LogConfig
   readonly shutdown: { readonly drainTimeoutMs: number }
   readonly workers: number
+}
+
+export interface LogConfig {
+  readonly level: 'debug' | 'info' | 'warn' | 'error'
+  readonly format: 'json' | 'pretty'
+  /** One line for each file transferred, in a file of its own; null or absent: none. */
+  readonly transfers?: { readonly file: string; readonly format: 'json' | 'xferlog' } | null
 }
 
 export interface PinholesConfig {

@@ -33,7 +33,7 @@ export function configOf(sections: FileSections, dataPorts: DataPortsConfig): Co
     },
     policy,
     admin: admin === false ? null : admin,
-    log,
+    log: { ...log, transfers: log.transfers || null },
     shutdown: { drainTimeoutMs: shutdown.drainTimeout },
     workers,
   }
@@ -61,7 +61,7 @@ export function printConfig(config: Config): string {
     },
     policy,
     admin: admin === null ? false : { listen: formatListen(admin.listen) },
-    log,
+    log: { ...log, transfers: log.transfers ?? false },
     shutdown: { drainTimeout: formatDuration(shutdown.drainTimeoutMs) },
     workers,
   }

@@ -5,9 +5,10 @@ import { z } from 'zod'
 import { complaint } from './complaint.ts'
 import { dataPortsSchema, defaultDataPorts } from './data-ports-schema.ts'
 import { durationForm } from './duration.ts'
-import { choiceField, choiceOfShapes, integerField, listField, section, textField } from './field.ts'
+import { choiceOfShapes, integerField, listField, section, textField } from './field.ts'
 import { limitsSchema, policySchema } from './limits-schema.ts'
 import { listenerSchema } from './listener-schema.ts'
+import { logSchema } from './log-schema.ts'
 import { pinholesSchema } from './pinholes-schema.ts'
 import { listenForm } from './socket-address.ts'
 
@@ -50,18 +51,7 @@ export const sections = {
       allowed: 'a map of listen, or false',
     },
   ).prefault({}),
-  log: section(
-    {
-      level: choiceField(
-        ['debug', 'info', 'warn', 'error'],
-        'The least important lines that are written.',
-      ).prefault('info'),
-      format: choiceField(['json', 'pretty'], 'One JSON object a line, or lines for people.').prefault(
-        'json',
-      ),
-    },
-    'The log, on standard output.',
-  ).prefault({}),
+  log: logSchema.prefault({}),
   shutdown: section(
     {
       drainTimeout: textField(

@@ -73,21 +73,24 @@ describe('deploy/config/full.yaml', () => {
       .filter((line) => /^ *#/.test(line))
       .join('\n')
     expect(missing.filter((key) => !new RegExp(`\\b${key.split('.').at(-1)}:`).test(commented))).toEqual([])
-    expect(missing.filter((key) => !/advertise\.|^dataPorts\.|^pinholes\.admit\./.test(key))).toEqual([])
+    expect(
+      missing.filter((key) => !/advertise\.|^dataPorts\.|^pinholes\.admit\.|^log\.transfers\./.test(key)),
+    ).toEqual([])
   })
 })
 
 test('what stands in comments in deploy/config/full.yaml is right too', () => {
   const text = readFileSync(pathTo('deploy/config/full.yaml'), 'utf8')
-  // `clients: []  # …` and `admit: {}  # …` give way to the examples under them.
+  // `clients: []  # …`, `admit: {}  # …` and `transfers: false  # …` give way to the examples under them.
   const uncommented = text
-    .replace(/^( *(clients|servers|admit):) (\[\]|\{\}).*$/gm, '$1')
+    .replace(/^( *(clients|servers|admit|transfers):) (\[\]|\{\}|false).*$/gm, '$1')
     .replace(/^( +)# {1,2}(\S)/gm, '$1 $2')
     .replace(/^ +(announce|slice):/gm, '  $1:')
   expect(configOf(uncommented)).toMatchObject({
     listeners: [{ advertise: { clients: [{ to: '10.0.0.0/8' }, { to: 'any' }], servers: [{ to: 'any' }] } }],
     dataPorts: { client: { first: 30_000, last: 30_249, announceOffset: 10_000 }, shared: true },
     pinholes: { admit: { ipv4: 'inet filter ftp_data', ipv6: 'inet filter ftp_data6' } },
+    log: { transfers: { file: '/var/log/ftp-alg/transfers.log', format: 'json' } },
   })
   const twoPools = /^# dataPorts:\n(# .*\n)+/m.exec(text)?.[0].replace(/^# /gm, '') ?? ''
   expect(configOf(text.replace(/^dataPorts:\n( .*\n)+/m, twoPools)).dataPorts).toEqual({

@@ -57,6 +57,7 @@ admin: false
 log:
   level: info
   format: json
+  transfers: false
 shutdown:
   drainTimeout: 5m
 workers: 2
@@ -143,7 +144,16 @@ function rightFiles() {
       ),
       admin: fc.constantFrom<unknown>(false, null, {}, { listen: ':0' }),
       log: fc.record(
-        { level: fc.constantFrom('debug', 'error'), format: fc.constantFrom('json', 'pretty') },
+        {
+          level: fc.constantFrom('debug', 'error'),
+          format: fc.constantFrom('json', 'pretty'),
+          transfers: fc.constantFrom<unknown>(
+            false,
+            null,
+            { file: '/var/log/transfers' },
+            { file: '/: #', format: 'xferlog' },
+          ),
+        },
         { requiredKeys: [] },
       ),
       shutdown: fc.record({ drainTimeout: durations }),

@@ -35,7 +35,7 @@ test('a file with only an upstream gets every default', () => {
     },
     policy: { bounce: 'refuse', pasvAddress: 'control-peer', minPort: 1024, auth: 'refuse' },
     admin: { listen: { address: '127.0.0.1', port: 9121 } },
-    log: { level: 'info', format: 'json' },
+    log: { level: 'info', format: 'json', transfers: null },
     shutdown: { drainTimeoutMs: 300_000 },
     workers: 1,
   })
@@ -62,7 +62,7 @@ pinholes: { backend: nftables, timeout: 2m, mark: 0x10, admit: { ipv4: inet filt
 limits: { sessions: 5, sessionsPerClient: 2, idle: 1h, connect: 500ms, login: 10s, line: 8k, refusals: 3, pinholesPerClient: 7 }
 policy: { bounce: use-control-peer, pasvAddress: [10.0.0.0/8, "2001:DB8::/32"], minPort: 2000, auth: passthrough }
 admin: { listen: localhost:0 }
-log: { level: debug, format: pretty }
+log: { level: debug, format: pretty, transfers: { file: /var/log/xferlog, format: xferlog } }
 shutdown: { drainTimeout: 1d }
 workers: 2
 `)
@@ -113,7 +113,11 @@ workers: 2
       auth: 'passthrough',
     },
     admin: { listen: { address: '127.0.0.1', port: 0 } },
-    log: { level: 'debug', format: 'pretty' },
+    log: {
+      level: 'debug',
+      format: 'pretty',
+      transfers: { file: '/var/log/xferlog', format: 'xferlog' },
+    },
     shutdown: { drainTimeoutMs: 86_400_000 },
     workers: 2,
   })

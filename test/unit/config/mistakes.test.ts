@@ -48,7 +48,7 @@ __proto__: 4
     'config.yaml:12:40 policy.minPort: is too small (given 0, allowed 1 to 65535)',
     'config.yaml:12:51 policy.bounce: is empty (given nothing, allowed refuse or use-control-peer)',
     'config.yaml:13:8 admin: is not an allowed value (given "yes", allowed a map of listen, or false)',
-    'config.yaml:14:6 log: must be a map (given "info", allowed a map of level and format)',
+    'config.yaml:14:6 log: must be a map (given "info", allowed a map of level, format and transfers)',
     `config.yaml:15:27 shutdown.drainTimeout: is not a duration (given "5 minutes", allowed ${durationForms})`,
     'config.yaml:16:10 workers: must be a whole number (given 1.5, allowed 1 to 128)',
     'config.yaml:17:1 workrs: is not a known key; did you mean workers? (given workrs, allowed listeners, dataPorts, pinholes, limits, policy, admin, log, shutdown or workers)',
