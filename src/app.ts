@@ -60,6 +60,7 @@ export class App {
    * stopped again.
    */
   async start(): Promise<Started> {
+    this.#observer.logTransfersTo(this.#config.log.transfers ?? null)
     try {
       this.#libc = await this.#loadKernel()
       this.#running = await createBackend(this.#config, this.#observer)
@@ -87,6 +88,7 @@ export class App {
     this.#config = config
     this.#registry.limits = config.limits
     this.#observer.setLogLevel(config.log.level)
+    this.#observer.logTransfersTo(config.log.transfers ?? null)
     if (this.#running !== null) this.#applySettings(this.#running)
     await this.#resolveAdvertisedNames()
   }

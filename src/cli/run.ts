@@ -1,4 +1,5 @@
-// `ftp-alg run`: the daemon. Signals: TERM and INT drain, a second one stops at once; HUP reloads.
+// `ftp-alg run`: the daemon. Signals: TERM and INT drain, a second one stops at once; HUP reloads; USR2 opens log files
+// anew.
 
 import cluster from 'node:cluster'
 import { App } from '../app.ts'
@@ -31,6 +32,7 @@ async function runService({ sources, version, stderr }: RunRequest): Promise<num
   const observer = createObserver({ config, version })
   surviveMistakes(observer)
   const service = createService({ config, observer, environment })
+  process.on('SIGUSR2', () => service.reopenLogs())
   const manager = await connectServiceManager({
     environment,
     failed: (problem) => observer.log('warn', 'systemd.failed', problem),

@@ -11,6 +11,8 @@ export interface Service {
   /** Errors: `AlgError`, with nothing left running. */
   start(): Promise<void>
   reload(config: Config): Promise<void>
+  /** Goes on with the log files that stand at their paths now. */
+  reopenLogs(): void
   drain(timeoutMs: number): Promise<void>
   stop(): Promise<void>
 }
@@ -29,6 +31,7 @@ export function createService({ config, observer, environment }: ServiceOptions)
       await app.start()
     },
     reload: (next) => app.reload(next),
+    reopenLogs: () => observer.reopenLogs(),
     drain: (timeoutMs) => app.drain(timeoutMs),
     stop: () => app.stop(),
   }
@@ -56,6 +59,7 @@ function createSupervised({ config, observer }: Omit<ServiceOptions, 'environmen
       }
     },
     reload: async () => supervisor.reload(),
+    reopenLogs: () => supervisor.reopenLogs(),
     drain: async (timeoutMs) => {
       await supervisor.drain(timeoutMs)
       await admin?.stop()

@@ -8,7 +8,7 @@ const min: Combine = (values) => Math.min(...values)
 
 /** Counters, histograms and most gauges add up; these do not. */
 const exceptions: readonly (readonly [RegExp, Combine])[] = [
-  [/^(ftp_alg_build_info|nodejs_version_info|ftp_alg_draining)$/, max],
+  [/^(ftp_alg_build_info|nodejs_version_info|ftp_alg_draining|ftp_alg_transfer_log_failing)$/, max],
   [/^nodejs_eventloop_/, max],
   [/^ftp_alg_listener_up$/, min],
   [/^ftp_alg_config_last_reload_/, min],

@@ -1,4 +1,4 @@
-import type { ListenerView, ListView, PoolView, StatusView } from '../observe/view/shapes.ts'
+import type { ListenerView, ListView, PoolView, StatusView, TransferLogView } from '../observe/view/shapes.ts'
 
 const MAX_REFUSALS = 50
 
@@ -16,6 +16,8 @@ export function mergeStatus(
     draining: parts.some((part) => part.draining),
     log_lines_lost: total(parts, (part) => part.log_lines_lost),
     intruders_total: total(parts, (part) => part.intruders_total),
+    session_defects_total: total(parts, (part) => part.session_defects_total),
+    transfer_log: mergeTransferLogs(parts.flatMap((part) => part.transfer_log ?? [])),
     listeners: mergeBy(
       parts,
       (part) => part.listeners,
@@ -39,6 +41,18 @@ export function mergeLists<Item>(lists: readonly ListView<Item>[], limit: number
   return {
     total: total(lists, (list) => list.total),
     items: lists.flatMap((list) => list.items).slice(0, limit),
+  }
+}
+
+/** The workers append to one file; what troubles one of them is worth showing. */
+function mergeTransferLogs(logs: readonly TransferLogView[]): TransferLogView | null {
+  const [first] = logs
+  if (first === undefined) return null
+  return {
+    ...first,
+    problem: logs.find(({ problem }) => problem !== null)?.problem ?? null,
+    lines_written: total(logs, (log) => log.lines_written),
+    lines_lost: total(logs, (log) => log.lines_lost),
   }
 }
 

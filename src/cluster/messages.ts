@@ -13,6 +13,7 @@ export interface Snapshot {
 export type ToWorker =
   | { readonly type: 'snapshot'; readonly id: number }
   | { readonly type: 'reload' }
+  | { readonly type: 'reopenLogs' }
   | { readonly type: 'drain'; readonly timeoutMs: number }
   | { readonly type: 'stop' }
 

@@ -90,6 +90,10 @@ export class Supervisor {
     this.#tellAll({ type: 'reload' })
   }
 
+  reopenLogs(): void {
+    this.#tellAll({ type: 'reopenLogs' })
+  }
+
   /** Resolves when the last worker has drained; one that does not end in time is killed. */
   async drain(timeoutMs: number): Promise<void> {
     this.#isEnding = true

@@ -8,7 +8,7 @@ import type { ToSupervisor, ToWorker } from './messages.ts'
 
 /** What a worker can be told to do. */
 export interface WorkerService {
-  readonly observer: Pick<Recorder, 'exposition' | 'status' | 'sessions' | 'pinholes'>
+  readonly observer: Pick<Recorder, 'exposition' | 'status' | 'sessions' | 'pinholes' | 'reopenLogs'>
   reload(): Promise<void>
   drain(timeoutMs: number): Promise<void>
   stop(): Promise<void>
@@ -24,6 +24,9 @@ export function obeySupervisor(service: WorkerService): Promise<void> {
           break
         case 'reload':
           void service.reload()
+          break
+        case 'reopenLogs':
+          service.observer.reopenLogs()
           break
         case 'drain':
           void service.drain(order.timeoutMs).finally(resolve)

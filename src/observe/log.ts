@@ -89,7 +89,8 @@ export function createLog(settings: LogSettings): Log {
     },
     log: (level, event, message, fields = {}) => {
       if (levels[level] < threshold) return
-      if (levels[level] >= levels.warn && !gate.admits(`${event} ${truncate(message)}`)) return
+      // By event alone: a message may hold what a peer can vary at will.
+      if (levels[level] >= levels.warn && !gate.admits(event)) return
       logger[level]({ event, ...presentable(fields) }, withoutTricks(message))
     },
     setLevel: (level) => {

@@ -9,6 +9,7 @@ import { createMetrics } from './metrics.ts'
 import type { LogLevel, Observer } from './observer.ts'
 import { createSessionId } from './session/id.ts'
 import { SessionRecorder } from './session/recorder.ts'
+import { createTransferLog, type TransferLogSettings } from './transfers/transfer-log.ts'
 import { sum, viewListener, viewPinholes, viewPool, viewSession } from './view/live.ts'
 import { createRefusalRing } from './view/refusals.ts'
 import type { ListView, PinholeView, SessionView, StatusView } from './view/shapes.ts'
@@ -24,9 +25,13 @@ export interface Recorder extends Observer {
   /** SIGHUP was answered; `null` for success, else why the old configuration stays. */
   configReloaded(failure: unknown | null): void
   setLogLevel(level: LogLevel): void
+  /** Keeps the transfer log there from now on, in a file that is opened anew; null: keeps none. */
+  logTransfersTo(settings: TransferLogSettings | null): void
+  /** Goes on with the files that stand at their paths now: SIGUSR2, after logs were rotated. */
+  reopenLogs(): void
   /** Writes log lines that wait, before it returns. */
   flush(): void
-  /** Writes log lines that wait; resolves within a second. The last call. */
+  /** Writes lines that wait, of the transfer log and the log; resolves within a second each. The last call. */
   close(): Promise<void>
 }
 
@@ -61,7 +66,8 @@ export function createObserver({ config, version, logOutput = 1 }: RecorderOptio
   })
   const refusals = createRefusalRing()
   const live = new Set<SessionRecorder>()
-  const around = { log, refusals, live }
+  const transferLog = createTransferLog({ log, cells: metrics.process.transferLog })
+  const around = { log, refusals, live, transferLog }
 
   return {
     sessionOpened: ({ listener, client }) =>
@@ -133,7 +139,7 @@ export function createObserver({ config, version, logOutput = 1 }: RecorderOptio
         (total, { session }) => total + session.defects.value,
         0,
       ),
-      transfer_log: null,
+      transfer_log: transferLog.view(),
       listeners: [...metrics.listeners()].map((listener) =>
         viewListener(listener, listening.get(listener.name)),
       ),
@@ -153,7 +159,12 @@ export function createObserver({ config, version, logOutput = 1 }: RecorderOptio
       return { total: all.length, items: all.slice(0, limit) }
     },
     setLogLevel: log.setLevel,
+    logTransfersTo: transferLog.use,
+    reopenLogs: transferLog.reopen,
     flush: log.flush,
-    close: log.close,
+    close: async () => {
+      await transferLog.close()
+      await log.close()
+    },
   }
 }

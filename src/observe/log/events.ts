@@ -37,6 +37,12 @@ export const events = {
   'data.open': { level: 'debug', message: 'data channel up' },
   'data.fail': { level: 'warn', message: 'data connection failed' },
   transfer: { level: 'info', message: 'transfer over' },
+  'transfers.open': { level: 'info', message: 'transfer log opened' },
+  'transfers.fail': {
+    level: 'error',
+    message: 'transfer log cannot be written, it is tried again every second',
+  },
+  'transfers.recover': { level: 'info', message: 'transfer log is written again' },
   'log.suppress': { level: 'warn', message: 'identical lines left out' },
   'log.lose': { level: 'warn', message: 'log lines lost' },
 } as const satisfies Readonly<Record<string, EventText>>

@@ -48,6 +48,17 @@ export function defineProcessMetrics(registry: Registry, { version, backend }: B
     help: 'Log lines that were left out or could not be written.',
     labels: ['reason'],
   })
+  const transferLines = counterFamily(registry, {
+    name: 'ftp_alg_transfer_log_lines_total',
+    help: 'Lines for the transfer log, written or lost.',
+    labels: ['result'],
+  })
+  const transferLogFailing = gaugeFamily(registry, {
+    name: 'ftp_alg_transfer_log_failing',
+    help: '1 while the transfer log cannot be written; lines wait in memory as long as they fit.',
+    labels: [],
+    aggregator: 'max',
+  })
   const cells = {
     draining: draining({}),
     reloadsAccepted: reloads({ result: 'accepted' }),
@@ -56,6 +67,11 @@ export function defineProcessMetrics(registry: Registry, { version, backend }: B
     lastReloadTime: lastReloadTime({}),
     logLostToFlood: logLost({ reason: 'flood' }),
     logLostByOutput: logLost({ reason: 'output' }),
+    transferLog: {
+      written: transferLines({ result: 'written' }),
+      lost: transferLines({ result: 'lost' }),
+      failing: transferLogFailing({}),
+    },
   }
   cells.lastReloadSuccessful.value = 1
   cells.lastReloadTime.value = Math.floor(Date.now() / 1000)

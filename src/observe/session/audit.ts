@@ -1,8 +1,9 @@
 import type { AuditRecord, Mode, RewriteKind } from '../../engine/contract.ts'
 import { assertNever } from '../../errors.ts'
-import { verbs } from '../../ftp/commands.ts'
+import { parseCommand, verbs } from '../../ftp/commands.ts'
 import { safeText } from '../log/text.ts'
 import { classOfCode, kindOfVerb, rewriteFailureOf } from '../metrics/control.ts'
+import { isFileCommand, typeAskedBy } from '../transfers/entry.ts'
 import { transferReplied } from './data-channels.ts'
 import type { SessionRecorder } from './recorder.ts'
 
@@ -15,6 +16,7 @@ export function recordAudit(session: SessionRecorder, record: AuditRecord): void
     case 'command':
       metrics.control.commands.of(record.verb).value += 1
       session.lastCommand = record.verb
+      noteTransfer(session, record)
       if (log.wants('command')) log.write('command', session.fields(commandFields(record)))
       return
     case 'reply':
@@ -59,6 +61,18 @@ function commandFields({ verb, line }: Audit<'command'>) {
   return { command: verb, line: isSecret ? `${verb} ***` : safeText(line) }
 }
 
+/** What the transfer log will need to know. */
+function noteTransfer(session: SessionRecorder, { verb, line }: Audit<'command'>): void {
+  if (verb === 'TYPE') session.transferType = typeAskedBy(line) ?? session.transferType
+  else if (verb === 'REIN') session.transferType = 'ascii'
+  else if (isFileCommand(verb)) session.asked = { verb, path: copyOf(parseCommand(line).argument) }
+}
+
+/** A part of a text keeps the whole chunk alive that it was cut out of; a copy does not. */
+function copyOf(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1')
+}
+
 function login(session: SessionRecorder, { user, accepted, code }: Audit<'login'>): void {
   const { metrics, log } = session
   const cell = accepted ? metrics.session.loginAccepted : metrics.session.loginRefused
@@ -97,6 +111,7 @@ function refusal(session: SessionRecorder, { verb, reason, code, detail }: Audit
   const failure = rewriteFailureOf[reason]
   if (kind !== null && failure !== undefined) metrics.control.rewriteFailures[kind][failure].value += 1
   session.refusals += 1
+  if (isFileCommand(verb)) session.asked = null
   const said = { command: safeText(verb), reason, reply_code: code, detail: safeText(detail) }
   session.ring.add({
     event: 'command.deny',

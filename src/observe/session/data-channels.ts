@@ -6,7 +6,11 @@ import { verbs } from '../../ftp/commands.ts'
 import { safeText } from '../log/text.ts'
 import type { TransferResult } from '../metrics/labels.ts'
 import type { DataPath } from '../observer.ts'
+import { isFileCommand } from '../transfers/entry.ts'
 import type { SessionRecorder } from './recorder.ts'
+
+/** A whole path, unlike in the log: characters. */
+const MAX_PATH = 4096
 
 export type TransferRecord = Extract<AuditRecord, { readonly type: 'transfer' }>
 
@@ -26,6 +30,7 @@ export interface DataChannel {
 
 /** Joins the server's reply to the data channel it is about; the line is written when both are known. */
 export function transferReplied(session: SessionRecorder, transfer: TransferRecord): void {
+  session.asked = null
   const known = transfer.channel === null ? null : session.findChannel(transfer.channel)
   if (known === null && (transfer.channel === null || transfer.code >= 400)) {
     // No data channel, and after an error none is to come.
@@ -45,29 +50,55 @@ export function finishTransfer(
 ): void {
   const { metrics } = session
   const ended = data?.ended ?? null
-  const direction = directionOf(transfer, ended)
+  // Without a reply, the session ended in the middle of what the client had asked for last.
+  const asked = transfer ?? session.asked
+  if (transfer === null) session.asked = null
+  const direction = directionOf(asked?.verb, ended)
   const result = resultOf(transfer, ended)
+  const bytes = (direction === 'upload' ? ended?.uploadBytes : ended?.downloadBytes) ?? 0
+  const durationMs = ended === null ? null : Math.round(ended.durationMs * 1000) / 1000
   session.transfers += 1
-  metrics.data.transfers[result].of(transfer?.verb ?? '').value += 1
+  metrics.data.transfers[result].of(asked?.verb ?? '').value += 1
   if (ended !== null) metrics.data.duration[direction].observe(ended.durationMs / 1000)
+  if (session.transferLog.isOn && asked !== null && isFileCommand(asked.verb)) {
+    session.transferLog.write({
+      endedAt: new Date(),
+      session_id: session.id,
+      listener: metrics.name,
+      client_ip: session.client.address,
+      server_ip: session.server?.address ?? null,
+      server_port: session.server?.port ?? null,
+      user: session.user,
+      command: asked.verb,
+      file: safeText(asked.path, MAX_PATH),
+      direction,
+      type: session.transferType,
+      mode: data?.opened?.mode ?? null,
+      path: data?.opened?.path ?? null,
+      bytes,
+      durationMs,
+      result,
+      reply_code: transfer?.code ?? null,
+    })
+  }
   if (!session.log.wants('transfer')) return
   const fields = {
     user: session.user ?? undefined,
-    command: transfer?.verb,
-    file: transfer === null || transfer.path === '' ? undefined : safeText(transfer.path),
+    command: asked?.verb,
+    file: asked === null || asked.path === '' ? undefined : safeText(asked.path),
     direction,
     mode: data?.opened?.mode,
     path: data?.opened?.path,
-    bytes: (direction === 'upload' ? ended?.uploadBytes : ended?.downloadBytes) ?? 0,
-    duration_ms: ended === null ? undefined : Math.round(ended.durationMs * 1000) / 1000,
+    bytes,
+    duration_ms: durationMs ?? undefined,
     result,
     reply_code: transfer?.code,
   }
   session.log.write('transfer', session.fields(fields))
 }
 
-function directionOf(transfer: TransferRecord | null, ended: DataChannel['ended']): 'upload' | 'download' {
-  const known = transfer === null ? undefined : verbs.get(transfer.verb)?.transfer
+function directionOf(verb: string | undefined, ended: DataChannel['ended']): 'upload' | 'download' {
+  const known = verb === undefined ? undefined : verbs.get(verb)?.transfer
   if (known !== undefined) return known
   return ended !== null && ended.uploadBytes > ended.downloadBytes ? 'upload' : 'download'
 }

@@ -5,6 +5,8 @@ import { safeText } from '../log/text.ts'
 import { errorFields, type Log, type LogFields } from '../log.ts'
 import type { ListenerMetrics } from '../metrics.ts'
 import type { SessionObserver } from '../observer.ts'
+import type { TransferType } from '../transfers/entry.ts'
+import type { TransferLog } from '../transfers/transfer-log.ts'
 import type { RefusalRing } from '../view/refusals.ts'
 import { recordAudit } from './audit.ts'
 import { type DataChannel, finishTransfer } from './data-channels.ts'
@@ -13,6 +15,7 @@ import { type DataChannel, finishTransfer } from './data-channels.ts'
 export interface SessionSurroundings {
   readonly log: Log
   readonly refusals: RefusalRing
+  readonly transferLog: TransferLog
   /** Every session that is open, oldest first. */
   readonly live: Set<SessionRecorder>
 }
@@ -57,6 +60,10 @@ export class SessionRecorder implements SessionObserver {
   downloadBytes = 0
   transfers = 0
   refusals = 0
+  /** The last TYPE that the client asked for. */
+  transferType: TransferType = 'ascii'
+  /** The transfer command whose outcome is not known yet; `path` in latin1, as the client sent it. */
+  asked: { readonly verb: string; readonly path: string } | null = null
   /** Null while there are none, which is nearly always. */
   pinholes: OpenedPinhole[] | null = null
   channels: DataChannel[] | null = null
@@ -82,6 +89,10 @@ export class SessionRecorder implements SessionObserver {
 
   get ring(): RefusalRing {
     return this.#around.refusals
+  }
+
+  get transferLog(): TransferLog {
+    return this.#around.transferLog
   }
 
   /** What every line of this session carries, and more. */

@@ -2,23 +2,31 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { events } from '../../../src/observe/log/events.ts'
 import { client, observe, server } from './fixture.ts'
+import { logCallsOfOtherRooms } from './log-calls.ts'
 
 const page = readFileSync(new URL('../../../docs/logs.md', import.meta.url), 'utf8')
+/** What other rooms say stands in a table of its own. */
+const [ownPart = '', otherPart = ''] = page.split('### Start, stop, names, workers, the kernel')
 
 interface Documented {
+  readonly event: string
   readonly level: string
   readonly message: string
   readonly fields: readonly string[]
 }
 
+function rowsOf(part: string): readonly Documented[] {
+  const rows = part.matchAll(/^\| `([\w.]+)` \| (debug|info|warn|error) \| (.+?) \| (.+) \|$/gm)
+  return [...rows].map(([, event = '', level = '', message = '', fields = '']) => ({
+    event,
+    level,
+    message,
+    fields: [...fields.matchAll(/`(\w+)`/g)].map((match) => match[1] ?? ''),
+  }))
+}
+
 function documentedEvents(): ReadonlyMap<string, Documented> {
-  const rows = page.matchAll(/^\| `([\w.]+)` \| (debug|info|warn|error) \| (.+?) \| (.+) \|$/gm)
-  return new Map(
-    [...rows].map(([, event = '', level = '', message = '', fields = '']) => [
-      event,
-      { level, message, fields: [...fields.matchAll(/`(\w+)`/g)].map((match) => match[1] ?? '') },
-    ]),
-  )
+  return new Map(rowsOf(ownPart).map((row) => [row.event, row]))
 }
 
 /** Names in the last table of the page. */
@@ -30,8 +38,16 @@ function documentedFields(): readonly string[] {
 const always = ['time', 'level', 'event', 'message']
 const ofSession = ['session_id', 'listener', 'client_ip']
 
-/** Said by the admin server and the log itself; their own tests read their lines. */
-const saidElsewhere = ['admin.error', 'admin.fail', 'log.suppress', 'log.lose']
+/** Said by the admin server, the transfer log and the log itself; their own tests read their lines. */
+const saidElsewhere = [
+  'admin.error',
+  'admin.fail',
+  'transfers.open',
+  'transfers.fail',
+  'transfers.recover',
+  'log.suppress',
+  'log.lose',
+]
 
 /** Every other event with every field that it can have. */
 function sayEverything() {
@@ -102,12 +118,19 @@ describe('docs/logs.md', () => {
     expect(unsaid).toEqual(saidElsewhere)
   })
 
-  test('explains every field, and no other', () => {
-    const used = new Set([
-      ...always,
-      ...ofSession,
-      ...[...documentedEvents().values()].flatMap(({ fields }) => fields),
+  test('lists what other rooms say, as their source has it', () => {
+    const { calls, others } = logCallsOfOtherRooms()
+    const inOrder = (rows: readonly Documented[]) =>
+      rows.map((row) => JSON.stringify([row.event, row.level, row.message, row.fields])).sort()
+    expect(inOrder(rowsOf(otherPart))).toEqual([...new Set(inOrder(calls))])
+    expect(others).toEqual([
+      'pinhole/create-backend.ts: .log(...line)',
+      "pinhole/nftables/create.ts: .log('warn', event, message, fields)",
     ])
+  })
+
+  test('explains every field, and no other', () => {
+    const used = new Set([...always, ...ofSession, ...rowsOf(page).flatMap(({ fields }) => fields)])
     expect([...documentedFields()].sort()).toEqual([...used].sort())
   })
 
