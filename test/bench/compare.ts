@@ -1,6 +1,7 @@
 import type { Contestant, Entry } from './contestant.ts'
 import { enter } from './contestant.ts'
 import { describeInstrument, measureInstrument } from './instrument.ts'
+import { openFileLimit } from './lab/child.ts'
 import { type Lab, LabBroken } from './lab/lab.ts'
 import { readMachineTime, shareOfOthers } from './lab/machine-load.ts'
 import type { Place } from './lab/place.ts'
@@ -38,7 +39,11 @@ export async function compare(lab: Lab, plan: Plan, { write, commandLine }: Comp
   const tables = []
   for (const measure of plan.measures) {
     const table = summarize(await runMeasure(lab, measure, contestants, plan.rounds))
-    if (table.rows.length === 0) continue
+    if (table.rows.length === 0) {
+      const limit = openFileLimit().toLocaleString('en')
+      say(`${measure.title}: left out, it suits no system of this run (each may open ${limit} files)\n`)
+      continue
+    }
     tables.push(table)
     say(formatTable(table, titles))
   }

@@ -61,22 +61,32 @@ export function judge(tables: readonly Table[], titles: ReadonlyMap<string, stri
 const growthPrefix = 'growth-'
 const tolerableGrowth = 1.15
 
-/** What a session costs at each size, against the smallest size of this run. */
+/** A hundred sessions weigh less than one step of V8's heap: memory is compared from a thousand on. */
+const growthMetrics = [
+  { id: 'cpu', from: 0 },
+  { id: 'memory', from: 1000 },
+] as const
+
+/** What a session costs at each size, against the smallest size of this run that tells something. */
 export function judgeGrowth(tables: readonly Table[], titles: ReadonlyMap<string, string>): Verdict[] {
-  const [smallest, ...larger] = tables.filter(({ id }) => id.startsWith(growthPrefix))
-  if (smallest === undefined) return []
-  return larger.flatMap((table) =>
-    table.rows.flatMap(({ systemId, cells }) => {
-      const base = smallest.rows.find((row) => row.systemId === systemId)?.cells
-      return ['cpu', 'memory'].flatMap((metric) => {
-        const [value, before] = [cells[metric]?.median, base?.[metric]?.median]
-        if (value === undefined || before === undefined || before <= 0) return []
-        const ratio = value / before
-        const what = table.metrics.find(({ id }) => id === metric)?.title
-        const sizes = `${table.id.slice(growthPrefix.length)} sessions against ${smallest.id.slice(growthPrefix.length)}`
-        const sentence = `${titles.get(systemId) ?? systemId}, ${what}, ${sizes}: ${formatRatio(ratio)} (wanted at most ${formatRatio(tolerableGrowth)})`
+  const sizes = tables.flatMap((table) => {
+    return table.id.startsWith(growthPrefix)
+      ? [{ table, size: Number(table.id.slice(growthPrefix.length)) }]
+      : []
+  })
+  return growthMetrics.flatMap(({ id, from }) => {
+    const [smallest, ...larger] = sizes.filter(({ size }) => size >= from)
+    if (smallest === undefined) return []
+    return larger.flatMap(({ table, size }) =>
+      table.rows.flatMap(({ systemId, cells }) => {
+        const base = smallest.table.rows.find((row) => row.systemId === systemId)?.cells[id]?.median
+        const value = cells[id]?.median
+        if (value === undefined || base === undefined || base <= 0) return []
+        const what = table.metrics.find((metric) => metric.id === id)?.title
+        const ratio = value / base
+        const sentence = `${titles.get(systemId) ?? systemId}, ${what}, ${size} sessions against ${smallest.size}: ${formatRatio(ratio)} (wanted at most ${formatRatio(tolerableGrowth)})`
         return [{ sentence, met: ratio <= tolerableGrowth }]
-      })
-    }),
-  )
+      }),
+    )
+  })
 }
