@@ -16,8 +16,6 @@ type Leg = 'waiting' | 'connecting' | 'connected'
 type Status = 'open' | 'expired' | 'failed'
 
 export interface DataChannelFacts {
-  /** Unique in the session, counting from 1. */
-  readonly id: number
   readonly clientMode: Mode
   readonly serverMode: Mode
   /** Where an active client listens. */
@@ -25,6 +23,7 @@ export interface DataChannelFacts {
 }
 
 export class DataChannel {
+  /** Unique in the session, counting from 1. */
   readonly id: number
   readonly clientMode: Mode
   readonly serverMode: Mode
@@ -41,8 +40,8 @@ export class DataChannel {
   #isInKernel = false
   #isGivenUp = false
 
-  constructor(facts: DataChannelFacts, outbox: Outbox) {
-    this.id = facts.id
+  constructor(id: number, facts: DataChannelFacts, outbox: Outbox) {
+    this.id = id
     this.clientMode = facts.clientMode
     this.serverMode = facts.serverMode
     this.#clientEndpoint = facts.clientEndpoint

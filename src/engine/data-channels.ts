@@ -33,10 +33,10 @@ export class DataChannels {
   }
 
   /** A channel for the next transfer, in place of what was set up before. */
-  begin(facts: Omit<DataChannelFacts, 'id'>): DataChannel {
+  begin(facts: DataChannelFacts): DataChannel {
     this.retire()
     this.#lastId += 1
-    this.#current = new DataChannel({ ...facts, id: this.#lastId }, this.#outbox)
+    this.#current = new DataChannel(this.#lastId, facts, this.#outbox)
     return this.#current
   }
 

@@ -8,10 +8,11 @@ import type { Reply } from '../ftp/replies.ts'
 import { Algs, needsTranslation } from './algs.ts'
 import type { Mode, PinholeFailure, UpstreamFact } from './contract.ts'
 import { DataChannels } from './data-channels.ts'
-import { type DataVerb, readDataRequest } from './data-request.ts'
-import { Negotiation, type NegotiationState } from './negotiation.ts'
+import { type DataRequest, readDataRequest } from './data-request.ts'
+import { Negotiation, type NegotiationParts, type NegotiationState } from './negotiation.ts'
 import type { EngineOptions } from './options.ts'
 import type { Outbox } from './outbox.ts'
+import type { Policy } from './policy.ts'
 import { type Refusals, reportFailure } from './refusals.ts'
 import type { Upstream } from './upstream.ts'
 import { activeVerbs, passiveVerbs } from './upstream-verbs.ts'
@@ -23,11 +24,11 @@ export interface DataSideParts {
   readonly refusals: Refusals
 }
 
-export class DataSide {
+export class DataSide implements NegotiationParts {
   readonly channels: DataChannels
   readonly #options: EngineOptions
-  readonly #outbox: Outbox
-  readonly #upstream: Upstream
+  readonly outbox: Outbox
+  readonly upstream: Upstream
   readonly #refusals: Refusals
   #server: Endpoint | null = null
   #knows: readonly UpstreamFact[] = []
@@ -39,8 +40,8 @@ export class DataSide {
   constructor({ options, outbox, upstream, refusals }: DataSideParts) {
     this.channels = new DataChannels(outbox)
     this.#options = options
-    this.#outbox = outbox
-    this.#upstream = upstream
+    this.outbox = outbox
+    this.upstream = upstream
     this.#refusals = refusals
   }
 
@@ -67,7 +68,7 @@ export class DataSide {
 
   /** PASV, EPSV, PORT or EPRT. */
   requested(command: Command): void {
-    const { client, policy, upstreamMode } = this.#options
+    const { client, policy } = this.#options
     const request = readDataRequest(command, { client, policy, isEpsvAll: this.#isEpsvAll })
     switch (request.type) {
       case 'refused':
@@ -76,25 +77,11 @@ export class DataSide {
       case 'epsvAll':
         // Not passed on: the server would refuse the PASV or PORT of a fallback or conversion.
         this.#isEpsvAll = true
-        this.#outbox.reply('200 EPSV ALL noted.')
+        this.outbox.reply('200 EPSV ALL noted.')
         break
       case 'passive':
-        this.#negotiate({
-          verb: request.verb,
-          clientMode: 'passive',
-          serverMode: upstreamMode === 'active' ? 'active' : 'passive',
-          clientEndpoint: null,
-          delimiter: '|',
-        })
-        break
       case 'active':
-        this.#negotiate({
-          verb: request.verb,
-          clientMode: 'active',
-          serverMode: upstreamMode === 'passive' ? 'passive' : 'active',
-          clientEndpoint: request.endpoint,
-          delimiter: request.delimiter,
-        })
+        this.#negotiate(request)
         break
       default:
         assertNever(request)
@@ -108,10 +95,10 @@ export class DataSide {
     this.channels.reset()
     if (status === 'expired') {
       const text = '425 The data port has expired, set up another.'
-      reportFailure(this.#outbox, { verb, reason: 'pinhole_expired', text })
+      reportFailure(this.outbox, { verb, reason: 'pinhole_expired', text })
     } else {
       const text = '425 Cannot open the data connection.'
-      reportFailure(this.#outbox, { verb, reason: 'data_failed', text })
+      reportFailure(this.outbox, { verb, reason: 'data_failed', text })
     }
     return false
   }
@@ -161,38 +148,51 @@ export class DataSide {
     this.channels.sessionEnded()
   }
 
-  #negotiate(request: {
-    readonly verb: DataVerb
-    readonly clientMode: Mode
-    readonly serverMode: Mode
-    readonly clientEndpoint: Endpoint | null
-    readonly delimiter: string
-  }): void {
-    const server = this.#server
-    if (server === null) throw new Error(`${request.verb} was let through without a server`)
-    const { policy, isOwnAddress } = this.#options
+  // What a negotiation needs.
+
+  get server(): Endpoint {
+    if (this.#server === null) throw new Error('a negotiation began before there was a server')
+    return this.#server
+  }
+
+  get policy(): Policy {
+    return this.#options.policy
+  }
+
+  get isOwnAddress(): (address: string) => boolean {
+    return this.#options.isOwnAddress
+  }
+
+  nextPinhole(): number {
+    this.#lastPinhole += 1
+    return this.#lastPinhole
+  }
+
+  learned(fact: UpstreamFact): void {
+    if (this.#knows.includes(fact)) return
+    this.#knows = [...this.#knows, fact]
+    this.outbox.push({ type: 'remember', fact })
+  }
+
+  #negotiate(request: Extract<DataRequest, { type: Mode }>): void {
+    const { upstreamMode } = this.#options
+    const { verb, type: clientMode } = request
+    const serverMode = upstreamMode === 'client' ? clientMode : upstreamMode
     const choice = {
-      verb: request.verb,
-      server: server.address,
+      verb,
+      server: this.server.address,
       knows: this.#knows,
       isTranslating: this.#algs?.isTranslating ?? null,
     }
-    this.#negotiation = new Negotiation({
-      ...request,
-      channel: this.channels.begin(request),
-      server,
-      passiveVerbs: passiveVerbs(choice),
-      activeVerbs: activeVerbs(choice),
-      policy,
-      isOwnAddress,
-      nextPinhole: () => {
-        this.#lastPinhole += 1
-        return this.#lastPinhole
-      },
-      learned: (fact) => this.#learned(fact),
-      upstream: this.#upstream,
-      outbox: this.#outbox,
-    })
+    const wish = {
+      verb,
+      clientMode,
+      serverMode,
+      clientEndpoint: request.type === 'active' ? request.endpoint : null,
+      delimiter: request.type === 'active' ? request.delimiter : '|',
+      serverVerbs: serverMode === 'passive' ? passiveVerbs(choice) : activeVerbs(choice),
+    }
+    this.#negotiation = new Negotiation(wish, this.channels.begin(wish), this)
     this.#settle(this.#negotiation.start())
   }
 
@@ -205,11 +205,5 @@ export class DataSide {
     if (state === undefined || state === 'pending') return
     this.#negotiation = null
     if (state === 'refused') this.channels.forget()
-  }
-
-  #learned(fact: UpstreamFact): void {
-    if (this.#knows.includes(fact)) return
-    this.#knows = [...this.#knows, fact]
-    this.#outbox.push({ type: 'remember', fact })
   }
 }

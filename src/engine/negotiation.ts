@@ -14,38 +14,46 @@ import {
   rewrite229,
 } from '../ftp/endpoints.ts'
 import type { Reply } from '../ftp/replies.ts'
-import type { PinholeFailure, RefusalReason, Side, UpstreamFact } from './contract.ts'
+import type { Mode, PinholeFailure, RefusalReason, Side, UpstreamFact } from './contract.ts'
 import type { DataChannel } from './data-channel.ts'
-import type { ActiveVerb, DataVerb, PassiveVerb } from './data-request.ts'
+import type { DataVerb } from './data-request.ts'
 import type { Outbox } from './outbox.ts'
 import { judgeServerEndpoint, type Policy } from './policy.ts'
 import { reportFailure } from './refusals.ts'
 import type { Upstream } from './upstream.ts'
 
-export interface NegotiationOptions {
+/** What the client wants, as judged, and what becomes of it on the server's side. */
+export interface Wish {
   /** What the client said. */
   readonly verb: DataVerb
-  /** Where an active client listens, as judged, and the delimiter it used in EPRT. */
+  readonly clientMode: Mode
+  readonly serverMode: Mode
+  /** Where an active client listens, and the delimiter it used in EPRT. */
   readonly clientEndpoint: Endpoint | null
   readonly delimiter: string
-  readonly channel: DataChannel
+  /** What the server is asked with, in order: PASV and EPSV, or PORT and EPRT. */
+  readonly serverVerbs: readonly DataVerb[]
+}
+
+/** What every negotiation of a session needs. */
+export interface NegotiationParts {
   readonly server: Endpoint
-  /** What a passive or active server is asked with, in order. */
-  readonly passiveVerbs: readonly PassiveVerb[]
-  readonly activeVerbs: readonly ActiveVerb[]
   readonly policy: Policy
-  readonly isOwnAddress: (address: string) => boolean
-  readonly nextPinhole: () => number
-  readonly learned: (fact: UpstreamFact) => void
-  readonly upstream: Upstream
   readonly outbox: Outbox
+  readonly upstream: Upstream
+  readonly isOwnAddress: (address: string) => boolean
+  nextPinhole(): number
+  /** The server was seen to refuse a verb and to take another. */
+  learned(fact: UpstreamFact): void
 }
 
 /** `ready`: the channel is announced or accepted. `refused`: the client was answered with an error. */
 export type NegotiationState = 'pending' | 'ready' | 'refused'
 
 export class Negotiation {
-  readonly #options: NegotiationOptions
+  readonly #wish: Wish
+  readonly #channel: DataChannel
+  readonly #parts: NegotiationParts
   /** How many of the verbs the server was asked with. */
   #askedCount = 0
   /** The verb that the server was asked with last. */
@@ -58,8 +66,10 @@ export class Negotiation {
   #pinholeFrom: Side = 'client'
   #isOpening = false
 
-  constructor(options: NegotiationOptions) {
-    this.#options = options
+  constructor(wish: Wish, channel: DataChannel, parts: NegotiationParts) {
+    this.#wish = wish
+    this.#channel = channel
+    this.#parts = parts
   }
 
   /** A pinhole is asked for and not open yet. */
@@ -68,15 +78,14 @@ export class Negotiation {
   }
 
   start(): NegotiationState {
-    const { channel, clientEndpoint } = this.#options
-    if (channel.serverMode === 'passive') return this.#askPassive()
-    return this.#openPinhole('server', channel.clientMode === 'active' ? clientEndpoint : null)
+    const { serverMode, clientMode, clientEndpoint } = this.#wish
+    if (serverMode === 'passive') return this.#askPassive()
+    return this.#openPinhole('server', clientMode === 'active' ? clientEndpoint : null)
   }
 
   replied(reply: Reply): NegotiationState {
-    if (this.#asked === this.#options.verb) this.#ownReply = reply
-    if (this.#options.channel.serverMode === 'passive') return this.#passiveReplied(reply)
-    return this.#activeReplied(reply)
+    if (this.#asked === this.#wish.verb) this.#ownReply = reply
+    return this.#wish.serverMode === 'passive' ? this.#passiveReplied(reply) : this.#activeReplied(reply)
   }
 
   pinholeOpened(pinhole: number, announce: Endpoint): NegotiationState {
@@ -89,7 +98,7 @@ export class Negotiation {
 
   pinholeFailed(pinhole: number, reason: PinholeFailure): NegotiationState {
     if (pinhole !== this.#pinhole) return 'pending'
-    this.#options.channel.pinholeGone(pinhole)
+    this.#channel.pinholeGone(pinhole)
     switch (reason) {
       case 'exhausted':
         return this.#refuse('pinhole_exhausted', '425 No data port is free, try again later.')
@@ -109,54 +118,45 @@ export class Negotiation {
 
   /** Always without argument: `EPSV 1` speaks of the client's control connection, not of ours. */
   #askPassive(): NegotiationState {
-    const { passiveVerbs, upstream } = this.#options
-    const verb = passiveVerbs[this.#askedCount]
-    if (verb === undefined) return this.#refuse('upstream_refused', '425 The server has no passive mode.')
-    this.#askedCount += 1
-    this.#asked = verb
-    upstream.ask({ verb, line: verb })
+    const verb = this.#nextVerb()
+    if (verb === null) return this.#refuse('upstream_refused', '425 The server has no passive mode.')
+    this.#parts.upstream.ask({ verb, line: verb })
     return 'pending'
   }
 
   #passiveReplied(reply: Reply): NegotiationState {
-    const { verb, server, policy, isOwnAddress, channel, outbox, learned } = this.#options
-    if (reply.code !== (this.#asked === 'PASV' ? 227 : 229)) {
-      const { passiveVerbs } = this.#options
-      if (mayFallBack(reply.code) && this.#askedCount < passiveVerbs.length) return this.#askPassive()
+    const { server, policy, isOwnAddress } = this.#parts
+    const isPasv = this.#asked === 'PASV'
+    if (reply.code !== (isPasv ? 227 : 229)) {
+      if (this.#mayFallBack(reply)) return this.#askPassive()
       if (reply.code >= 400) return this.#passOn(reply)
       return this.#refuse('pasv_reply', NO_ENDPOINT, reply.line)
     }
-    const named = this.#asked === 'PASV' ? (parse227(reply.line)?.endpoint ?? null) : null
-    const port = this.#asked === 'PASV' ? named?.port : parse229(reply.line)?.port
+    const named = isPasv ? (parse227(reply.line)?.endpoint ?? null) : null
+    const port = isPasv ? named?.port : parse229(reply.line)?.port
     if (port === undefined) return this.#refuse('pasv_reply', NO_ENDPOINT, reply.line)
-    const verdict = judgeServerEndpoint({
-      named: named?.address ?? null,
-      port,
-      server,
-      policy,
-      isOwnAddress,
-    })
+    const address = named?.address ?? null
+    const verdict = judgeServerEndpoint({ named: address, port, server, policy, isOwnAddress })
     if (!verdict.ok) return this.#refuse(verdict.reason, verdict.text, reply.line)
-    if (this.#asked === 'PASV' && this.#askedCount > 1) learned('refusesEpsv')
-    channel.serverEndpoint = verdict.endpoint
-    if (channel.clientMode === 'passive') return this.#openPinhole('client', verdict.endpoint)
-    outbox.record({ type: 'conversion', from: 'active', to: 'passive' })
-    outbox.reply(`200 ${verb} command successful.`)
+    if (isPasv && this.#askedCount > 1) this.#parts.learned('refusesEpsv')
+    this.#channel.serverEndpoint = verdict.endpoint
+    if (this.#wish.clientMode === 'passive') return this.#openPinhole('client', verdict.endpoint)
+    this.#converted()
+    this.#parts.outbox.reply(`200 ${this.#wish.verb} command successful.`)
     return 'ready'
   }
 
   // The server side, active: PORT or EPRT.
 
   #askActive(announced: Endpoint): NegotiationState {
-    const { server, activeVerbs, delimiter, upstream, outbox, clientEndpoint } = this.#options
-    const verb = activeVerbs[this.#askedCount]
-    if (verb === undefined) return this.#refuse('upstream_refused', '425 The server has no active mode.')
+    const { server, upstream, outbox } = this.#parts
     if (familyOf(announced.address) !== familyOf(server.address)) {
       const text = "425 No address of the server's family can be announced."
       return this.#refuse('family', text, announced.address)
     }
-    this.#askedCount += 1
-    this.#asked = verb
+    const verb = this.#nextVerb()
+    if (verb === null) return this.#refuse('upstream_refused', '425 The server has no active mode.')
+    const { clientEndpoint, delimiter } = this.#wish
     const kind = verb === 'EPRT' ? 'eprt' : 'port'
     outbox.record({ type: 'rewrite', kind, from: clientEndpoint, to: announced })
     const argument = verb === 'EPRT' ? formatEprt(announced, delimiter) : formatHostPort(announced)
@@ -165,51 +165,65 @@ export class Negotiation {
   }
 
   #activeReplied(reply: Reply): NegotiationState {
-    const { channel, outbox, verb, activeVerbs, learned } = this.#options
+    const { outbox } = this.#parts
     if (reply.code >= 300) {
       // Whoever came to the announced port already was not waiting for another command.
-      const stillOpen = channel.owns(this.#pinhole) ? this.#announced : null
-      return mayFallBack(reply.code) && this.#askedCount < activeVerbs.length && stillOpen !== null
-        ? this.#askActive(stillOpen)
-        : this.#passOn(reply)
+      const stillOpen = this.#channel.owns(this.#pinhole) ? this.#announced : null
+      return stillOpen !== null && this.#mayFallBack(reply) ? this.#askActive(stillOpen) : this.#passOn(reply)
     }
-    if (this.#asked === 'PORT' && this.#askedCount > 1) learned('refusesEprt')
-    if (channel.clientMode === 'passive') return this.#openPinhole('client', null)
+    if (this.#asked === 'PORT' && this.#askedCount > 1) this.#parts.learned('refusesEprt')
+    if (this.#wish.clientMode === 'passive') return this.#openPinhole('client', null)
     if (this.#ownReply === reply) outbox.send('client', reply.text)
-    else outbox.reply(`200 ${verb} command successful.`)
+    else outbox.reply(`200 ${this.#wish.verb} command successful.`)
     return 'ready'
   }
 
   // The client side.
 
   #announceToClient(announce: Endpoint): NegotiationState {
-    const { verb, outbox, channel } = this.#options
+    const { outbox } = this.#parts
+    const { verb, serverMode } = this.#wish
     if (verb === 'PASV' && familyOf(announce.address) !== 4) {
       return this.#refuse('family', '425 No IPv4 address can be announced, use EPSV.', announce.address)
     }
     const kind = verb === 'PASV' ? 'pasv_227' : 'epsv_229'
-    outbox.record({ type: 'rewrite', kind, from: channel.serverEndpoint, to: announce })
-    if (channel.serverMode === 'active') {
-      outbox.record({ type: 'conversion', from: 'passive', to: 'active' })
-    }
+    outbox.record({ type: 'rewrite', kind, from: this.#channel.serverEndpoint, to: announce })
+    if (serverMode === 'active') this.#converted()
     outbox.send('client', announcement({ verb, announce, ownReply: this.#ownReply }))
     return 'ready'
   }
 
   #openPinhole(from: Side, target: Endpoint | null): NegotiationState {
-    this.#pinhole = this.#options.nextPinhole()
+    this.#pinhole = this.#parts.nextPinhole()
     this.#pinholeFrom = from
     this.#isOpening = true
-    this.#options.channel.openPinhole({ pinhole: this.#pinhole, from, target })
+    this.#channel.openPinhole({ pinhole: this.#pinhole, from, target })
     return 'pending'
+  }
+
+  /** The verb to ask the server with now; null when it was asked with all of them. */
+  #nextVerb(): DataVerb | null {
+    this.#asked = this.#wish.serverVerbs[this.#askedCount] ?? null
+    this.#askedCount += 1
+    return this.#asked
+  }
+
+  /** Any 5xx says "not like this", except 530: nobody is logged in. */
+  #mayFallBack({ code }: Reply): boolean {
+    return code >= 500 && code !== 530 && this.#askedCount < this.#wish.serverVerbs.length
+  }
+
+  #converted(): void {
+    const { clientMode, serverMode } = this.#wish
+    this.#parts.outbox.record({ type: 'conversion', from: clientMode, to: serverMode })
   }
 
   /** The server's refusal, in its own words where they answer what the client asked; 425 in ours otherwise. */
   #passOn(reply: Reply): NegotiationState {
-    const { verb, outbox, channel } = this.#options
     const isForClient = reply.code === 421 || reply.code === 530
     // A server that knows neither verb has said so of the client's own one.
-    const said = isForClient || (verb === 'EPSV' && this.#asked === 'PASV') ? reply : this.#ownReply
+    const said =
+      isForClient || (this.#wish.verb === 'EPSV' && this.#asked === 'PASV') ? reply : this.#ownReply
     if (said === null) {
       return this.#refuse(
         'upstream_refused',
@@ -217,16 +231,15 @@ export class Negotiation {
         reply.line,
       )
     }
-    channel.close('reset', 'refused')
-    outbox.send('client', said.text)
+    this.#channel.close('reset', 'refused')
+    this.#parts.outbox.send('client', said.text)
     return 'refused'
   }
 
   #refuse(reason: RefusalReason, text: string, detail = ''): NegotiationState {
-    const { outbox, channel, verb } = this.#options
     this.#isOpening = false
-    channel.close('reset', 'refused')
-    reportFailure(outbox, { verb, reason, text, detail })
+    this.#channel.close('reset', 'refused')
+    reportFailure(this.#parts.outbox, { verb: this.#wish.verb, reason, text, detail })
     return 'refused'
   }
 }
@@ -255,9 +268,4 @@ function announcement({
 function withLastLine(reply: Reply | null, line: string): string {
   const before = reply === null ? '' : reply.text.slice(0, reply.text.length - reply.line.length - 2)
   return `${before}${line}\r\n`
-}
-
-/** Any 5xx says "not like this", except 530: nobody is logged in. */
-function mayFallBack(code: number): boolean {
-  return code >= 500 && code !== 530
 }

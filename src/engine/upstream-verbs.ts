@@ -20,20 +20,28 @@ export interface VerbChoice {
  * Old verbs are asked with old ones where the server's address allows it, so that old servers get what they know.
  */
 export function passiveVerbs({ verb, server, knows, isTranslating }: VerbChoice): readonly PassiveVerb[] {
-  if (familyOf(server) === IPV6) return ['EPSV']
-  if (isTranslating === false && verb === 'EPSV') return ['EPSV']
-  if (knows.includes('refusesEpsv')) return ['PASV']
-  return isTranslating === true || isOld(verb) ? ['PASV', 'EPSV'] : ['EPSV', 'PASV']
+  if (familyOf(server) === IPV6) return epsv
+  if (isTranslating === false && verb === 'EPSV') return epsv
+  if (knows.includes('refusesEpsv')) return pasv
+  return isTranslating === true || isOld(verb) ? pasvEpsv : epsvPasv
 }
 
 /** PORT and EPRT, in the order in which the server is told. */
 export function activeVerbs({ verb, server, knows, isTranslating }: VerbChoice): readonly ActiveVerb[] {
-  if (familyOf(server) === IPV6) return ['EPRT']
-  if (isTranslating === false && verb === 'EPRT') return ['EPRT']
-  return isTranslating === true || isOld(verb) || knows.includes('refusesEprt') ? ['PORT'] : ['EPRT', 'PORT']
+  if (familyOf(server) === IPV6) return eprt
+  if (isTranslating === false && verb === 'EPRT') return eprt
+  return isTranslating === true || isOld(verb) || knows.includes('refusesEprt') ? port : eprtPort
 }
 
 const IPV6: Family = 6
+
+const pasv: readonly PassiveVerb[] = ['PASV']
+const epsv: readonly PassiveVerb[] = ['EPSV']
+const pasvEpsv: readonly PassiveVerb[] = ['PASV', 'EPSV']
+const epsvPasv: readonly PassiveVerb[] = ['EPSV', 'PASV']
+const port: readonly ActiveVerb[] = ['PORT']
+const eprt: readonly ActiveVerb[] = ['EPRT']
+const eprtPort: readonly ActiveVerb[] = ['EPRT', 'PORT']
 
 function isOld(verb: DataVerb): boolean {
   return verb === 'PASV' || verb === 'PORT'
