@@ -86,6 +86,28 @@ async function main(args: readonly string[]): Promise<number> {
         exitCode = await k8sPorts({ range, service, nodePorts, sources: sourcesOf(argv), stdout, stderr })
       },
     )
+    .command(
+      'status',
+      'show what a running proxy is doing',
+      {
+        admin: {
+          type: 'string',
+          requiresArg: true,
+          describe: 'ADDR:PORT: its admin listener [FTP_ALG_ADMIN]',
+        },
+        config: {
+          alias: 'c',
+          type: 'string',
+          requiresArg: true,
+          describe: 'FILE: its configuration, which names the admin listener [FTP_ALG_CONFIG]',
+        },
+        json: { type: 'boolean', default: false, describe: 'print everything as JSON' },
+      },
+      async (argv) => {
+        const { status } = await import('./cli/status.ts')
+        exitCode = await status({ sources: sourcesOf(argv), json: argv.json, stdout })
+      },
+    )
     .command('demo', 'show on loopback what the proxy does', {}, async () => {
       const { demo } = await import('./cli/demo.ts')
       exitCode = await demo({ version, stdout })
