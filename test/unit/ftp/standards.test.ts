@@ -1,0 +1,36 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { verbs } from '../../../src/ftp/commands.ts'
+
+// docs/rfc.md says what we do about every command and rule, and where it can be seen.
+
+const root = new URL('../../../', import.meta.url).pathname
+const page = readFileSync(`${root}docs/rfc.md`, 'utf8')
+/** Table rows without their headings. */
+const rows = page
+  .split('\n')
+  .filter((line) => line.startsWith('|') && !line.startsWith('|---'))
+  .map((line) => line.split('|').map((cell) => cell.trim()))
+  .filter(([, first]) => first !== 'rule' && first !== 'verbs' && !first?.startsWith('command'))
+const quoted = (cell: string | undefined) =>
+  [...(cell ?? '').matchAll(/`([^`]+)`/g)].map(([, text = '']) => text)
+
+test('every verb that we know has a row', () => {
+  const named = new Set(rows.flatMap(([, first]) => quoted(first)).flatMap((text) => text.split(/[ ,]/)))
+  expect([...verbs.keys()].filter((verb) => !named.has(verb))).toEqual([])
+})
+
+test('every row says what we do, where, and what shows it', () => {
+  const isComplete = (cells: string[]) => cells.length === 6 && cells.slice(1, 5).every((cell) => cell !== '')
+  expect(rows.filter((cells) => !isComplete(cells))).toEqual([])
+})
+
+test('every file and transcript that is named exists', () => {
+  const named = rows.flatMap(([, , , where, shownBy]) => [...quoted(where), ...quoted(shownBy)])
+  const transcripts = `${root}test/fixtures/transcripts/`
+  const missing = named.filter((name) => {
+    if (name.endsWith('/*')) return readdirSync(transcripts + name.slice(0, -2)).length === 0
+    return !existsSync(root + name) && !existsSync(`${transcripts}${name}.txt`)
+  })
+  expect(missing).toEqual([])
+})
