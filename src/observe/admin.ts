@@ -9,6 +9,7 @@ import { AlgError } from '../errors.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
 import { type AnswerOptions, type Answers, createAnswers } from './admin/answers.ts'
 import { rejectionOf } from './admin/callers.ts'
+import { limitConnections } from './admin/connections.ts'
 import { createEventStream, type EventStream } from './admin/event-stream.ts'
 import { events } from './log/events.ts'
 import { renderSections } from './page/render.ts'
@@ -61,9 +62,7 @@ export function createAdminServer({ observer, ready, listen }: AdminOptions): Ad
     (request, response) => void respond(request, response, { answers, stream, observer, isLoopback }),
   )
   server.timeout = 2 * REQUEST_TIMEOUT_MS
-  server.maxConnections = MAX_CONNECTIONS
-  // At the cap, those who hold a connection for nothing go first: a probe must come through.
-  server.on('drop', () => server.closeIdleConnections())
+  limitConnections(server, MAX_CONNECTIONS)
   return {
     start: async () => {
       const at = await bind(server, listen)

@@ -64,7 +64,7 @@ describe('HTTP', () => {
     for (const socket of silent) socket.destroy()
   })
 
-  test('beyond 64 connections, those that are kept open for nothing make room', async () => {
+  test('beyond 64 connections, the oldest that is kept open for nothing makes room', async () => {
     const { port, get } = await startAdmin()
     const idle = await Promise.all(
       Array.from({ length: 64 }, async () => {
@@ -74,10 +74,33 @@ describe('HTTP', () => {
         return socket
       }),
     )
-    // The one too many is dropped; it makes room for the next.
-    await get('/livez').catch(() => undefined)
     expect((await get('/livez')).status).toBe(200)
     for (const socket of idle) socket.destroy()
+  })
+
+  test('two hundred that never finish their question keep no probe out', async () => {
+    const { port, get } = await startAdmin()
+    const slow = []
+    for (let n = 0; n < 200; n += 1) {
+      const socket = await open(port)
+      socket.write('GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow: ')
+      slow.push(socket)
+      if (n % 20 === 0) expect([n, (await get('/readyz')).status]).toEqual([n, 200])
+    }
+    expect((await get('/readyz')).status).toBe(200)
+    for (const socket of slow) socket.destroy()
+  })
+
+  test('a page that is kept up to date is not what makes room', async () => {
+    const { port, get } = await startAdmin()
+    const page = await open(port)
+    page.write('GET /events HTTP/1.1\r\nHost: x\r\n\r\n')
+    await once(page, 'data')
+    const silent = []
+    for (let n = 0; n < 100; n += 1) silent.push(await open(port))
+    expect((await get('/livez')).status).toBe(200)
+    await once(page, 'data')
+    for (const socket of [page, ...silent]) socket.destroy()
   })
 })
 
