@@ -132,10 +132,13 @@ function untilStopped({ service, observer, manager, config, sources }: Running):
   })
   return new Promise((resolve) => {
     let isStopping = false
+    // The second signal ends the drain as well, which must not answer for it.
+    let exitCode = 0
     const stop = (signal: 'SIGTERM' | 'SIGINT') => {
       if (isStopping) {
         observer.log('warn', 'process.stop', 'second signal, stopping at once', { signal })
-        void service.stop().finally(() => resolve(signal === 'SIGINT' ? 130 : 143))
+        exitCode = signal === 'SIGINT' ? 130 : 143
+        void service.stop().finally(() => resolve(exitCode))
         return
       }
       isStopping = true
@@ -144,7 +147,7 @@ function untilStopped({ service, observer, manager, config, sources }: Running):
         signal,
         timeout_ms: current.shutdown.drainTimeoutMs,
       })
-      void service.drain(current.shutdown.drainTimeoutMs).finally(() => resolve(0))
+      void service.drain(current.shutdown.drainTimeoutMs).finally(() => resolve(exitCode))
     }
     process.on('SIGTERM', () => stop('SIGTERM'))
     process.on('SIGINT', () => stop('SIGINT'))

@@ -14,6 +14,7 @@ import {
 } from '../support/peers/scripted-server.ts'
 import { Wire } from '../support/peers/wire.ts'
 import { claimPorts, type PortBlock } from '../support/port-block.ts'
+import { type ProcessPlan, ProxyProcess } from './proxy-process.ts'
 import { type ProxyPlan, ProxyUnderTest } from './proxy-under-test.ts'
 
 export interface Bystander extends Endpoint {
@@ -23,6 +24,7 @@ export interface Bystander extends Endpoint {
 export class Lab {
   readonly #closers: (() => void)[] = []
   readonly #proxies: ProxyUnderTest[] = []
+  readonly #processes: ProxyProcess[] = []
   readonly #blocks: PortBlock[] = []
 
   /** A server on loopback. */
@@ -37,6 +39,20 @@ export class Lab {
     const dataPorts = plan.dataPorts ?? (await this.ports())
     const proxy = await ProxyUnderTest.start({ ...plan, upstream, dataPorts })
     this.#proxies.push(proxy)
+    return proxy
+  }
+
+  /** The proxy as a process of its own, running. */
+  async process(plan: ProcessPlan): Promise<ProxyProcess> {
+    const proxy = await ProxyProcess.start(plan)
+    this.#processes.push(proxy)
+    return proxy
+  }
+
+  /** The same, not waited for: it may fail to start. */
+  async launch(plan: ProcessPlan): Promise<ProxyProcess> {
+    const proxy = await ProxyProcess.launch(plan)
+    this.#processes.push(proxy)
     return proxy
   }
 
@@ -117,6 +133,7 @@ export class Lab {
       for (const proxy of this.#proxies) await proxy.forgetsEverything()
     } finally {
       await Promise.all(this.#proxies.map((proxy) => proxy.app.stop()))
+      await Promise.all(this.#processes.map((proxy) => proxy.kill()))
       for (const block of this.#blocks) block.release()
     }
   }

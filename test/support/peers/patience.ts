@@ -1,7 +1,7 @@
 // Every wait of a peer is bounded and says what it waited for.
 
 /** Longer than any timer of the product that a test waits for, shorter than a test may take. */
-export const PATIENCE_MS = 12_000
+export const PATIENCE_MS = 20_000
 
 /** Rejects with `nothing of: <what>` when the promise does not settle in time; `soFar` adds what was seen. */
 export async function within<T>(

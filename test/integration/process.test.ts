@@ -1,0 +1,287 @@
+// The daemon as its administrator and its service manager meet it: signals, exit codes, bad files, no descriptors.
+
+import { createServer } from 'node:net'
+import { describe, expect, vi } from 'vitest'
+import { ftpScript } from '../support/peers/ftp-script.ts'
+import { KiB, payload, payloadSha256 } from '../support/peers/payload.ts'
+import { receive, ScriptedClient } from '../support/peers/scripted-client.ts'
+import { claimPorts } from '../support/port-block.ts'
+import { type Lab, refusesConnections, test } from './lab.ts'
+import { nothing } from './proxy-process.ts'
+
+/** Sends half of each file, then waits for the word. */
+async function halfwayServer(lab: Lab) {
+  let begun = 0
+  let goOn: () => void = () => undefined
+  const word = new Promise<void>((resolve) => {
+    goOn = resolve
+  })
+  const server = await lab.server(
+    ftpScript({
+      verbs: {
+        RETR: async (visit, { argument }) => {
+          visit.reply('150 Half of it.')
+          const data = await visit.data()
+          const bytes = payload(Number(argument))
+          await data.send(bytes.subarray(0, bytes.length / 2))
+          begun += 1
+          await word
+          const rest = data.collect()
+          data.socket.end(bytes.subarray(bytes.length / 2))
+          await rest
+          visit.reply('226 All of it.')
+        },
+      },
+    }),
+  )
+  return { server, goOn, begun: () => begun }
+}
+
+async function closesWith421(client: ScriptedClient): Promise<void> {
+  expect((await client.reply()).code).toBe(421)
+  expect(await client.wire.ended()).toBe('fin')
+  client.close()
+}
+
+describe.concurrent('SIGTERM', () => {
+  test('lets fifty transfers finish, says 421 to the idle, refuses the new, and exits with 0', async ({
+    lab,
+  }) => {
+    const { server, goOn, begun } = await halfwayServer(lab)
+    const proxy = await lab.process({ upstream: server })
+    const size = (index: number) => 300 * KiB + index
+    const busy = await Promise.all(
+      Array.from({ length: 50 }, async (_, index) => {
+        const client = await (await lab.client(proxy)).login()
+        const data = await client.connectData(await client.passive())
+        expect((await client.command(`RETR ${size(index)}`)).code).toBe(150)
+        return { client, received: receive(data) }
+      }),
+    )
+    const idle = await Promise.all(Array.from({ length: 10 }, async () => (await lab.client(proxy)).login()))
+    await vi.waitFor(() => expect(begun()).toBe(50), { timeout: 10_000 })
+    proxy.signal('SIGTERM')
+    await Promise.all(idle.map(closesWith421))
+    expect(await refusesConnections(proxy)).toBe(true)
+    goOn()
+    const files = await Promise.all(
+      busy.map(async ({ client, received }) => {
+        const file = await received
+        expect((await client.reply()).code).toBe(226)
+        await closesWith421(client)
+        return file
+      }),
+    )
+    expect(files).toEqual(
+      files.map((_, index) => ({
+        byteCount: size(index),
+        sha256: payloadSha256(size(index)),
+        ending: 'fin',
+      })),
+    )
+    expect(await proxy.exited()).toBe(0)
+  })
+
+  test('twice stops at once: exit code 143, and the transfer looks cut off, not complete', async ({
+    lab,
+  }) => {
+    const { server } = await halfwayServer(lab)
+    const proxy = await lab.process({ upstream: server })
+    const client = await (await lab.client(proxy)).login()
+    const data = await client.connectData(await client.passive())
+    expect((await client.command('RETR 1000')).code).toBe(150)
+    await data.readBytes(500)
+    proxy.signal('SIGTERM')
+    await proxy.record('process.drain')
+    proxy.signal('SIGTERM')
+    expect(await data.ended()).toBe('reset')
+    expect(await proxy.exited()).toBe(143)
+  })
+
+  test('waits no longer than the drain timeout', async ({ lab }) => {
+    const { server } = await halfwayServer(lab)
+    const proxy = await lab.process({ upstream: server, more: 'shutdown: { drainTimeout: 700ms }' })
+    const client = await (await lab.client(proxy)).login()
+    const data = await client.connectData(await client.passive())
+    expect((await client.command('RETR 1000')).code).toBe(150)
+    proxy.signal('SIGTERM')
+    expect(await data.ended()).toBe('reset')
+    expect(await proxy.exited()).toBe(0)
+  })
+
+  test('ends sessions whose server has not even greeted', async ({ lab }) => {
+    const server = await lab.server(async () => undefined)
+    const proxy = await lab.process({ upstream: server })
+    const client = await lab.client(proxy)
+    await server.nextVisit()
+    proxy.signal('SIGTERM')
+    await closesWith421(client)
+    expect(await proxy.exited()).toBe(0)
+  })
+
+  test('without any session ends at once; SIGINT likewise', async ({ lab }) => {
+    const server = await lab.server(ftpScript())
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      const proxy = await lab.process({ upstream: server })
+      proxy.signal(signal)
+      expect(await proxy.exited(5_000)).toBe(0)
+    }
+  })
+})
+
+describe.concurrent('SIGHUP', () => {
+  test('takes a good file for new sessions, and running ones go on', async ({ lab }) => {
+    const [before, after] = [
+      await lab.server(ftpScript()),
+      await lab.server(ftpScript({ greeting: '220 After.' })),
+    ]
+    const proxy = await lab.process({ upstream: before })
+    const old = await (await lab.client(proxy)).login()
+    await proxy.rewrite({
+      upstream: after,
+      inListener: 'upstreamMode: active',
+      more: 'limits: { refusals: 2 }',
+    })
+    proxy.signal('SIGHUP')
+    await proxy.record('config.reload')
+    const client = await lab.client(proxy)
+    expect((await client.reply()).line).toBe('220 After.')
+    await client.command('USER joe')
+    await client.command('PASS x')
+    expect((await client.download('RETR 5')).codes).toEqual([150, 226])
+    expect(after.visits[0]?.lines.some((line) => line.startsWith('PORT '))).toBe(true)
+    expect((await client.command('PORT 1')).code).toBe(501)
+    expect((await client.command('PORT 1')).code).toBe(501)
+    await closesWith421(client)
+    expect((await old.download('RETR 5')).codes).toEqual([150, 226])
+    expect(before.visits[0]?.lines).toContain('PASV')
+  })
+
+  test('keeps the old configuration when the file is bad, says where, and counts it', async ({ lab }) => {
+    const server = await lab.server(ftpScript())
+    const proxy = await lab.process({ upstream: server })
+    for (const [index, bad] of ['listeners: [', 'listeners: []\nfrobnicate: 1\n', 'x'].entries()) {
+      await proxy.rewrite(bad)
+      proxy.signal('SIGHUP')
+      const record = await proxy.record('config.refuse', index + 1)
+      expect(JSON.stringify(record)).toContain('config.yaml')
+    }
+    expect((await proxy.status()).config).toMatchObject({ last_reload_successful: false, reloads_refused: 3 })
+    await lab.servesNext(proxy)
+  })
+
+  test('with another port says that this needs a restart, and goes on at the old one', async ({ lab }) => {
+    const server = await lab.server(ftpScript())
+    const proxy = await lab.process({ upstream: server })
+    const { first } = await lab.ports()
+    await proxy.rewrite(
+      `listeners:\n  - name: edge\n    listen: 127.0.0.1:${first}\n    upstream: 127.0.0.1:${server.port}\n`,
+    )
+    proxy.signal('SIGHUP')
+    const record = await proxy.record('config.restart_needed')
+    expect(record.keys).toContain('listeners[edge].listen')
+    await lab.servesNext(proxy)
+    expect(await refusesConnections({ address: '127.0.0.1', port: first })).toBe(true)
+  })
+})
+
+test('SIGUSR1 opens no door to a debugger', async ({ lab }) => {
+  const server = await lab.server(ftpScript())
+  const proxy = await lab.process({ upstream: server })
+  proxy.signal('SIGUSR1')
+  await lab.servesNext(proxy)
+  expect(proxy.output).not.toContain('Debugger listening')
+})
+
+describe.concurrent('a start that fails', () => {
+  test('because a port is taken: exit code 1 and nothing is left listening', async ({ lab }) => {
+    const server = await lab.server(ftpScript())
+    const { first, release } = await claimPorts()
+    const occupant = createServer()
+    await new Promise<void>((resolve) => occupant.listen({ host: '127.0.0.1', port: first }, resolve))
+    const proxy = await lab.launch({
+      upstream: server,
+      moreListeners: `  - { name: second, listen: "127.0.0.1:${first}", upstream: "127.0.0.1:${server.port}" }`,
+    })
+    expect(await proxy.exited()).toBe(1)
+    expect(proxy.output).toContain(`127.0.0.1 port ${first}`)
+    expect(proxy.output).toContain('EADDRINUSE')
+    expect(await refusesConnections(proxy)).toBe(true)
+    occupant.close()
+    release()
+  })
+
+  test('because the file is wrong: exit code 2, with file, line and what is allowed', async ({ lab }) => {
+    const server = await lab.server(ftpScript())
+    const proxy = await lab.launch({ upstream: server, more: 'limits: { idle: soon }' })
+    expect(await proxy.exited()).toBe(2)
+    expect(proxy.output).toMatch(/config\.yaml:7:\d+ limits\.idle: .*given.*soon.*allowed/)
+    expect(await refusesConnections(proxy)).toBe(true)
+  })
+})
+
+test('a server whose name does not resolve costs its clients a 421, not the process its life', async ({
+  lab,
+}) => {
+  const proxy = await lab.process({ upstream: { address: 'nowhere.invalid', port: 21 } })
+  await closesWith421(await lab.client(proxy))
+  const server = await lab.server(ftpScript())
+  await proxy.rewrite({ upstream: server })
+  proxy.signal('SIGHUP')
+  await proxy.record('config.reload')
+  await lab.servesNext(proxy)
+})
+
+describe.concurrent('descriptors', () => {
+  test('a thousand connects and closes, and fifty transfers, give all of them back', async ({ lab }) => {
+    const server = await lab.server(ftpScript())
+    const proxy = await lab.process({ upstream: server })
+    await lab.servesNext(proxy)
+    await vi.waitFor(async () => expect(await proxy.remains()).toEqual(nothing), { timeout: 10_000 })
+    const before = proxy.descriptors
+    for (let round = 0; round < 20; round += 1) {
+      const clients = await Promise.all(Array.from({ length: 50 }, () => ScriptedClient.connect(proxy)))
+      clients.forEach(({ wire }, index) => {
+        if (index % 2 === 0) wire.reset()
+        else wire.close()
+      })
+    }
+    const workers = await Promise.all(
+      Array.from({ length: 50 }, async () => (await lab.client(proxy)).login()),
+    )
+    await Promise.all(workers.map((client) => client.download('RETR 1000')))
+    for (const client of workers) client.close()
+    await vi.waitFor(async () => expect(await proxy.remains()).toEqual(nothing), { timeout: 10_000 })
+    // The connections of the status page itself come and go.
+    await vi.waitFor(() => expect(proxy.descriptors ?? 0).toBeLessThanOrEqual((before ?? 0) + 2), {
+      timeout: 10_000,
+    })
+  })
+
+  test('none left: the process lives, and serves again when there are some', async ({ lab }) => {
+    const server = await lab.server(ftpScript())
+    const proxy = await lab.process({ upstream: server, maxDescriptors: 256 })
+    const crowd: ScriptedClient[] = []
+    for (let count = 0; count < 200; count += 1) {
+      const from = `127.0.2.${1 + (count % 50)}`
+      crowd.push(await ScriptedClient.connect(proxy, { from }))
+    }
+    // Whoever was served may ask for data ports, too.
+    const busy = await Promise.allSettled(
+      crowd.slice(0, 20).map(async (client) => {
+        await client.reply()
+        void client.send('USER joe')
+        await client.reply()
+        void client.send('PASS x')
+        await client.reply()
+        return client.command('PASV')
+      }),
+    )
+    expect(busy).toHaveLength(20)
+    for (const client of crowd) client.close()
+    await vi.waitFor(() => lab.servesNext(proxy), { timeout: 15_000, interval: 200 })
+    expect(proxy.records.filter(({ event }) => event === 'session.fail')).toEqual([])
+    proxy.signal('SIGTERM')
+    expect(await proxy.exited()).toBe(0)
+  })
+})

@@ -1,0 +1,177 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { StatusView } from '../../src/observe/view/shapes.ts'
+import { within } from '../support/peers/patience.ts'
+import type { Endpoint } from '../support/peers/scripted-server.ts'
+import { claimPorts, type PortBlock } from '../support/port-block.ts'
+import type { LogRecord } from './proxy-under-test.ts'
+
+const main = new URL('../../dist/main.js', import.meta.url).pathname
+
+export interface ProcessPlan {
+  readonly upstream: Endpoint
+  /** Lines of YAML at the top level of the file, beside listeners, dataPorts and admin. */
+  readonly more?: string
+  /** Lines of YAML inside the only listener. */
+  readonly inListener?: string
+  /** Further listeners, as lines of YAML. */
+  readonly moreListeners?: string
+  /** Descriptors that the process may have open. */
+  readonly maxDescriptors?: number
+}
+
+/** `ftp-alg run --config FILE` as a process of its own. */
+export class ProxyProcess implements Endpoint {
+  readonly address = '127.0.0.1'
+  readonly port: number
+  readonly #child: ChildProcess
+  readonly #plan: ProcessPlan
+  readonly #folder: string
+  readonly #ports: PortBlock
+  readonly #exited: Promise<number | NodeJS.Signals>
+  #output = ''
+  #watchers: (() => void)[] = []
+
+  private constructor(plan: ProcessPlan, child: ChildProcess, folder: string, ports: PortBlock) {
+    this.#plan = plan
+    this.#child = child
+    this.#folder = folder
+    this.#ports = ports
+    this.port = ports.last
+    const append = (chunk: Buffer) => {
+      this.#output += chunk.toString('utf8')
+      this.#wake()
+    }
+    child.stdout?.on('data', append)
+    child.stderr?.on('data', append)
+    this.#exited = new Promise((resolve, reject) => {
+      child.once('error', reject)
+      child.once('close', (code, signal) => resolve(code ?? signal ?? -1))
+    })
+    this.#exited.finally(() => this.#wake()).catch(() => undefined)
+  }
+
+  /** Starts it and waits until it runs; throws with its output when it ends before. */
+  static async start(plan: ProcessPlan): Promise<ProxyProcess> {
+    const proxy = await ProxyProcess.launch(plan)
+    const ended = proxy.#exited.then((code) => {
+      throw new Error(`the proxy ended with ${code}\n${proxy.output}`)
+    })
+    await Promise.race([proxy.record('process.started'), ended])
+    return proxy
+  }
+
+  /** Starts it without waiting. */
+  static async launch(plan: ProcessPlan): Promise<ProxyProcess> {
+    if (!existsSync(main)) throw new Error('dist/main.js does not exist: run `npm run build`')
+    const folder = await mkdtemp(join(tmpdir(), 'ftp-alg-process-'))
+    const ports = await claimPorts()
+    const file = join(folder, 'config.yaml')
+    await writeFile(file, configText(plan, ports))
+    const run = [process.execPath, '--enable-source-maps', main, 'run', '--config', file]
+    const { maxDescriptors } = plan
+    const [program = '', ...args] =
+      maxDescriptors === undefined
+        ? run
+        : ['sh', '-c', `ulimit -n ${maxDescriptors}; exec "$@"`, 'sh', ...run]
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    return new ProxyProcess(plan, child, folder, ports)
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? -1
+  }
+
+  get output(): string {
+    return this.#output
+  }
+
+  /** Replaces parts of the configuration file; takes effect with SIGHUP. */
+  async rewrite(change: Partial<ProcessPlan> | string): Promise<void> {
+    const text = typeof change === 'string' ? change : configText({ ...this.#plan, ...change }, this.#ports)
+    await writeFile(join(this.#folder, 'config.yaml'), text)
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal)
+  }
+
+  /** The exit code, or the signal that ended it. */
+  exited(ms?: number): Promise<number | NodeJS.Signals> {
+    const soFar = () => this.#output.slice(-3000)
+    return within(this.#exited, { what: 'the end of the process', soFar, ...(ms !== undefined && { ms }) })
+  }
+
+  get records(): readonly LogRecord[] {
+    const lines = this.#output.split('\n').filter((line) => line.startsWith('{') && line.endsWith('}'))
+    return lines.map((line): LogRecord => JSON.parse(line))
+  }
+
+  /** The `nth` record of this event, already written or yet to come. */
+  async record(event: string, nth = 1): Promise<LogRecord> {
+    for (;;) {
+      const found = this.records.filter((record) => record.event === event)[nth - 1]
+      if (found !== undefined) return found
+      const woken = new Promise<void>((resolve) => this.#watchers.push(resolve))
+      await within(woken, { what: `the log record ${event}`, soFar: () => this.#output.slice(-3000) })
+    }
+  }
+
+  async status(): Promise<StatusView> {
+    const answer = await fetch(`http://127.0.0.1:${this.#ports.last - 1}/api/v1/status`)
+    return (await answer.json()) as StatusView // the shape that the API promises
+  }
+
+  /** What sessions hold now, added up. */
+  async remains(): Promise<Readonly<Record<'sessions' | 'dataConnections' | 'pinholes' | 'ports', number>>> {
+    const { listeners, pools } = await this.status()
+    const [listener] = listeners
+    return {
+      sessions: listener?.sessions_active ?? -1,
+      dataConnections: listener?.data_connections_active ?? -1,
+      pinholes: listener?.pinholes_active ?? -1,
+      ports: pools.reduce((total, pool) => total + pool.in_use, 0),
+    }
+  }
+
+  /** Open file descriptors, or null where there is no /proc. */
+  get descriptors(): number | null {
+    const folder = `/proc/${this.pid}/fd`
+    return existsSync(folder) ? readdirSync(folder).length : null
+  }
+
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL')
+    await this.#exited
+    this.#ports.release()
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+
+  #wake(): void {
+    const waiting = this.#watchers
+    this.#watchers = []
+    for (const wake of waiting) wake()
+  }
+}
+
+export const nothing = { sessions: 0, dataConnections: 0, pinholes: 0, ports: 0 }
+
+function configText(plan: ProcessPlan, { first, last }: PortBlock): string {
+  const { upstream, more = '', inListener = '', moreListeners = '' } = plan
+  const indented = inListener
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => `    ${line}\n`)
+    .join('')
+  return `listeners:
+  - name: edge
+    listen: 127.0.0.1:${last}
+    upstream: ${upstream.address}:${upstream.port}
+${indented}${moreListeners === '' ? '' : `${moreListeners}\n`}dataPorts: ${first}-${last - 2}
+admin: { listen: 127.0.0.1:${last - 1} }
+${more}
+`
+}
