@@ -3,7 +3,7 @@ import type { Lab } from './lab/lab.ts'
 
 /** V8 keeps finding things to compile for about so many sessions; CPU per session falls to half meanwhile. */
 const sessionsUntilWarm = 6000
-const longestChunks = 8
+const longestChunks = 20
 const chunkSeconds = 2
 
 /** Pools, caches and, above all, just-in-time compilers: nobody is measured cold. */

@@ -139,5 +139,5 @@ export async function within<T>(milliseconds: number, wanted: Promise<T>): Promi
 
 function tailOf(logFile: string): string {
   const lines = readFileSync(logFile, 'latin1').trimEnd().split('\n')
-  return lines.slice(-8).join('\n')
+  return lines.slice(-8).join('\n') || 'its log is empty'
 }

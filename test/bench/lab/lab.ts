@@ -82,6 +82,7 @@ export async function openLab(howMany: number): Promise<Lab> {
       // Load clients come and go: only a group remembers them.
       clientCpuSeconds: () => (account.joinFile === null ? 0 : account.cpuSeconds(0)),
       run: async (job) => {
+        if (closing !== null) throw new LabBroken('the run is over')
         if (!server.child.isAlive())
           throw new LabBroken(`the load server ${await server.child.exited}: ${server.child.logTail()}`)
         const client = start(job)
@@ -91,7 +92,10 @@ export async function openLab(howMany: number): Promise<Lab> {
           await client.stop()
         }
       },
-      hold: (job) => hold(start(job), job),
+      hold: async (job) => {
+        if (closing !== null) throw new LabBroken('the run is over')
+        return hold(start(job), job)
+      },
       close,
     }
   } catch (error) {

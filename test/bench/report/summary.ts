@@ -6,6 +6,8 @@ export interface Cell {
   readonly median: number
   readonly low: number
   readonly high: number
+  /** By round; null where a round gave nothing. */
+  readonly rounds: readonly (number | null)[]
 }
 
 /** A table: one measure, systems down, metrics across. */
@@ -33,9 +35,12 @@ export function summarize({ measure, readings }: Findings): Table {
   for (const [systemId, rounds] of readings) {
     const cells: Record<string, Cell> = {}
     for (const { id } of measure.metrics) {
-      const values = rounds.flatMap(({ values }) => values[id] ?? []).sort((a, b) => a - b)
+      const byRound = rounds.map(({ values }) => values[id] ?? null)
+      const values = byRound.filter((value) => value !== null).sort((a, b) => a - b)
       const [low, high] = [values[0], values[values.length - 1]]
-      if (low !== undefined && high !== undefined) cells[id] = { median: medianOf(values), low, high }
+      if (low !== undefined && high !== undefined) {
+        cells[id] = { median: medianOf(values), low, high, rounds: byRound }
+      }
     }
     rows.push({ systemId, cells, failures: failuresOf(rounds.map(({ failures }) => failures)) })
   }
@@ -52,16 +57,23 @@ export function medianOf(sorted: readonly number[]): number {
   return (below + above) / 2
 }
 
-/** A value of `systemId` divided by the same of `otherId`; null when either is missing. */
+/**
+ * A value of one system divided by the same of another: the median of the rounds' own ratios, because both were measured
+ * within seconds of each other and whatever slowed one slowed the other. Null when either is missing or zero.
+ */
 export function ratioOf(
   table: Table,
   metricId: string,
   pair: { readonly of: string; readonly to: string },
 ): number | null {
-  const median = (id: string): number | undefined =>
-    table.rows.find(({ systemId }) => systemId === id)?.cells[metricId]?.median
-  const [value, base] = [median(pair.of), median(pair.to)]
-  return value === undefined || base === undefined || base === 0 ? null : value / base
+  const roundsOf = (id: string) =>
+    table.rows.find(({ systemId }) => systemId === id)?.cells[metricId]?.rounds ?? []
+  const base = roundsOf(pair.to)
+  const ratios = roundsOf(pair.of).flatMap((value, round) => {
+    const divisor = base[round] ?? null
+    return value === null || divisor === null || divisor === 0 ? [] : [value / divisor]
+  })
+  return ratios.length === 0 ? null : medianOf(ratios.sort((a, b) => a - b))
 }
 
 function failuresOf(rounds: readonly Readonly<Record<string, number>>[]): string[] {
