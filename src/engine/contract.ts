@@ -18,7 +18,10 @@ export type RewriteKind = 'port' | 'eprt' | 'pasv_227' | 'epsv_229'
 /** `login`: not logged in yet. `idle`: nothing on control or data. */
 export type SessionTimer = 'login' | 'idle'
 
-/** `abort`: the reply to an ABOR is overdue. `hold`: a reply was held long enough for its data connection. */
+/**
+ * `abort`: the reply to an ABOR is overdue. `hold`: a transfer's success was held long enough for its data
+ * connection. One that fires when nothing waits for it means nothing.
+ */
 export type EngineTimer = 'abort' | 'hold'
 
 /** What this upstream server was seen to refuse; kept for later sessions with the same upstream. */
@@ -70,6 +73,7 @@ export type Effect =
     }
   /** `finish`: legs that were never joined end politely, joined ones get a moment to drain. `reset`: RST. */
   | { readonly type: 'closeChannel'; readonly channel: number; readonly how: 'finish' | 'reset' }
+  /** In pairs, of either side: too much of it waits for its turn. */
   | { readonly type: 'pauseReading'; readonly side: Side }
   | { readonly type: 'resumeReading'; readonly side: Side }
   /** Starts or restarts a short timer; each has its fixed length in the session driver. */
@@ -77,7 +81,10 @@ export type Effect =
   | { readonly type: 'clearTimer'; readonly timer: EngineTimer }
   /** The login succeeded (the login timer stops) or was reset by REIN or USER. */
   | { readonly type: 'loginChanged'; readonly loggedIn: boolean }
-  /** From here on the session is a plain byte pipe (the server accepted AUTH, policy says passthrough). */
+  /**
+   * From here on the session is a plain byte pipe (the server accepted AUTH, policy says passthrough). Bytes that are
+   * given to the engine all the same go to the other side as they are; no word of ours gets between them.
+   */
   | { readonly type: 'passThrough' }
   | { readonly type: 'remember'; readonly fact: UpstreamFact }
   | { readonly type: 'record'; readonly record: AuditRecord }

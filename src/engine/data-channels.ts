@@ -77,8 +77,12 @@ export class DataChannels {
     this.#release()?.close('reset', 'unused')
   }
 
+  /** A leg that comes to nothing that waits for it is reset. */
   legConnected(id: number, side: Side): void {
-    if (this.#current?.id === id) this.#current.legConnected(side)
+    if (this.#current?.id === id && this.#current.status === 'open') this.#current.legConnected(side)
+    else if (this.#earlier.every((channel) => channel.id !== id)) {
+      this.#outbox.push({ type: 'closeChannel', channel: id, how: 'reset' })
+    }
   }
 
   /** True when the transfer that runs, or the next one, cannot have its data connection. */

@@ -11,7 +11,7 @@ import { editFeatures } from './features.ts'
 import type { Login } from './login.ts'
 import type { EngineOptions } from './options.ts'
 import type { Outbox } from './outbox.ts'
-import { isTransferStart, type Transfers } from './transfers.ts'
+import type { Transfers } from './transfers.ts'
 import type { Outstanding, Upstream } from './upstream.ts'
 
 export interface ServerSideParts {
@@ -148,7 +148,7 @@ export class ServerSide {
       this.#stray('unsolicited_endpoint', reply.line)
     }
     if (entry === null) this.#unsolicited(reply)
-    else if (entry.isTransfer || isTransferStart(entry, reply)) this.#transfers.replied(entry, reply)
+    else if (this.#transfers.concerns(entry, reply)) this.#transfers.replied(entry, reply)
     else if (code >= 200) this.#finished(entry, reply)
     else if (entry.purpose === 'command') this.#outbox.send('client', reply.text)
   }

@@ -31,6 +31,12 @@ export class Transfers {
     return this.#held !== null && this.#mayYetBeJoined
   }
 
+  /** Whether this reply is about a transfer. A 125 or 150 tells that a verb we do not know moves data. */
+  concerns(entry: Outstanding, { code }: Reply): boolean {
+    if (entry.isTransfer) return true
+    return entry.purpose === 'command' && (code === 125 || code === 150) && this.#channels.current !== null
+  }
+
   /** The server said something about a transfer. */
   replied(entry: Outstanding, reply: Reply): void {
     if (!entry.isTransfer) this.#turnedOut(entry)
@@ -58,6 +64,7 @@ export class Transfers {
 
   /** Nobody came in time to a transfer that the server has finished; a connection under way still gets its result. */
   holdOver(): void {
+    if (!this.isHolding) return
     this.#channels.current?.giveUpJoining()
     if (this.isHolding) this.#outbox.push({ type: 'setTimer', timer: 'hold' })
   }
@@ -91,7 +98,6 @@ export class Transfers {
     return this.#channels.isJoining && this.#upstream.abort === null
   }
 
-  /** A 125 or 150 tells that a verb we do not know moves data. */
   #turnedOut(entry: Outstanding): void {
     entry.isTransfer = true
     entry.channel = this.#channels.current?.id ?? null
@@ -111,9 +117,4 @@ export class Transfers {
     abort.isAnswered = true
     this.#outbox.push({ type: 'setTimer', timer: 'abort' })
   }
-}
-
-/** Whether a reply tells that a data connection is opened: then the command was a transfer, whatever its verb. */
-export function isTransferStart({ purpose }: Outstanding, { code }: Reply): boolean {
-  return purpose === 'command' && (code === 125 || code === 150)
 }
