@@ -7,7 +7,7 @@ import { foreignFamilies, INTERCEPT_TABLE, interceptTable, markOf } from '../ker
 import { type Nft, openNft } from '../kernel/nft.ts'
 import { applyPolicyRoute, policyRouteCommands, removePolicyRoute } from '../kernel/policy-route.ts'
 import { requireNetAdmin } from '../kernel/privilege.ts'
-import { TABLE } from '../pinhole/nftables/table.ts'
+import { isOurTable } from '../pinhole/nftables/table.ts'
 import { adviceOn } from './firewall-advice.ts'
 
 export interface FirewallOptions {
@@ -91,13 +91,23 @@ async function apply(config: Config, nft: Nft): Promise<readonly string[]> {
 
 async function remove(nft: Nft): Promise<readonly string[]> {
   const done: string[] = []
-  for (const table of [INTERCEPT_TABLE, `ip ${TABLE}`, `ip6 ${TABLE}`]) {
-    if (listTable(nft, table) === null) continue
+  for (const table of ourTables(nft)) {
     nft.run(`delete table ${table}`)
     done.push(`nft: table ${table} is gone`)
   }
   for (const family of [4, 6] as const) done.push(...(await removeLeftovers(family)))
   return done
+}
+
+/** Of every process of ours that ran on this machine: `inet ftp_alg_intercept`, `ip ftp_alg`, `ip6 ftp_alg_30500`. */
+function ourTables(nft: Nft): readonly string[] {
+  const tables = nft.run('list tables').split('\n')
+  return tables.flatMap((line) => {
+    const [, family, name = ''] = line.split(' ')
+    const named = `${family} ${name}`
+    const isPinholes = (family === 'ip' || family === 'ip6') && isOurTable(name)
+    return named === INTERCEPT_TABLE || isPinholes ? [named] : []
+  })
 }
 
 /** A machine without IPv6, or without iproute2, has no route of ours either. */

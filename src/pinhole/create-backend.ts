@@ -62,6 +62,8 @@ export async function createBackend(config: Config, observer: Observer): Promise
     now,
     log: (...line) => observer.log(...line),
     forward,
+    // Workers run beside each other, each with its own slice of the ports.
+    ...(config.workers === 1 ? {} : { table: `ftp_alg_${dataPorts.client.first}` }),
     ...(mark === undefined ? {} : { mark }),
     ...(admit === undefined ? {} : { theirs: { ip: setNamed(admit.ipv4), ip6: setNamed(admit.ipv6) } }),
   })

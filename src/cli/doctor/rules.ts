@@ -7,7 +7,7 @@ import { askIp } from '../../kernel/iproute.ts'
 import { hexMark } from '../../kernel/mark.ts'
 import type { Nft } from '../../kernel/nft.ts'
 import { readPolicyRoute } from '../../kernel/policy-route.ts'
-import { TABLE } from '../../pinhole/nftables/table.ts'
+import { isOurTable } from '../../pinhole/nftables/table.ts'
 import { type Finding, fail, type Needs, needsOf, ok, warn } from './finding.ts'
 import { readSysctl } from './settings.ts'
 
@@ -42,7 +42,8 @@ export async function checkInterception(config: Config, nft: Nft): Promise<reado
 
 /** Whether the running process has made its tables. */
 export function tablesExist(nft: Nft): boolean {
-  return hasTable(nft, `ip ${TABLE}`)
+  const names = nft.run('list tables').split('\n')
+  return names.some((line) => line.startsWith('table ip ') && isOurTable(line.slice('table ip '.length)))
 }
 
 function hasTable(nft: Nft, table: string): boolean {

@@ -16,7 +16,7 @@ import type { TheirSets } from './elements.ts'
 import { ForwardedFlows } from './flows.ts'
 import type { LivingHole } from './hole.ts'
 import { OwnAddresses } from './own-addresses.ts'
-import { pinholeTables } from './table.ts'
+import { pinholeSets, pinholeTables, TABLE } from './table.ts'
 import { checkTheirSets } from './their-sets.ts'
 import { ElementTransactions } from './transactions.ts'
 
@@ -39,11 +39,8 @@ export interface NftablesBackendOptions {
    * connections to us and through the firewall. Default true.
    */
   readonly forward?: boolean
-  /**
-   * `install` (default) makes the tables, empty; `present` uses what another process of ours made, as the workers
-   * of one machine must.
-   */
-  readonly tables?: 'install' | 'present'
+  /** The name of our tables, default `ftp_alg`; processes that run beside each other need one each. */
+  readonly table?: string
 }
 
 /**
@@ -53,16 +50,11 @@ export interface NftablesBackendOptions {
  */
 export async function createNftablesBackend(options: NftablesBackendOptions): Promise<NftablesBackend> {
   requireNetAdmin('pinholes.backend: nftables')
-  const {
-    mark = DEFAULT_MARK,
-    theirs = { ip: null, ip6: null },
-    forward = true,
-    tables = 'install',
-  } = options
+  const { mark = DEFAULT_MARK, theirs = { ip: null, ip6: null }, forward = true, table = TABLE } = options
   const libc = await loadLibc()
   const nft = await openNft()
   checkTheirSets(nft, theirs)
-  if (tables === 'install') nft.run(pinholeTables(mark), 'KERNEL_FEATURE_MISSING')
+  nft.run(pinholeTables(mark, { table }), 'KERNEL_FEATURE_MISSING')
 
   const socket = new NetlinkSocket(libc)
   const holes = new Set<LivingHole>()
@@ -71,13 +63,13 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
   const restoreTables = () => {
     const elements = [...holes].map((hole) => hole.elements()).filter((changes) => changes.length > 0)
     const restored = orElse(false, () => {
-      nft.run(pinholeTables(mark))
+      nft.run(pinholeTables(mark, { table }))
       // One by one: what is wrong with one must not keep the others away.
       for (const changes of elements) change(changes)
       return true
     })
     const outcome = restored ? `put back with ${elements.length} pinholes` : 'cannot be put back'
-    options.log('warn', 'pinhole.tables_lost', `somebody removed our nftables tables: ${outcome}`, {
+    options.log('warn', 'tables.lose', `somebody removed our nftables tables: ${outcome}`, {
       restored,
       pinholes: elements.length,
     })
@@ -91,9 +83,9 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
   const own = new OwnAddresses({ towards, now: options.now })
   const watch = watchConntrack(libc, { mark, ports: options.ports ?? ALL_PORTS }, flows)
   return new NftablesBackend({
-    transactions: new ElementTransactions({ change, restoreTables }),
+    transactions: new ElementTransactions({ table, change, restoreTables }),
     flows,
-    theirs,
+    sets: { own: pinholeSets(table), theirs },
     pools: options.pools,
     relay: options.relay,
     now: options.now,

@@ -13,7 +13,7 @@ import { type HoleContext, removal } from './hole.ts'
  * Errors: `AlgError` PINHOLE_FAILED, also without a route to the peer.
  */
 export function disguise(
-  { transactions, theirs, ownAddressTowards }: HoleContext,
+  { transactions, sets, ownAddressTowards }: HoleContext,
   { to, as }: DisguiseRequest,
 ): Disguise {
   const from = ownAddressTowards(to.address)
@@ -24,7 +24,7 @@ export function disguise(
   }
   const hole: Hole = { peer: from, at: to, forward: null, source: as, timeoutMs: TIMEOUT_MS, owner: OWNER }
   let failure: AlgError | null = null
-  transactions.submit(openHole(hole, theirs), (result) => {
+  transactions.submit(openHole(hole, sets), (result) => {
     if (!result.ok) failure = result.error
   })
   transactions.flush()
@@ -33,7 +33,7 @@ export function disguise(
   return {
     from,
     over() {
-      if (!isOver) transactions.submitLater(removal(hole, theirs))
+      if (!isOver) transactions.submitLater(removal(hole, sets))
       isOver = true
     },
   }

@@ -1,10 +1,10 @@
 // A pinhole as elements of our sets. Pure: from addresses to bytes.
 
-import { familyOf } from '../../ftp/addresses.ts'
+import { type Family, familyOf } from '../../ftp/addresses.ts'
 import type { Endpoint } from '../../ftp/endpoints.ts'
 import type { ElementChange, SetName } from '../../kernel/nft-elements.ts'
 import { addressBytes } from '../../kernel/sockaddr.ts'
-import { pinholeSets } from './table.ts'
+import type { PinholeSets } from './table.ts'
 
 /** One hole in the firewall. */
 export interface Hole {
@@ -26,6 +26,12 @@ export interface TheirSets {
   readonly ip6: SetName | null
 }
 
+/** Where the elements of a hole go. */
+export interface HoleSets {
+  readonly own: Readonly<Record<Family, PinholeSets>>
+  readonly theirs: TheirSets
+}
+
 /**
  * The changes that open a hole.
  *
@@ -38,10 +44,10 @@ export interface TheirSets {
  *
  * The kernel's timeouts are longer than the pinhole's, which we end ourselves: they are for when we cannot.
  */
-export function openHole(hole: Hole, theirs: TheirSets): readonly ElementChange[] {
+export function openHole(hole: Hole, { own, theirs }: HoleSets): readonly ElementChange[] {
   const { peer, at, forward, source, owner } = hole
   const family = familyOf(at.address)
-  const sets = pinholeSets[family]
+  const sets = own[family]
   const key = holeKey(peer, at)
   const timeoutMs = hole.timeoutMs + SPARE_MS + MAP_SPARE_MS
   const changes: ElementChange[] = []
@@ -72,14 +78,17 @@ export function openHole(hole: Hole, theirs: TheirSets): readonly ElementChange[
 }
 
 /** Takes away who may come; the element is gone already when somebody came. */
-export function closeDoor({ peer, at }: Hole): ElementChange {
-  return { action: 'delete', set: pinholeSets[familyOf(at.address)].once, key: holeKey(peer, at) }
+export function closeDoor({ peer, at }: Hole, { own }: HoleSets): ElementChange {
+  return { action: 'delete', set: own[familyOf(at.address)].once, key: holeKey(peer, at) }
 }
 
 /** Takes away the rest. Connections that came through keep their translation in conntrack. */
-export function sweepHole({ peer, at, forward, source }: Hole, theirs: TheirSets): readonly ElementChange[] {
+export function sweepHole(
+  { peer, at, forward, source }: Hole,
+  { own, theirs }: HoleSets,
+): readonly ElementChange[] {
   const family = familyOf(at.address)
-  const sets = pinholeSets[family]
+  const sets = own[family]
   const key = holeKey(peer, at)
   const admit = family === 4 ? theirs.ip : theirs.ip6
   const changes: ElementChange[] = []

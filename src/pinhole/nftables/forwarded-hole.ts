@@ -61,7 +61,7 @@ export class ForwardedHole implements LivingHole {
       timeoutMs: request.timeoutMs,
       owner: request.owner,
     }
-    context.transactions.submit(openHole(this.#hole, context.theirs), (result) => {
+    context.transactions.submit(openHole(this.#hole, context.sets), (result) => {
       if (!result.ok) {
         const wasClosed = this.#state === 'ended'
         this.#end()
@@ -85,7 +85,7 @@ export class ForwardedHole implements LivingHole {
   elements(): readonly ElementChange[] {
     if (this.#state !== 'waiting') return []
     const timeoutMs = Math.max(0, this.#deadlineMs - this.#context.now())
-    return openHole({ ...this.#hole, timeoutMs }, this.#context.theirs)
+    return openHole({ ...this.#hole, timeoutMs }, this.#context.sets)
   }
 
   #wait(): void {
@@ -101,8 +101,8 @@ export class ForwardedHole implements LivingHole {
 
   #used(): void {
     // The kernel took `once` away; the maps are of no use to an established connection.
-    const { transactions, theirs } = this.#context
-    if (this.#state === 'waiting') transactions.submitLater(sweepHole(this.#hole, theirs))
+    const { transactions, sets } = this.#context
+    if (this.#state === 'waiting') transactions.submitLater(sweepHole(this.#hole, sets))
     this.#end()
     this.#events.forwarded()
   }
@@ -110,7 +110,7 @@ export class ForwardedHole implements LivingHole {
   /** Nobody came, or somebody is just coming: the door's element tells. */
   #expire(): void {
     this.#state = 'claimed'
-    this.#context.transactions.submit(removal(this.#hole, this.#context.theirs), (result) => {
+    this.#context.transactions.submit(removal(this.#hole, this.#context.sets), (result) => {
       if (this.#state !== 'claimed') return
       if (!wasEntered(result)) {
         this.#expired()
@@ -129,7 +129,7 @@ export class ForwardedHole implements LivingHole {
   }
 
   #remove(): void {
-    this.#context.transactions.submit(removal(this.#hole, this.#context.theirs), () => undefined)
+    this.#context.transactions.submit(removal(this.#hole, this.#context.sets), () => undefined)
   }
 
   #end(): void {

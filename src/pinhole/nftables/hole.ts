@@ -4,7 +4,7 @@ import type { Side } from '../../engine/contract.ts'
 import type { ElementChange } from '../../kernel/nft-elements.ts'
 import type { OpenPinhole, PinholeBackend, PinholeHandle } from '../backend.ts'
 import type { PortPool } from '../port-pool.ts'
-import { closeDoor, type Hole, sweepHole, type TheirSets } from './elements.ts'
+import { closeDoor, type Hole, type HoleSets, sweepHole } from './elements.ts'
 import type { ForwardedFlows } from './flows.ts'
 import type { ElementTransactions, JobResult } from './transactions.ts'
 
@@ -12,7 +12,7 @@ import type { ElementTransactions, JobResult } from './transactions.ts'
 export interface HoleContext {
   readonly transactions: ElementTransactions
   readonly flows: ForwardedFlows
-  readonly theirs: TheirSets
+  readonly sets: HoleSets
   readonly pools: Readonly<Record<Side, PortPool>>
   readonly relay: PinholeBackend
   /** Milliseconds on a clock that never goes back. */
@@ -34,8 +34,8 @@ export interface LivingHole extends PinholeHandle {
 export type Opened = (error: Error | null, pinhole: OpenPinhole | null) => void
 
 /** Every element of a hole that still waits. `once` comes first: nobody enters while the rest goes. */
-export function removal(hole: Hole, theirs: TheirSets): readonly ElementChange[] {
-  return [closeDoor(hole), ...sweepHole(hole, theirs)]
+export function removal(hole: Hole, sets: HoleSets): readonly ElementChange[] {
+  return [closeDoor(hole, sets), ...sweepHole(hole, sets)]
 }
 
 /** Whether a removal found that a connection had taken the door's element away. */
@@ -50,7 +50,7 @@ export function wasEntered(result: JobResult): boolean {
 export function warnSwallowed({ warn }: HoleContext, { peer, at, forward, owner }: Hole): void {
   const chain = forward === null ? 'input' : 'forward'
   warn(
-    'pinhole.swallowed',
+    'pinhole.swallow',
     `${peer} came through the pinhole at ${at.address} port ${at.port}, but the ${chain} chain of the firewall dropped it: accept the ct mark there (ftp-alg firewall prints the line)`,
     { session_id: owner, client_ip: peer, address: at.address, port: at.port, chain },
   )

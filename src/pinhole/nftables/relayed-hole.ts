@@ -73,7 +73,7 @@ export class RelayedHole implements LivingHole {
   elements(): readonly ElementChange[] {
     if (this.#hole === null || this.#isEnded) return []
     const timeoutMs = Math.max(0, this.#deadlineMs - this.#context.now())
-    return openHole({ ...this.#hole, timeoutMs }, this.#context.theirs)
+    return openHole({ ...this.#hole, timeoutMs }, this.#context.sets)
   }
 
   #admit(own: string, port: number): void {
@@ -81,7 +81,7 @@ export class RelayedHole implements LivingHole {
     const at = { address: canonicalAddress(local), port }
     const forward = own === local ? null : { address: own, port }
     const hole: Hole = { peer: expect, at, forward, source: null, timeoutMs, owner }
-    this.#context.transactions.submit(openHole(hole, this.#context.theirs), (result) => {
+    this.#context.transactions.submit(openHole(hole, this.#context.sets), (result) => {
       if (this.#isEnded) {
         if (result.ok) this.#remove(hole)
       } else if (result.ok) {
@@ -100,8 +100,8 @@ export class RelayedHole implements LivingHole {
     const hole = this.#hole
     this.#end()
     if (hole !== null) {
-      const { transactions, theirs } = this.#context
-      transactions.submit(removal(hole, theirs), (result) => {
+      const { transactions, sets } = this.#context
+      transactions.submit(removal(hole, sets), (result) => {
         if (wasEntered(result)) warnSwallowed(this.#context, hole)
       })
     }
@@ -110,12 +110,12 @@ export class RelayedHole implements LivingHole {
 
   /** The right peer is here and took the door's element with it. */
   #sweep(): void {
-    const { transactions, theirs } = this.#context
-    if (this.#hole !== null) transactions.submitLater(sweepHole(this.#hole, theirs))
+    const { transactions, sets } = this.#context
+    if (this.#hole !== null) transactions.submitLater(sweepHole(this.#hole, sets))
   }
 
   #remove(hole: Hole): void {
-    this.#context.transactions.submit(removal(hole, this.#context.theirs), () => undefined)
+    this.#context.transactions.submit(removal(hole, this.#context.sets), () => undefined)
   }
 
   #end(): void {

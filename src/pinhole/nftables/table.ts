@@ -5,7 +5,13 @@ import type { Family } from '../../ftp/addresses.ts'
 import { hexMark } from '../../kernel/mark.ts'
 import type { SetName } from '../../kernel/nft-elements.ts'
 
+/** The name of our tables; several processes on one machine have a suffix each, such as `ftp_alg_30500`. */
 export const TABLE = 'ftp_alg'
+
+/** Whether a table in family ip or ip6 is ours, of whichever process. */
+export function isOurTable(name: string): boolean {
+  return /^ftp_alg(_\d+)?$/.test(name)
+}
 
 /** The sets of one family; all three have the same key: peer address, local address, local port. */
 export interface PinholeSets {
@@ -14,9 +20,13 @@ export interface PinholeSets {
   readonly source: SetName
 }
 
-export const pinholeSets: Readonly<Record<Family, PinholeSets>> = {
-  4: setsOf('ip'),
-  6: setsOf('ip6'),
+/** The sets of a table, in both families. */
+export function pinholeSets(table: string = TABLE): Readonly<Record<Family, PinholeSets>> {
+  const setsOf = (family: 'ip' | 'ip6'): PinholeSets => {
+    const named = (set: string): SetName => ({ family, table, set })
+    return { once: named('once'), forward: named('forward'), source: named('source') }
+  }
+  return { 4: setsOf('ip'), 6: setsOf('ip6') }
 }
 
 /**
@@ -60,7 +70,7 @@ export const pinholeSets: Readonly<Record<Family, PinholeSets>> = {
 export function pinholeTable(
   family: Family,
   mark: number,
-  { counts }: TableOptions = { counts: true },
+  { table = TABLE, counts = true }: TableOptions = {},
 ): string {
   const ip = family === 4 ? 'ip' : 'ip6'
   const address = family === 4 ? 'ipv4_addr' : 'ipv6_addr'
@@ -69,9 +79,9 @@ export function pinholeTable(
   const original = `ct original ${ip} saddr . ct original ${ip} daddr . ct original proto-dst`
   const ours = `ct mark ${hexMark(mark)}`
   const take = `ct state new ${packet} @once ct mark set ${hexMark(mark)} delete @once { ${packet} }`
-  return `add table ${ip} ${TABLE}
-delete table ${ip} ${TABLE}
-table ${ip} ${TABLE} {
+  return `add table ${ip} ${table}
+delete table ${ip} ${table}
+table ${ip} ${table} {
   set once { type ${key}; size ${SIZE}; flags dynamic,timeout; }
   map forward { type ${key} : ${address} . inet_service; size ${SIZE}; flags timeout; }
   map source { type ${key} : ${address}; size ${SIZE}; flags timeout; }
@@ -101,8 +111,9 @@ export function pinholeTables(mark: number, options?: TableOptions): string {
 }
 
 export interface TableOptions {
+  readonly table?: string
   /** False leaves out what switches on accounting: the kernel does that even when it is only asked (`nft -c`). */
-  readonly counts: boolean
+  readonly counts?: boolean
 }
 
 const COUNT_CHAIN = `  chain count {
@@ -112,8 +123,3 @@ const COUNT_CHAIN = `  chain count {
 
 /** Elements a set may hold; each pinhole is one in each set. */
 const SIZE = 131_072
-
-function setsOf(family: 'ip' | 'ip6'): PinholeSets {
-  const named = (set: string): SetName => ({ family, table: TABLE, set })
-  return { once: named('once'), forward: named('forward'), source: named('source') }
-}

@@ -3,7 +3,6 @@
 import { AlgError } from '../../errors.ts'
 import { EEXIST, ENOENT, errnoFailed } from '../../kernel/libc.ts'
 import type { ElementChange, ElementFailure } from '../../kernel/nft-elements.ts'
-import { TABLE } from './table.ts'
 
 /** What became of one job. `gone`: elements it wanted to delete that were not there any more. */
 export type JobResult =
@@ -11,6 +10,8 @@ export type JobResult =
   | { readonly ok: false; readonly error: AlgError }
 
 export interface TransactionOptions {
+  /** The name of our tables. */
+  readonly table: string
   /** Carries out changes, all or none; see `changeElements`. */
   readonly change: (changes: readonly ElementChange[]) => readonly ElementFailure[]
   /**
@@ -89,7 +90,7 @@ export class ElementTransactions {
         for (const { done, gone } of rest) done({ ok: true, gone })
         return
       }
-      if (canRestore && tablesAreGone(rest, failures)) {
+      if (canRestore && tablesAreGone(rest, failures, this.#options.table)) {
         canRestore = false
         if (this.#options.restoreTables()) continue
       }
@@ -105,11 +106,11 @@ const TIDY_MS = 20
 const CHANGES_MAX = 400
 
 /** Adding an element fails with ENOENT only for want of its set; a set that is not ours is not ours to restore. */
-function tablesAreGone(jobs: readonly Job[], failures: readonly ElementFailure[]): boolean {
+function tablesAreGone(jobs: readonly Job[], failures: readonly ElementFailure[], table: string): boolean {
   const changes = jobs.flatMap((job) => job.left)
   return failures.some(({ index, errno }) => {
     const change = changes[index]
-    return errno === ENOENT && change?.action === 'add' && change.set.table === TABLE
+    return errno === ENOENT && change?.action === 'add' && change.set.table === table
   })
 }
 

@@ -1,5 +1,5 @@
-// The product on a gateway whose firewall drops by default: clients that know nothing of it, a server that knows
-// nothing of it, every interception × backend × family × way of setting up data connections.
+// The product on a gateway whose firewall drops by default, beside test/e2e/transparent: in front of a server that must
+// not be seen, where the kernel translates both ends, and with several workers that share the machine's tables.
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -48,24 +48,30 @@ table inet filter {
 
 const interceptions = {
   redirect: '  - { name: edge, listen: "[::]:2121", intercept: redirect, upstreamMode: MODE }',
-  tproxy: `  - { name: edge4, listen: "127.0.0.1:2121", intercept: tproxy, upstreamMode: MODE }
-  - { name: edge6, listen: "[::1]:2121", intercept: tproxy, upstreamMode: MODE }`,
-  'tproxy as the client': `  - { name: edge4, listen: "127.0.0.1:2121", intercept: tproxy, source: client, upstreamMode: MODE }
-  - { name: edge6, listen: "[::1]:2121", intercept: tproxy, source: client, upstreamMode: MODE }`,
   'in front of the server': `  - { name: in4, listen: "10.77.1.1:2111", upstream: "10.77.2.10:21", upstreamMode: MODE }
   - { name: in6, listen: "[fd77:1::1]:2112", upstream: "[fd77:2::10]:21", upstreamMode: MODE }`,
-} as const
+}
 
-const variants = (['redirect', 'tproxy', 'tproxy as the client', 'in front of the server'] as const).flatMap(
-  (interception) =>
-    (['relay', 'nftables'] as const).flatMap((backend) =>
-      (['client', 'passive', 'active'] as const).map((upstreamMode) => ({
-        interception,
-        backend,
-        upstreamMode,
-      })),
-    ),
-)
+interface Variant {
+  readonly interception: keyof typeof interceptions
+  readonly backend: 'relay' | 'nftables'
+  readonly upstreamMode: 'client' | 'passive' | 'active'
+  readonly workers: number
+}
+
+const variants: readonly Variant[] = [
+  ...(['client', 'passive', 'active'] as const).map((upstreamMode) => ({
+    interception: 'in front of the server' as const,
+    backend: 'nftables' as const,
+    upstreamMode,
+    workers: 1,
+  })),
+  { interception: 'in front of the server', backend: 'relay', upstreamMode: 'client', workers: 1 },
+  { interception: 'redirect', backend: 'nftables', upstreamMode: 'client', workers: 2 },
+]
+
+const nameOf = ({ interception, backend, upstreamMode, workers }: Variant) =>
+  `${interception}, ${backend}, ${upstreamMode}${workers > 1 ? `, ${workers} workers` : ''}`
 
 const deafTo = (ipv4: string, ipv6: string) => `table inet filter {
   chain input {
@@ -87,11 +93,6 @@ describe.skipIf(missing !== null)('on a gateway', () => {
     folder = await mkdtemp(join(tmpdir(), 'ftp-alg-edge-'))
     network = await createNetwork({ inside: ['client'], outside: ['server'] })
     await network.gateway.forward(true)
-    // Bridged networks: their packets must not meet the rules before they are routed, or tproxy loses its socket.
-    for (const table of ['iptables', 'ip6tables']) {
-      const knob = `net.bridge.bridge-nf-call-${table}=0`
-      expect((await network.gateway.run(['sysctl', '-w', knob])).exitCode).toBe(0)
-    }
     server = await startServer('vsftpd', {
       place: network.host('server'),
       address: '::',
@@ -108,66 +109,63 @@ describe.skipIf(missing !== null)('on a gateway', () => {
       if (each !== undefined) await rm(each, { recursive: true, force: true })
   })
 
-  describe.each(variants.map((variant) => [Object.values(variant).join(', '), variant] as const))(
-    '%s',
-    (_name, variant) => {
-      let proxy: RunningProxy
+  describe.each(variants.map((variant) => [nameOf(variant), variant] as const))('%s', (_name, variant) => {
+    let proxy: RunningProxy
 
-      beforeAll(async () => {
-        const isFront = variant.interception === 'in front of the server'
-        const dataPorts = isFront && variant.backend === 'relay' ? 'tcp dport 30000-30999 accept' : ''
-        await network.gateway.firewall(gatewayRules.replace('RELAYED', dataPorts))
-        // A server in front of which we stand never hears of its clients' addresses, nor they of its.
-        await network
-          .host('server')
-          .firewall(isFront ? deafTo('10.77.1.2-10.77.1.254', 'fd77:1::2-fd77:1::ffff') : '')
-        await network.host('client').firewall(isFront ? deafTo('10.77.2.0/24', 'fd77:2::/64') : '')
-        const config = configurationOf(variant)
-        await runFirewall('--apply', config)
-        proxy = await startProxy({ place: network.gateway, config })
+    beforeAll(async () => {
+      const isFront = variant.interception === 'in front of the server'
+      const dataPorts = isFront && variant.backend === 'relay' ? 'tcp dport 30000-30999 accept' : ''
+      await network.gateway.firewall(gatewayRules.replace('RELAYED', dataPorts))
+      // A server in front of which we stand never hears of its clients' addresses, nor they of its.
+      await network
+        .host('server')
+        .firewall(isFront ? deafTo('10.77.1.2-10.77.1.254', 'fd77:1::2-fd77:1::ffff') : '')
+      await network.host('client').firewall(isFront ? deafTo('10.77.2.0/24', 'fd77:2::/64') : '')
+      const config = configurationOf(variant)
+      await runFirewall('--apply', config)
+      proxy = await startProxy({ place: network.gateway, config })
+    })
+
+    afterAll(async () => {
+      await proxy?.stop()
+      await runFirewall('--remove', configurationOf(variant))
+    })
+
+    const ways = families.flatMap((family) => dataModes.map((mode) => ({ family, mode })))
+    const named = clients.flatMap((client) =>
+      ways
+        .filter((way) => client.cannotUse(way) === null)
+        .map((way) => [client.name, way.family, way.mode, client] as const),
+    )
+    it.concurrent.each(named)('%s transfers over %s with %s', async (_name, family, mode, client) => {
+      const failures = await attemptTransfers({
+        client,
+        server,
+        samples,
+        family,
+        mode,
+        place: network.host('client'),
+        target: targetOf(variant, family),
+        large: false,
       })
+      expect(failures).toEqual([])
+    })
 
-      afterAll(async () => {
-        await proxy?.stop()
-        await runFirewall('--remove', configurationOf(variant))
-      })
+    it('leaves no pinhole behind, and moved the bytes where it should', async () => {
+      const list = await network.gateway.run(['nft', 'list', 'ruleset'])
+      await expect
+        .poll(async () => (await network.gateway.run(['nft', 'list', 'ruleset'])).stdout)
+        .not.toMatch(/elements/)
+      const usesKernel = variant.backend === 'nftables' || variant.interception !== 'in front of the server'
+      expect(/table ip ftp_alg/.test(list.stdout)).toBe(usesKernel)
+      const metrics = await proxy.metrics()
+      const kernel = /^ftp_alg_data_bytes_total\{[^}]*path="kernel"[^}]*\} ([1-9]\d*)/m.test(metrics)
+      const canForward = variant.backend === 'nftables'
+      expect(kernel, metrics).toBe(canForward)
+    })
+  })
 
-      const ways = families.flatMap((family) => dataModes.map((mode) => ({ family, mode })))
-      const named = clients.flatMap((client) =>
-        ways
-          .filter((way) => client.cannotUse(way) === null)
-          .map((way) => [client.name, way.family, way.mode, client] as const),
-      )
-      it.concurrent.each(named)('%s transfers over %s with %s', async (_name, family, mode, client) => {
-        const failures = await attemptTransfers({
-          client,
-          server,
-          samples,
-          family,
-          mode,
-          place: network.host('client'),
-          target: targetOf(variant, family),
-          large: false,
-        })
-        expect(failures).toEqual([])
-      })
-
-      it('leaves no pinhole behind, and moved the bytes where it should', async () => {
-        const list = await network.gateway.run(['nft', 'list', 'ruleset'])
-        await expect
-          .poll(async () => (await network.gateway.run(['nft', 'list', 'ruleset'])).stdout)
-          .not.toMatch(/elements/)
-        const usesKernel = variant.backend === 'nftables' || variant.interception !== 'in front of the server'
-        expect(/table ip ftp_alg/.test(list.stdout)).toBe(usesKernel)
-        const metrics = await proxy.metrics()
-        const kernel = /^ftp_alg_data_bytes_total\{[^}]*path="kernel"[^}]*\} ([1-9]\d*)/m.test(metrics)
-        const canForward = variant.backend === 'nftables'
-        expect(kernel, metrics).toBe(canForward)
-      })
-    },
-  )
-
-  function targetOf({ interception }: (typeof variants)[number], family: Family) {
+  function targetOf({ interception }: Variant, family: Family) {
     if (interception !== 'in front of the server') {
       return { address: network.host('server').addresses[family][0] ?? '', port: 21 }
     }
@@ -181,11 +179,12 @@ describe.skipIf(missing !== null)('on a gateway', () => {
     expect(ran.exitCode, ran.stderr).toBe(0)
   }
 
-  function configurationOf({ interception, backend, upstreamMode }: (typeof variants)[number]): string {
+  function configurationOf({ interception, backend, upstreamMode, workers }: Variant): string {
     return `listeners:
 ${interceptions[interception].replaceAll('MODE', upstreamMode)}
 dataPorts: 30000-30999
 pinholes: { backend: ${backend} }
+workers: ${workers}
 `
   }
 })

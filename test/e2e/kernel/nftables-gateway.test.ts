@@ -143,7 +143,7 @@ describe.skipIf(obstacle !== null)('nftables pinholes on a gateway', () => {
     )
     for (const hole of [forwarded, relayed])
       await expect.poll(() => hole.events, { timeout: 5000 }).toEqual(['expired'])
-    await expect.poll(() => log.map(({ event }) => event)).toEqual(['pinhole.swallowed', 'pinhole.swallowed'])
+    await expect.poll(() => log.map(({ event }) => event)).toEqual(['pinhole.swallow', 'pinhole.swallow'])
     const dropped = (chain: string) =>
       expect.stringMatching(
         `came through the pinhole at 10.71.1.1 port [0-9]+, but the ${chain} chain of the firewall dropped it`,
@@ -219,7 +219,7 @@ describe.skipIf(obstacle !== null)('nftables pinholes on a gateway', () => {
     expect(log).toEqual([
       {
         level: 'warn',
-        event: 'pinhole.tables_lost',
+        event: 'tables.lose',
         message: 'somebody removed our nftables tables: put back with 1 pinholes',
       },
     ])

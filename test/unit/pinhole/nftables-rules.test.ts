@@ -1,10 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { closeDoor, type Hole, openHole, sweepHole } from '../../../src/pinhole/nftables/elements.ts'
-import { pinholeTables } from '../../../src/pinhole/nftables/table.ts'
+import { isOurTable, pinholeSets, pinholeTables } from '../../../src/pinhole/nftables/table.ts'
 import { parseSetName } from '../../../src/pinhole/nftables/their-sets.ts'
 
-const none = { ip: null, ip6: null }
-const theirs = { ip: { family: 'inet', table: 'filter', set: 'ftp_data' }, ip6: null } as const
+const own = pinholeSets()
+const none = { own, theirs: { ip: null, ip6: null } }
+const theirs = {
+  own,
+  theirs: { ip: { family: 'inet', table: 'filter', set: 'ftp_data' }, ip6: null },
+} as const
 
 const hole: Hole = {
   peer: '10.0.0.5',
@@ -64,7 +68,7 @@ describe('the elements of a pinhole', () => {
   it('are all taken away again', () => {
     for (const each of [hole, { ...hole, source: null }, { ...hole, forward: null, source: null }]) {
       const added = openHole(each, theirs).map(({ set, key }) => [set, Buffer.from(key).toString('hex')])
-      const removed = [closeDoor(each), ...sweepHole(each, theirs)].map(({ set, key }) => [
+      const removed = [closeDoor(each, theirs), ...sweepHole(each, theirs)].map(({ set, key }) => [
         set,
         Buffer.from(key).toString('hex'),
       ])
@@ -88,7 +92,25 @@ describe('our tables', () => {
       'delete table ip6 ftp_alg',
     ])
     expect(rules).not.toContain('0xf7')
-    expect(rules.match(/ct mark (set )?0x51/g)).toHaveLength(6)
+    expect(rules.match(/ct mark (set )?0x51/g)).toHaveLength(8)
+  })
+
+  it('have a name of their own for each process', () => {
+    expect(pinholeTables(0xf7, { table: 'ftp_alg_30500' }).match(/^table \S+ \S+/gm)).toEqual([
+      'table ip ftp_alg_30500',
+      'table ip6 ftp_alg_30500',
+    ])
+    expect(pinholeSets('ftp_alg_30500')[6].once).toEqual({
+      family: 'ip6',
+      table: 'ftp_alg_30500',
+      set: 'once',
+    })
+    expect(['ftp_alg', 'ftp_alg_30500', 'ftp_alg_intercept', 'my_ftp_alg'].map(isOurTable)).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ])
   })
 })
 

@@ -22,6 +22,7 @@ class FakeKernel {
   restores = 0
   canRestore = true
   readonly transactions = new ElementTransactions({
+    table: 'ftp_alg',
     change: (changes) => {
       this.asked.push(changes.map(({ action, key }) => `${action} ${key[0]}`).join(', '))
       const answer = this.answers.shift() ?? []
