@@ -140,7 +140,7 @@ export class App {
     for (const { name, upstreamMode, advertise, source, intercept } of listeners) {
       this.#settings.set(name, {
         upstreamMode,
-        policy,
+        policy: enginePolicy,
         limits,
         pinholeTimeoutMs: pinholes.timeoutMs,
         backend: running.backend,

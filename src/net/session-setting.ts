@@ -1,5 +1,6 @@
-import type { PolicyConfig, UpstreamMode } from '../config/config.ts'
+import type { UpstreamMode } from '../config/config.ts'
 import type { Side } from '../engine/contract.ts'
+import type { Policy } from '../engine/policy.ts'
 import type { PinholeBackend } from '../pinhole/backend.ts'
 import type { Advertiser } from './advertise.ts'
 import type { Dialer } from './dial.ts'
@@ -8,13 +9,12 @@ import type { Upstreams } from './upstreams.ts'
 /** What all sessions of one listener share. */
 export interface SessionSetting {
   readonly upstreamMode: UpstreamMode
-  readonly policy: PolicyConfig
+  /** One object for all sessions. */
+  readonly policy: Policy
   readonly limits: {
     readonly idleMs: number
     readonly loginMs: number
     readonly connectMs: number
-    readonly lineBytes: number
-    readonly refusals: number
   }
   readonly pinholeTimeoutMs: number
   readonly backend: PinholeBackend

@@ -53,11 +53,7 @@ export class Session implements ControlEvents {
     this.#engine = new ControlEngine({
       client: clientAddress,
       upstreamMode: setting.upstreamMode,
-      policy: {
-        ...setting.policy,
-        maxLineBytes: setting.limits.lineBytes,
-        maxRefusals: setting.limits.refusals,
-      },
+      policy: setting.policy,
       isOwnAddress,
     })
     this.#client = new ControlChannel('client', socket, this)
