@@ -11,6 +11,9 @@ import type { LogRecord } from './proxy-under-test.ts'
 
 const main = new URL('../../dist/main.js', import.meta.url).pathname
 
+/** The process must not outlive this one, however this one ends. */
+const withUs = existsSync('/usr/bin/setpriv') ? ['/usr/bin/setpriv', '--pdeathsig', 'KILL'] : []
+
 export interface ProcessPlan {
   readonly upstream: Endpoint
   /** Lines of YAML at the top level of the file, beside listeners, dataPorts and admin. */
@@ -60,7 +63,12 @@ export class ProxyProcess implements Endpoint {
     const ended = proxy.#exited.then((code) => {
       throw new Error(`the proxy ended with ${code}\n${proxy.output}`)
     })
-    await Promise.race([proxy.record('process.started'), ended])
+    try {
+      await Promise.race([proxy.record('process.started'), ended])
+    } catch (error) {
+      await proxy.kill()
+      throw error
+    }
     return proxy
   }
 
@@ -71,7 +79,7 @@ export class ProxyProcess implements Endpoint {
     const ports = await claimPorts()
     const file = join(folder, 'config.yaml')
     await writeFile(file, configText(plan, ports))
-    const run = [process.execPath, '--enable-source-maps', main, 'run', '--config', file]
+    const run = [...withUs, process.execPath, '--enable-source-maps', main, 'run', '--config', file]
     const { maxDescriptors } = plan
     const [program = '', ...args] =
       maxDescriptors === undefined
