@@ -137,6 +137,7 @@ export class App {
       isOwnListener: (endpoint) => this.#isOwnListener(endpoint),
       connectMs: limits.connectMs,
     })
+    const enginePolicy = { ...policy, maxLineBytes: limits.lineBytes, maxRefusals: limits.refusals }
     for (const { name, upstreamMode, advertise, source, intercept } of listeners) {
       this.#settings.set(name, {
         upstreamMode,
