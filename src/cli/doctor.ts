@@ -3,8 +3,9 @@
 import type { Config } from '../config/config.ts'
 import { hasNetAdmin } from '../kernel/privilege.ts'
 import { type Finding, needsOf } from './doctor/finding.ts'
+import { checkForeignRules } from './doctor/foreign-rules.ts'
 import { checkKernel, checkLibraries, checkOpenFiles, checkPorts, checkPrivilege } from './doctor/machine.ts'
-import { checkForeignRules, checkInterception, tablesExist } from './doctor/rules.ts'
+import { checkInterception, tablesExist } from './doctor/own-rules.ts'
 import { checkSettings } from './doctor/settings.ts'
 import { checkUpstream } from './doctor/upstream.ts'
 

@@ -130,6 +130,22 @@ describe.skipIf(obstacle !== null)('ftp-alg doctor', () => {
     expect(lines.join('\n')).toMatch(/FAIL {2}your forward chain: inet filter forward/)
   })
 
+  it('sees chains that end in a drop, and is not taken in by another mark', async () => {
+    lab.nft(`table inet filter {
+      chain input { type filter hook input priority filter; policy accept;
+        ct mark 2470 accept
+        counter reject with icmpx admin-prohibited
+      }
+      chain forward { type filter hook forward priority filter; policy accept;
+        tcp dport 22 drop
+      }
+    }`)
+    const { lines } = await consult(config)
+    expect(lines.filter((line) => line.includes('your '))).toEqual([
+      'FAIL  your input chain: inet filter input drops by default and does not accept ct mark 0xf7  ->  nft insert rule inet filter input ct mark 0xf7 accept',
+    ])
+  })
+
   it('warns of listeners that cannot work, or take too much', async () => {
     const { lines } = await consult(
       gatewayConfig([

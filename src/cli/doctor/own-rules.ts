@@ -1,0 +1,88 @@
+// Whether our static rules and routes are in place, and bridges out of their way.
+
+import type { Config } from '../../config/config.ts'
+import { foreignFamilies, INTERCEPT_TABLE, interceptTable, markOf } from '../../kernel/interception.ts'
+import { askIp } from '../../kernel/iproute.ts'
+import { hexMark } from '../../kernel/mark.ts'
+import type { Nft } from '../../kernel/nft.ts'
+import { readPolicyRoute } from '../../kernel/policy-route.ts'
+import { isOurTable } from '../../pinhole/nftables/table.ts'
+import { type Finding, fail, needsOf, ok, warn } from './finding.ts'
+import { readSysctl } from './settings.ts'
+
+const applyCure = 'ftp-alg firewall --apply with the same --config'
+
+/** Our static rules and routes. */
+export async function checkInterception(config: Config, nft: Nft): Promise<readonly Finding[]> {
+  const findings: Finding[] = []
+  if (interceptTable(config) !== null) findings.push(checkTable(nft))
+  for (const listener of config.listeners) {
+    const { address, port } = listener.listen
+    const isLoopback = address.startsWith('127.') || address === '::1'
+    const isAny = address === '0.0.0.0' || address === '::'
+    const check = `listener ${listener.name}`
+    if (listener.intercept === 'redirect' && isLoopback) {
+      findings.push(
+        fail(
+          check,
+          `redirected connections cannot arrive at ${address}`,
+          'listen: 0.0.0.0 or [::], same port',
+        ),
+      )
+    } else if (listener.intercept === 'tproxy' && isAny) {
+      const found = `listens on every address, so connections to anybody’s port ${port} that pass here are taken`
+      findings.push(warn(check, found, `listen: 127.0.0.1:${port}, and a listener on [::1]:${port} for IPv6`))
+    }
+  }
+  if (needsOf(config).tproxy) findings.push(await checkBridges())
+  for (const family of foreignFamilies(config)) findings.push(await checkRoute(family, markOf(config)))
+  return findings
+}
+
+/** Whether the running process has made its tables. */
+export function tablesExist(nft: Nft): boolean {
+  const names = nft.run('list tables').split('\n')
+  return names.some((line) => line.startsWith('table ip ') && isOurTable(line.slice('table ip '.length)))
+}
+
+function hasTable(nft: Nft, table: string): boolean {
+  return nft.refusal(`list table ${table}`) === null
+}
+
+function checkTable(nft: Nft): Finding {
+  if (hasTable(nft, INTERCEPT_TABLE)) {
+    return ok('interception rules', `table ${INTERCEPT_TABLE} is loaded`)
+  }
+  return fail(
+    'interception rules',
+    `table ${INTERCEPT_TABLE} is not loaded: nobody is brought here`,
+    applyCure,
+  )
+}
+
+/** Rules that see packets while they are bridged see them only then, and what tproxy decides there is forgotten. */
+async function checkBridges(): Promise<Finding> {
+  const check = 'bridges'
+  const knobs = ['net.bridge.bridge-nf-call-iptables', 'net.bridge.bridge-nf-call-ip6tables']
+  const wrong = knobs.filter((knob) => readSysctl(knob) === '1')
+  const bridges = await askIp(['-json', 'link', 'show', 'type', 'bridge']).catch(() => [])
+  const names = bridges.map(({ ifname }) => String(ifname)).join(', ')
+  if (names === '') return ok(check, 'there are none')
+  if (wrong.length === 0) return ok(check, `${names}: packets meet the rules when they are routed`)
+  const found = `${names}: ${wrong.join(' and ')}: 1, so that tproxy does not work for who is behind them`
+  return fail(check, found, `sysctl -w ${wrong.map((knob) => `${knob}=0`).join(' ')}`)
+}
+
+async function checkRoute(family: 4 | 6, mark: number): Promise<Finding> {
+  const check = `return route IPv${family}`
+  try {
+    const { marks, hasLocalDefault } = await readPolicyRoute(family)
+    if (marks.includes(mark) && hasLocalDefault) {
+      return ok(check, `packets with mark ${hexMark(mark)} are delivered here`)
+    }
+    const missing = marks.includes(mark) ? 'the route' : `the rule for mark ${hexMark(mark)}`
+    return fail(check, `${missing} is missing: what is meant for our sockets goes astray`, applyCure)
+  } catch (error) {
+    return fail(check, error instanceof Error ? error.message : String(error), 'install iproute2')
+  }
+}
