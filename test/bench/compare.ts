@@ -55,7 +55,7 @@ export async function compare(lab: Lab, plan: Plan, { write, commandLine }: Comp
   )
   const others = shareOfOthers(machineBefore, readMachineTime(), ownSeconds)
   say(
-    `\n${plan.rounds} rounds in ${Math.round((Date.now() - startedAt) / 1000)} s; CPU by ${lab.cpuMethod}; ratios in brackets refer to the first of Squid, nf_nat_ftp, HAProxy that took part.`,
+    `\n${plan.rounds} rounds in ${Math.round((Date.now() - startedAt) / 1000)} s; CPU by ${lab.cpuMethod}; ratios in brackets refer to the other build, else to Squid, nf_nat_ftp or HAProxy.`,
   )
   if (others > tolerableShare) say(noiseWarning(others))
   if (write) {

@@ -28,7 +28,7 @@ export interface Row {
 }
 
 /** The system that ratios refer to, by preference. */
-const references = ['squid', 'nf_nat_ftp', 'haproxy', 'naive']
+const references = ['against', 'squid', 'nf_nat_ftp', 'haproxy', 'naive']
 
 export function summarize({ measure, readings }: Findings): Table {
   const rows: Row[] = []
