@@ -67,12 +67,17 @@ export class Names {
   }
 
   #ask(host: string, entry: Entry): Promise<readonly string[]> {
-    entry.pending ??= this.#query(host)
+    // The system's own resolver decides which addresses: it knows /etc/hosts.
+    entry.pending ??= lookup(host, { all: true, verbatim: true })
       .then(
-        ({ addresses, ttlMs }) => {
-          entry.addresses = addresses
-          entry.staleMs = performance.now() + ttlMs
-          return addresses
+        (found) => {
+          entry.addresses = found.map(({ address }) => canonicalAddress(address))
+          entry.staleMs = performance.now() + FALLBACK_TTL_MS
+          // DNS says for how long, but may take half a minute to say nothing: nobody waits for that.
+          void timeToLive(host).then((ttlMs) => {
+            entry.staleMs = performance.now() + ttlMs
+          })
+          return entry.addresses
         },
         (error: unknown) => {
           entry.staleMs = performance.now() + MIN_TTL_MS
@@ -84,14 +89,9 @@ export class Names {
       })
     return entry.pending
   }
-
-  /** The system's own resolver decides which addresses (it knows /etc/hosts); DNS says for how long. */
-  async #query(host: string): Promise<{ addresses: string[]; ttlMs: number }> {
-    const [found, ttlMs] = await Promise.all([lookup(host, { all: true, verbatim: true }), timeToLive(host)])
-    return { addresses: found.map(({ address }) => canonicalAddress(address)), ttlMs }
-  }
 }
 
+/** Never rejects. */
 async function timeToLive(host: string): Promise<number> {
   const answers = await Promise.allSettled([resolve4(host, { ttl: true }), resolve6(host, { ttl: true })])
   const ttls = answers.flatMap((answer) =>
