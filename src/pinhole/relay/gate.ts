@@ -18,6 +18,9 @@ export interface GateOptions {
 
 type GateOpened = (error: NodeJS.ErrnoException | null) => void
 
+/** Peers remembered as served on a port that is never without a pinhole. */
+const MAX_SERVED = 1_000
+
 /** What to do with the peer that a gate waits for. The socket is paused. */
 export type Admit = (socket: Socket) => void
 
@@ -93,6 +96,8 @@ export class Gate {
     if (admit !== undefined) {
       this.#expected.delete(peer)
       this.#served.add(peer)
+      const [oldest] = this.#served
+      if (this.#served.size > MAX_SERVED && oldest !== undefined) this.#served.delete(oldest)
       admit(socket)
       return
     }

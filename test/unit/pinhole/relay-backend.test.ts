@@ -1,0 +1,153 @@
+// What only the relay backend does; the promises of all backends are held by test/support/backend-suite.ts.
+
+import { createServer } from 'node:net'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import type { OpenPinhole, PinholeRequest } from '../../../src/pinhole/backend.ts'
+import { PortPool } from '../../../src/pinhole/port-pool.ts'
+import type { Intruder } from '../../../src/pinhole/relay/gate.ts'
+import { RelayBackend } from '../../../src/pinhole/relay/relay-backend.ts'
+import { Wire } from '../../support/peers/wire.ts'
+import { claimPorts } from '../../support/port-block.ts'
+
+const closers: (() => unknown)[] = []
+
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close()
+})
+
+async function backendOf(ports: number) {
+  const block = await claimPorts()
+  closers.push(() => block.release())
+  const { first } = block
+  const last = first + ports - 1
+  let aheadMs = 0
+  const intruders: Intruder[] = []
+  const pool = new PortPool({ first, last, quarantineMs: 0, share: 10, random: (below) => below - 1 })
+  const backend = new RelayBackend({
+    pools: { client: pool, server: pool },
+    intruded: (intruder) => intruders.push(intruder),
+    now: () => performance.now() + aheadMs,
+  })
+  closers.push(() => backend.closeAll())
+  const open = (from: string, change: Partial<PinholeRequest> = {}) => {
+    const connected: string[] = []
+    let expired = 0
+    const opened = new Promise<OpenPinhole>((resolve, reject) => {
+      backend.open(
+        {
+          owner: 'test',
+          from: 'client',
+          expect: from,
+          client: from,
+          local: '127.0.0.1',
+          target: null,
+          source: null,
+          timeoutMs: 60_000,
+          ...change,
+        },
+        {
+          connected: (socket) => {
+            connected.push(socket.remoteAddress ?? '')
+            closers.push(() => socket.destroy())
+          },
+          forwarded: () => undefined,
+          forwardEnded: () => undefined,
+          expired: () => {
+            expired += 1
+          },
+        },
+        (error, pinhole) => (pinhole === null ? reject(error) : resolve(pinhole)),
+      )
+    })
+    return { opened, connected, expired: () => expired }
+  }
+  const passes = (ms: number) => {
+    aheadMs += ms
+  }
+  return { first, last, backend, intruders, open, passes }
+}
+
+/** `served` is told by whoever waits for the connection; here it only counts how we were cut off. */
+async function visit(port: number, from: string): Promise<'reset' | 'refused' | 'open'> {
+  try {
+    const wire = await Wire.connect({ host: '127.0.0.1', port, from })
+    closers.push(() => wire.close())
+    const ended = wire.ended().catch(() => null)
+    const settled = await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 150, 'open'))])
+    return settled === 'open' ? 'open' : 'reset'
+  } catch (error) {
+    return String(error).includes('ECONNREFUSED') ? 'refused' : 'reset'
+  }
+}
+
+describe('the relay backend', () => {
+  it('names what came unexpected: a stranger, a second connection, a late one', async () => {
+    const { open, intruders, first } = await backendOf(1)
+    const hole = open('127.0.0.2')
+    await hole.opened
+    expect(await visit(first, '127.0.0.3')).toBe('reset')
+    expect(await visit(first, '127.0.0.2')).toBe('open')
+    expect(hole.connected).toEqual(['127.0.0.2'])
+    expect(await visit(first, '127.0.0.2')).toBe('reset')
+    expect(await visit(first, '127.0.0.3')).toBe('reset')
+    expect(intruders.map(({ from, reason }) => [from.address, reason])).toEqual([
+      ['127.0.0.3', 'wrong_peer'],
+      ['127.0.0.2', 'duplicate'],
+      ['127.0.0.3', 'late'],
+    ])
+  })
+
+  it('passes over a port that another program listens on, and fails when it is the only one', async () => {
+    const { open, first, last, backend } = await backendOf(2)
+    const occupant = createServer()
+    closers.push(() => occupant.close())
+    await new Promise<void>((resolve) => occupant.listen({ host: '127.0.0.1', port: last }, resolve))
+    const hole = await open('127.0.0.2').opened
+    expect(hole.at.port).toBe(first)
+    await expect(open('127.0.0.2').opened).rejects.toMatchObject({ code: 'PORT_RANGE_EXHAUSTED' })
+    expect(backend.use()).toEqual([{ pool: 'shared', ports: 2, inUse: 1, quarantined: 0 }])
+  })
+
+  it('says which address it could not listen on', async () => {
+    const { open, backend } = await backendOf(2)
+    await expect(open('127.0.0.2', { local: '203.0.113.200' }).opened).rejects.toMatchObject({
+      code: 'PINHOLE_FAILED',
+      context: { address: '203.0.113.200', errno: 'EADDRNOTAVAIL' },
+    })
+    expect(backend.use()[0]?.inUse).toBe(0)
+  })
+
+  it('expires one pinhole of a port and leaves the other', async () => {
+    const { open, first, passes } = await backendOf(1)
+    const short = open('127.0.0.2', { timeoutMs: 5_000 })
+    const long = open('127.0.0.3')
+    await Promise.all([short.opened, long.opened])
+    passes(6_000)
+    await vi.waitFor(() => expect(short.expired()).toBe(1))
+    expect(await visit(first, '127.0.0.2')).toBe('reset')
+    expect(await visit(first, '127.0.0.3')).toBe('open')
+    expect([short.expired(), long.expired()]).toEqual([1, 0])
+  })
+
+  it('closes a port a moment after its last pinhole, and opens it again for the next', async () => {
+    const { open, first } = await backendOf(1)
+    const hole = open('127.0.0.2')
+    await hole.opened
+    expect(await visit(first, '127.0.0.2')).toBe('open')
+    await vi.waitFor(async () => expect(await visit(first, '127.0.0.2')).toBe('refused'), { timeout: 5_000 })
+    const next = open('127.0.0.2')
+    await next.opened
+    expect(await visit(first, '127.0.0.2')).toBe('open')
+    expect(next.connected).toHaveLength(1)
+  })
+
+  it('opens many pinholes on one port at the same moment', async () => {
+    const { open, first } = await backendOf(1)
+    const holes = Array.from({ length: 50 }, (_, index) => open(`127.0.3.${index + 1}`))
+    const opened = await Promise.all(holes.map((hole) => hole.opened))
+    expect(new Set(opened.map(({ at }) => at.port))).toEqual(new Set([first]))
+    const visits = await Promise.all(holes.map((_, index) => visit(first, `127.0.3.${index + 1}`)))
+    expect(new Set(visits)).toEqual(new Set(['open']))
+    expect(holes.map(({ connected }) => connected)).toEqual(holes.map((_, index) => [`127.0.3.${index + 1}`]))
+  })
+})
