@@ -1,9 +1,9 @@
 import type { Contestant } from './contestant.ts'
 import type { Lab } from './lab/lab.ts'
 
-/** V8 keeps finding things to compile for about so many sessions; CPU per session falls to half meanwhile. */
-const sessionsUntilWarm = 6000
-const longestChunks = 20
+/** V8 keeps finding things to compile for about so many sessions; CPU per session falls to less than half meanwhile. */
+const sessionsUntilWarm = 10_000
+const longestChunks = 45
 const chunkSeconds = 2
 
 /** Pools, caches and, above all, just-in-time compilers: nobody is measured cold. */
