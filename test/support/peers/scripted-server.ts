@@ -29,7 +29,7 @@ export class Visit {
   readonly sockets: Socket[] = []
   #door: Server | null = null
   #target: Endpoint | null = null
-  readonly #arrivals = new Arrivals<Wire>()
+  #arrivals = new Arrivals<Wire>()
 
   constructor(socket: Socket) {
     this.wire = new Wire(socket)
@@ -64,9 +64,12 @@ export class Visit {
   async listen(): Promise<number> {
     this.closeDoor()
     this.#target = null
+    // Whoever came for an earlier transfer and was not taken belongs to nobody.
+    const arrivals = new Arrivals<Wire>()
+    this.#arrivals = arrivals
     const door = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
       this.sockets.push(socket)
-      this.#arrivals.add(new Wire(socket))
+      arrivals.add(new Wire(socket))
     })
     this.#door = door
     await new Promise<void>((resolve, reject) => {
