@@ -1,6 +1,6 @@
 // What the administrator's own rules and settings must allow, in words and rules that can be copied.
 
-import type { Config } from '../config/config.ts'
+import type { Config, ListenerConfig } from '../config/config.ts'
 import { markOf } from '../kernel/interception.ts'
 import { hexMark } from '../kernel/mark.ts'
 import { TABLE } from '../pinhole/nftables/table.ts'
@@ -8,19 +8,17 @@ import { TABLE } from '../pinhole/nftables/table.ts'
 /** One line each, without the comment sign; empty ones separate. */
 export function adviceOn(config: Config): readonly string[] {
   const intercepts = config.listeners.some(({ intercept }) => intercept !== 'none')
-  const redirects = config.listeners.some(({ intercept }) => intercept === 'redirect')
   const kernel = config.pinholes.backend === 'nftables'
   const marks = intercepts || kernel
   return [
-    ...(kernel || redirects ? runtimeTables(kernel) : []),
+    ...(marks ? runtimeTables(kernel) : []),
     'A packet must be accepted by every chain that it meets. Where your own chains drop what they do not know, they need,',
     'beside the usual `ct state established,related accept`:',
     '',
     ...openListeners(config),
-    ...(kernel || redirects ? [] : dataPortRules(config)),
-    ...(marks ? markedRules(config, kernel) : []),
+    ...(marks ? markedRules(config, kernel) : dataPortRules(config)),
     rule('output', 'nothing more', 'if this machine may connect to FTP servers and to high ports'),
-    ...(config.pinholes.admit === undefined ? [] : ['', ...admitSets(config.pinholes.admit)]),
+    ...admitSets(config),
     ...(marks ? ['', ...kernelSettings(kernel)] : []),
   ]
 }
@@ -59,7 +57,9 @@ function rule(chain: string, text: string, why: string): string {
   return `  ${`${chain}:`.padEnd(9)} ${text.padEnd(40)} # ${why}`
 }
 
-function admitSets({ ipv4, ipv6 }: NonNullable<Config['pinholes']['admit']>): readonly string[] {
+function admitSets({ listeners, pinholes }: Config): readonly string[] {
+  const { ipv4 = null, ipv6 = null } = pinholes.admit ?? {}
+  if (ipv4 === null && ipv6 === null) return []
   const each = (name: string | null, ip: string, address: string): readonly string[] => {
     const [family, table, set] = name?.split(' ') ?? []
     if (family === undefined || table === undefined || set === undefined) return []
@@ -68,11 +68,23 @@ function admitSets({ ipv4, ipv6 }: NonNullable<Config['pinholes']['admit']>): re
       `  input, forward:  ${ip} saddr . ${ip} daddr . tcp dport @${set} accept`,
     ]
   }
+  // Listeners for the two families of tproxy need the same rule.
+  const control = new Set(listeners.flatMap(interceptedRule))
   return [
+    '',
     'Or, without the mark, by your own sets, to which every pinhole is added:',
     ...each(ipv4, 'ip', 'ipv4_addr'),
     ...each(ipv6, 'ip6', 'ipv6_addr'),
+    ...[...control].map((text) => rule('input', text, 'control connections brought here')),
   ]
+}
+
+/** What tells the control connections that were brought to a listener from those that somebody makes to it. */
+function interceptedRule({ intercept, catches, listen }: ListenerConfig): readonly string[] {
+  const ports = catches?.ports ?? [21]
+  const caught = ports.length === 1 ? `${ports[0]}` : `{ ${ports.join(', ')} }`
+  if (intercept === 'redirect') return [`tcp dport ${listen.port} ct original proto-dst ${caught} accept`]
+  return intercept === 'tproxy' ? [`tcp dport ${caught} fib daddr type != local accept`] : []
 }
 
 function kernelSettings(kernel: boolean): readonly string[] {
