@@ -1,5 +1,5 @@
-// Memory for bytes on their way from one leg to the other. Small reads share one buffer and are copied out of it; a
-// transfer that fills the shared buffer gets a large one of its own, from a bounded pool.
+// Memory for bytes on their way from one leg to the other. Small transfers share one buffer and are copied out of
+// it; larger ones get a large one of their own, from a bounded pool.
 
 /** Every data connection reads into this first; what it holds is valid only until the read callback returns. */
 export const sharedReadBuffer: Uint8Array = Buffer.allocUnsafeSlow(64 * 1024)

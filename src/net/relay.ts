@@ -11,6 +11,9 @@ export interface RelayOptions {
   readonly ended: (result: 'ok' | 'reset') => void
 }
 
+/** A direction that has moved this much gets a buffer of its own: a reader that keeps up never fills the shared one. */
+const LARGE_FROM_BYTES = 256 * 1024
+
 /** The server has said everything and the client does not close: after this long without a byte we do. */
 const HALF_OPEN_MS = 30_000
 
@@ -149,7 +152,7 @@ class Pump {
     } else {
       // Shared (or, without onread, Node's own): a copy outlives this call.
       this.#to.write(Buffer.from(bytes.subarray(0, byteCount)), this.#written)
-      if (byteCount === sharedReadBuffer.length) this.#own ??= takeLargeBuffer()
+      if (this.bytes >= LARGE_FROM_BYTES) this.#own ??= takeLargeBuffer()
     }
     this.#isWaiting = this.#to.writableLength > 0
     if (this.#isWaiting) return false
