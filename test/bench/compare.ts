@@ -1,8 +1,8 @@
-import type { Contestant, Entry } from './contestant.ts'
+import type { Contestant } from './contestant.ts'
 import { enter } from './contestant.ts'
 import { describeInstrument, measureInstrument } from './instrument.ts'
 import { openFileLimit } from './lab/child.ts'
-import { type Lab, LabBroken } from './lab/lab.ts'
+import type { Lab } from './lab/lab.ts'
 import { readMachineTime, shareOfOthers } from './lab/machine-load.ts'
 import type { Place } from './lab/place.ts'
 import type { Plan } from './plan.ts'
@@ -13,7 +13,6 @@ import { judge, judgeGrowth } from './report/targets.ts'
 import { formatTable } from './report/terminal.ts'
 import { runMeasure } from './runner.ts'
 import { direct } from './systems/direct.ts'
-import type { System } from './systems/system.ts'
 import { warmUp } from './warm-up.ts'
 
 export interface CompareOptions {
@@ -35,6 +34,7 @@ export async function compare(lab: Lab, plan: Plan, { write, commandLine }: Comp
   say(describeInstrument(instrument))
 
   const { contestants, refusals } = await enterAll(lab, plan, places)
+  await warmUp(lab, contestants)
   const titles = new Map(contestants.map(({ system }) => [system.id, system.title]))
   const tables = []
   for (const measure of plan.measures) {
@@ -96,7 +96,7 @@ async function enterAll(
   for (const [i, system] of systems.entries()) {
     const place = places[i]
     if (place === undefined) continue
-    const entry = await enterWarm(lab, system, place)
+    const entry = await enter(lab, system, place)
     if ('refusal' in entry) {
       refusals.push(`${system.title} was not measured: ${entry.refusal}`)
       say(`${refusals.at(-1)}\n`)
@@ -105,19 +105,6 @@ async function enterAll(
     }
   }
   return { contestants, refusals }
-}
-
-async function enterWarm(lab: Lab, system: System, place: Place): Promise<Entry> {
-  const entry = await enter(lab, system, place)
-  if ('refusal' in entry) return entry
-  try {
-    await warmUp(lab, entry)
-    return entry
-  } catch (error) {
-    await entry.stop()
-    if (error instanceof LabBroken) throw error
-    return { system, refusal: error instanceof Error ? error.message : String(error) }
-  }
 }
 
 function say(text: string): void {

@@ -36,7 +36,7 @@ export function growthMeasure({
       const { result, release } = await lab.hold({ kind: 'idle', target, sessions: concurrent })
       await pause(settlingMs)
       const after = contestant.memoryKb()
-      await warmUpSessions(lab, contestant)
+      await warmUpSessions(lab, [contestant])
       const churn = await withCpu(contestant, () =>
         lab.run({ kind: 'sessions', target, clients: churnClients, seconds, fileBytes: 1000, perSecond: 0 }),
       )

@@ -27,7 +27,7 @@ export async function profileRelay(lab: Lab): Promise<void> {
     fileBytes: 1000,
     perSecond: 0,
   } as const
-  await warmUpSessions(lab, contestant)
+  await warmUpSessions(lab, [contestant])
   const before = contestant.cpuSeconds()
   const begunAt = performance.now()
   const { completed } = await lab.run({ ...job, seconds })
