@@ -8,7 +8,12 @@ import { test as base } from 'vitest'
 import { ftpScript } from '../support/peers/ftp-script.ts'
 import { payload, payloadSha256 } from '../support/peers/payload.ts'
 import { ScriptedClient } from '../support/peers/scripted-client.ts'
-import { type Endpoint, type ScriptedServer, startScriptedServer } from '../support/peers/scripted-server.ts'
+import {
+  type Endpoint,
+  type Script,
+  type ScriptedServer,
+  startScriptedServer,
+} from '../support/peers/scripted-server.ts'
 import { claimPorts, type PortBlock } from '../support/port-block.ts'
 import type { Place } from '../support/programs.ts'
 import { type RunningProxy, startProxy } from '../support/proxy.ts'
@@ -21,7 +26,7 @@ export interface AdminProxy {
   /** Replaces what the plan added to the configuration file by this, and waits until it was read again. */
   reloadWith(more: string): Promise<void>
   /** A client that has logged in. */
-  login(user?: string): Promise<ScriptedClient>
+  login(user?: string, from?: string): Promise<ScriptedClient>
   /** Uploads and downloads so many bytes; throws when they do not come back as they were. */
   transfer(client: ScriptedClient, bytes: number): Promise<void>
   /** A GET on the admin listener. */
@@ -32,6 +37,8 @@ export interface AdminPlan {
   /** More keys of the configuration file. */
   readonly more?: string
   readonly place?: Place
+  /** What the server behind the proxy does; an ordinary one by default. */
+  readonly script?: Script
 }
 
 export class AdminLab {
@@ -52,9 +59,9 @@ export class AdminLab {
     this.#closers.push(close)
   }
 
-  async start({ more = '', place }: AdminPlan = {}): Promise<AdminProxy> {
+  async start({ more = '', place, script = ftpScript() }: AdminPlan = {}): Promise<AdminProxy> {
     const block = await this.ports()
-    const server = await startScriptedServer({ script: ftpScript() })
+    const server = await startScriptedServer({ script })
     this.#closers.push(() => server.close())
     const ftp = { address: '127.0.0.1', port: block.first }
     const admin = { address: '127.0.0.1', port: block.first + 1 }
@@ -82,8 +89,8 @@ ${text}`
         proxy.signal('SIGHUP')
         await proxy.waitForRecord(() => reloads() > before, 'the reload')
       },
-      login: async (user = 'joe') => {
-        const client = await ScriptedClient.connect(ftp)
+      login: async (user = 'joe', from = '127.0.0.1') => {
+        const client = await ScriptedClient.connect(ftp, { from })
         this.#closers.push(() => client.close())
         return client.login(user)
       },
