@@ -29,7 +29,9 @@ export function ftpScript(options: FtpScriptOptions = {}): Script {
       if (verb === undefined) visit.reply('500 Unknown command.')
       else await verb(visit, command)
     }
-    visit.close()
+    // Data connections end by themselves, or with the test.
+    visit.closeDoor()
+    visit.wire.close()
   }
 }
 
