@@ -3,7 +3,9 @@
 import { describe, expect } from 'vitest'
 import { ftpScript, inTurn } from '../support/peers/ftp-script.ts'
 import { hasLibc } from '../support/peers/kernel.ts'
+import { Arrivals } from '../support/peers/patience.ts'
 import { payload } from '../support/peers/payload.ts'
+import type { Wire } from '../support/peers/wire.ts'
 import { type Lab, test } from './lab.ts'
 import type { ProxyPlan } from './proxy-under-test.ts'
 
@@ -144,6 +146,33 @@ describe.concurrent('how long', () => {
     expect((await client.command('RETR stuck')).code).toBe(150)
     expect((await client.reply()).code).toBe(421)
     expect(await data.ended()).toBe('reset')
+  })
+
+  test('data may flow on after its control connection, but not stand still', async ({ lab }) => {
+    const begun = new Arrivals<Wire>()
+    const { proxy } = await through(
+      lab,
+      { limits: { idleMs: 1_200 } },
+      ftpScript({
+        verbs: {
+          RETR: async (visit) => {
+            visit.reply('150 Some of it.')
+            begun.add(await visit.data())
+            visit.wire.halfClose()
+          },
+        },
+      }),
+    )
+    const client = await (await lab.client(proxy)).login()
+    const data = await client.connectData(await client.passive())
+    expect((await client.command('RETR stuck')).code).toBe(150)
+    expect((await client.reply()).code).toBe(421)
+    const server = await begun.next('the data connection')
+    client.wire.close()
+    await server.send('still flowing')
+    expect(await data.readBytes(13)).toBe('still flowing')
+    expect(await data.ended()).toBe('reset')
+    expect(await server.ended()).toBe('reset')
   })
 
   test('a server may take to accept us: 421 when the time is over', async ({ lab, skip }) => {
