@@ -67,6 +67,39 @@ describe('the transfer log', () => {
     )
   })
 
+  test('is one file for several workers, and all of them go on with the new one after SIGUSR2', async ({
+    lab,
+  }) => {
+    const path = join(lab.folder, 'transfers.log')
+    const { login, transfer, proxy, get } = await lab.start({
+      more: `workers: 2\n${transfersTo(path, 'json')}`,
+    })
+    const clients = await Promise.all(Array.from({ length: 6 }, () => login()))
+    const everyone = async (first: number) => {
+      await Promise.all(clients.map((client, index) => transfer(client, first + index)))
+      return clients.flatMap((_, index) => [first + index, first + index])
+    }
+    const before = await everyone(1000)
+    await expect.poll(() => sizesIn(path).length).toBe(12)
+    await rename(path, `${path}.1`)
+    proxy.signal('SIGUSR2')
+    const opened = () => proxy.records().filter(({ event }) => event === 'transfers.open').length
+    await proxy.waitForRecord(() => opened() === 4, 'both workers to open the new file')
+    const after = await everyone(2000)
+    await expect.poll(() => sizesIn(path).length).toBe(12)
+    expect([sizesIn(`${path}.1`).sort(), sizesIn(path).sort()]).toEqual([before, after])
+    const status = JSON.parse((await get('/api/v1/status')).body)
+    expect(status.transfer_log).toEqual({
+      file: path,
+      format: 'json',
+      problem: null,
+      lines_written: 24,
+      lines_lost: 0,
+    })
+    for (const client of clients) await client.command('QUIT')
+    await proxy.stop()
+  })
+
   test('that cannot be opened stops nothing: said, counted, tried again', async ({ lab }) => {
     const path = join(lab.folder, 'missing', 'transfers.log')
     const { login, transfer, proxy, get } = await lab.start({ more: transfersTo(path, 'json') })
