@@ -179,10 +179,18 @@ describe('a server names somebody else', () => {
   })
 
   test('by default its own address is used and the third host hears nothing', async ({ lab }) => {
-    const { client, server, proxy } = await through(lab, {}, naming('127.0.0.66'))
+    const thirds: { readonly connections: number }[] = []
+    const PASV = async (visit: Visit) => {
+      const port = await visit.listen()
+      // Listens too, and would take the bytes.
+      thirds.push(await lab.bystander('127.0.0.66', port))
+      visit.reply(`227 Entering Passive Mode (127,0,0,66,${port >> 8},${port & 255}).`)
+    }
+    const { client, server, proxy } = await through(lab, {}, { verbs: { PASV } })
     expect((await client.download('RETR 100')).data.sha256).toBe(payloadSha256(100))
     expect(server.failures).toEqual([])
     await lab.servesNext(proxy)
+    expect(thirds.map(({ connections }) => connections)).toEqual([0, 0])
   })
 
   test('with must-match, or an allow-list that means others: 425', async ({ lab }) => {
