@@ -31,7 +31,8 @@ export async function status({ sources, json, stdout }: StatusRequest): Promise<
   }
   const isTerminal = stdout.isTTY === true
   const lines = printed(withPlainTexts(snapshot), {
-    width: isTerminal ? (stdout.columns ?? 80) : Number.POSITIVE_INFINITY,
+    // A terminal that does not know its width says 0.
+    width: isTerminal && stdout.columns ? stdout.columns : Number.POSITIVE_INFINITY,
     isColourful: isTerminal && !sources.environment.NO_COLOR,
     now: new Date(),
   })

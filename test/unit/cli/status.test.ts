@@ -119,6 +119,8 @@ Recent refusals: 1
       { terminal: 60, sources: { flags: { admin: at }, environment: { NO_COLOR: '1' } } },
     )
     expect(plain.output).not.toContain('\x1b')
+    const unknown = await run({ admin: at }, { terminal: 0 })
+    expect(unknown.output).toContain('running transfers finish. 2 sessions left.')
   })
 
   test('says how many sessions it did not print', async () => {
