@@ -24,10 +24,16 @@ export type DataEffect = Extract<
   { readonly type: 'openPinhole' | 'closePinhole' | 'connectLeg' | 'closeChannel' }
 >
 
+/** A process that drains waits so long for the last word about connections whose session is over. */
+const LAST_WORD_MS = 3_000
+
 export class SessionData {
   readonly #legs: DataLegs
   readonly #pinholes: SessionPinholes
   #seenBytes = 0
+  /** When the session ended. */
+  #overMs = Number.POSITIVE_INFINITY
+  #isDraining = false
 
   constructor(options: SessionDataOptions) {
     this.#legs = new DataLegs(options)
@@ -60,24 +66,36 @@ export class SessionData {
     }
   }
 
-  /** Call about once a second; true when data has moved since the last call, or may have where the kernel moves it. */
+  /**
+   * Call about once a second; true when data has moved since the last call, or may have where the kernel moves it.
+   * Once the session is over that is no reason to stay: conntrack remembers for days a connection whose ends are dead.
+   */
   sweep(nowMs: number): boolean {
     this.#legs.sweep(nowMs)
     const bytes = this.#legs.openBytes
-    const hasMoved = bytes !== this.#seenBytes || this.#pinholes.forwarding > 0
+    const isOver = nowMs >= this.#overMs
+    const hasMoved = bytes !== this.#seenBytes || (!isOver && this.#pinholes.forwarding > 0)
     this.#seenBytes = bytes
+    if (this.#isDraining && nowMs - this.#overMs > LAST_WORD_MS) this.#pinholes.forgetForwarded()
     return hasMoved
+  }
+
+  /** The process is about to end: what the kernel forwards goes on without it. */
+  drain(): void {
+    this.#isDraining = true
   }
 
   /** The session is over: what waits is closed, what flows runs on until it ends by itself. */
   sessionEnded(): void {
+    this.#overMs = performance.now()
     this.#pinholes.closeAll('session_end')
     this.#legs.closeUnjoined()
   }
 
-  /** Ends everything at once; what the kernel forwards is out of our hands. */
+  /** Ends everything at once; what the kernel forwards is out of our hands, and not waited for. */
   destroy(): void {
     this.#pinholes.closeAll('session_end')
     this.#legs.destroy()
+    this.#pinholes.forgetForwarded()
   }
 }

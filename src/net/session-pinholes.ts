@@ -43,7 +43,7 @@ interface Waiting {
 export class SessionPinholes {
   readonly #options: SessionPinholesOptions
   readonly #waiting = new Map<number, Waiting>()
-  #forwarding = 0
+  readonly #forwarding = new Set<Waiting>()
 
   constructor(options: SessionPinholesOptions) {
     this.#options = options
@@ -51,7 +51,7 @@ export class SessionPinholes {
 
   /** Data connections of this session that the kernel forwards now. */
   get forwarding(): number {
-    return this.#forwarding
+    return this.#forwarding.size
   }
 
   open(spec: PinholeSpec): void {
@@ -105,6 +105,14 @@ export class SessionPinholes {
     for (const pinhole of [...this.#waiting.keys()]) this.close(pinhole, reason)
   }
 
+  /** Waits no longer for what the kernel forwards: it goes on by itself, and nobody will count it. */
+  forgetForwarded(): void {
+    for (const waiting of [...this.#forwarding]) {
+      waiting.handle?.close()
+      this.#forwardEnded(waiting, null)
+    }
+  }
+
   #opened(waiting: Waiting, { at, inKernel }: OpenPinhole): void {
     const { observer, addresses, emit } = this.#options
     const { pinhole, from, target } = waiting.spec
@@ -137,7 +145,7 @@ export class SessionPinholes {
     const { channel, mode, from } = waiting.spec
     const nowMs = performance.now()
     this.#forget(waiting, 'used')
-    this.#forwarding += 1
+    this.#forwarding.add(waiting)
     observer.dataOpened({ channel, mode, path: 'kernel', setupMs: nowMs - waiting.sinceMs })
     waiting.sinceMs = nowMs
     // The far leg first: then nothing is left for the engine to connect.
@@ -146,12 +154,12 @@ export class SessionPinholes {
   }
 
   #forwardEnded(waiting: Waiting, totals: ForwardTotals | null): void {
+    if (!this.#forwarding.delete(waiting)) return
     const { observer, emit } = this.#options
     const { channel, mode, from } = waiting.spec
     const fromPeer = totals?.fromPeerBytes ?? 0
     const toPeer = totals?.toPeerBytes ?? 0
     const [uploadBytes, downloadBytes] = from === 'client' ? [fromPeer, toPeer] : [toPeer, fromPeer]
-    this.#forwarding -= 1
     observer.dataBytes({ direction: 'upload', path: 'kernel', count: uploadBytes })
     observer.dataBytes({ direction: 'download', path: 'kernel', count: downloadBytes })
     observer.dataEnded({

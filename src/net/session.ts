@@ -73,6 +73,7 @@ export class Session implements ControlEvents {
 
   /** Lets what runs finish, then 421. */
   drain(): void {
+    this.#data?.drain()
     this.#emit({ type: 'drainRequested' })
   }
 

@@ -85,7 +85,10 @@ export interface PinholeBackend {
 }
 
 export interface PinholeHandle {
-  /** Closes the pinhole if it is still waiting. Safe to call at any time, any number of times. */
+  /**
+   * Closes the pinhole if it is still waiting; of a forwarded connection nothing more is told. Safe to call at any time,
+   * any number of times.
+   */
   close(): void
 }
 

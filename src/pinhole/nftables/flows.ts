@@ -5,8 +5,8 @@ import type { Flow, FlowBytes, FlowReport } from '../../kernel/conntrack.ts'
 import type { ConntrackEvents } from '../../kernel/conntrack-watch.ts'
 
 export interface AwaitedFlow {
-  /** The connection is there and the kernel moves its bytes. */
-  readonly began: () => void
+  /** The connection is there and the kernel moves its bytes. Who calls `forget` is not told of its end. */
+  readonly began: (forget: () => void) => void
   /** It is over; null when conntrack did not count or events were lost. */
   readonly ended: (bytes: FlowBytes | null) => void
 }
@@ -48,8 +48,9 @@ export class ForwardedFlows implements ConntrackEvents {
     // Also marked, but not forwarded: what we relay, and what an earlier run of ours let through.
     if (awaited === undefined) return
     this.#awaited.delete(key)
-    this.#running.set(flowKey(flow), awaited)
-    awaited.began()
+    const running = flowKey(flow)
+    this.#running.set(running, awaited)
+    awaited.began(() => this.#running.delete(running))
   }
 
   readonly closed = ({ flow }: FlowReport): void => {

@@ -26,6 +26,8 @@ export class ForwardedHole implements LivingHole {
   #state: State = 'opening'
   #deadlineMs = 0
   #timer: NodeJS.Timeout | null = null
+  /** Set once the kernel forwards: conntrack's word about it is not wanted any more. */
+  #forget: (() => void) | null = null
 
   /** Takes a port and queues the elements. Null, with `opened` called, when there is no port to take. */
   static open(
@@ -76,6 +78,7 @@ export class ForwardedHole implements LivingHole {
   }
 
   close(): void {
+    this.#forget?.()
     if (this.#state === 'ended') return
     const hasElements = this.#state !== 'opening'
     this.#end()
@@ -94,7 +97,10 @@ export class ForwardedHole implements LivingHole {
     this.#deadlineMs = this.#context.now() + timeoutMs
     this.#timer = setTimeout(() => this.#expire(), timeoutMs)
     this.#context.flows.expect(peer, at, {
-      began: () => this.#used(),
+      began: (forget) => {
+        this.#forget = forget
+        this.#used()
+      },
       ended: (bytes) => this.#events.forwardEnded(totalsOf(bytes)),
     })
   }

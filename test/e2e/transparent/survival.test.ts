@@ -140,6 +140,16 @@ describe.skipIf(missing !== null)('transfers in the kernel', () => {
       expect(proxy.records().filter(({ level }) => level === 'error')).toEqual([])
     })
 
+    it('whose client has vanished hold nobody up', async () => {
+      const { dialogue, data } = await download()
+      await forwards(1)
+      dialogue.wire.reset()
+      proxy.signal('SIGTERM')
+      const stopped = await proxy.waitForRecord(({ event }) => event === 'process.stopped', 'the end')
+      expect(stopped).toMatchObject({ exit_code: 0 })
+      await isComplete(data)
+    })
+
     it('go on when a second signal ends the process at once', async () => {
       const { data } = await download()
       await forwards(1)
