@@ -155,8 +155,14 @@ export function createObserver({ config, version, logOutput = 1 }: RecorderOptio
       return { total: live.size, items }
     },
     pinholes: (limit = DEFAULT_LIST_LIMIT) => {
-      const all = [...live].flatMap((session) => viewPinholes(session, config.pinholes.timeoutMs))
-      return { total: all.length, items: all.slice(0, limit) }
+      const items: PinholeView[] = []
+      let total = 0
+      for (const session of live) {
+        if (session.pinholes === null) continue
+        total += session.pinholes.length
+        if (items.length < limit) items.push(...viewPinholes(session, config.pinholes.timeoutMs))
+      }
+      return { total, items: items.slice(0, limit) }
     },
     setLogLevel: log.setLevel,
     logTransfersTo: transferLog.use,

@@ -27,8 +27,12 @@ function render(content: Content): string {
   return typeof content === 'number' ? String(content) : content.map(render).join('')
 }
 
+/** Without these a text is markup already. Most texts are. */
+const special = /[&<>"'\x00-\x1f\x7f]/
+
 /** `'<b>"'` gives `'&lt;b&gt;&quot;'`. */
 function escapeHtml(text: string): string {
+  if (!special.test(text)) return text
   return withControlPictures(text)
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
