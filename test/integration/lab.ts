@@ -1,6 +1,7 @@
 // One test's own small internet on loopback: the proxy in this process, scripted servers behind it, scripted clients
 // before it. At the end of the test everything is closed and the proxy must have forgotten all of it.
 
+import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { test as base, expect } from 'vitest'
 import { listenDeaf } from '../support/peers/kernel.ts'
@@ -104,14 +105,10 @@ export class Lab {
   async blackHole(): Promise<Endpoint> {
     const { port, close } = listenDeaf()
     this.#closers.push(close)
-    const isAccepted = async () => {
-      const socket = connect({ host: '127.0.0.1', port })
-      this.#closers.push(() => socket.destroy())
-      const accepted = new Promise<boolean>((resolve) => socket.once('connect', () => resolve(true)))
-      const ignored = new Promise<boolean>((resolve) => setTimeout(resolve, 200, false))
-      return Promise.race([accepted, ignored])
-    }
-    while (await isAccepted());
+    // With a queue for none, the first connection that nobody accepts fills it.
+    const first = connect({ host: '127.0.0.1', port })
+    this.#closers.push(() => first.destroy())
+    await once(first, 'connect')
     return { address: '127.0.0.1', port }
   }
 

@@ -1,14 +1,16 @@
 // What only the relay backend does; the promises of all backends are held by test/support/backend-suite.ts.
 
-import { createServer } from 'node:net'
+import { EventEmitter } from 'node:events'
+import { connect, createServer } from 'node:net'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { OpenPinhole, PinholeRequest } from '../../../src/pinhole/backend.ts'
 import { PortPool } from '../../../src/pinhole/port-pool.ts'
 import type { Intruder } from '../../../src/pinhole/relay/gate.ts'
 import { RelayBackend } from '../../../src/pinhole/relay/relay-backend.ts'
-import { Wire } from '../../support/peers/wire.ts'
+import { within } from '../../support/peers/patience.ts'
 import { claimPorts } from '../../support/port-block.ts'
 
+const ADMITTED = 'admitted'
 const closers: (() => unknown)[] = []
 
 afterEach(async () => {
@@ -22,6 +24,7 @@ async function backendOf(ports: number) {
   const last = first + ports - 1
   let aheadMs = 0
   const intruders: Intruder[] = []
+  const admitted = new EventEmitter().setMaxListeners(0)
   const pool = new PortPool({ first, last, quarantineMs: 0, share: 10, random: (below) => below - 1 })
   const backend = new RelayBackend({
     pools: { client: pool, server: pool },
@@ -48,6 +51,7 @@ async function backendOf(ports: number) {
         {
           connected: (socket) => {
             connected.push(socket.remoteAddress ?? '')
+            admitted.emit(ADMITTED, socket.remoteAddress, socket.remotePort)
             closers.push(() => socket.destroy())
           },
           forwarded: () => undefined,
@@ -64,32 +68,44 @@ async function backendOf(ports: number) {
   const passes = (ms: number) => {
     aheadMs += ms
   }
-  return { first, last, backend, intruders, open, passes }
+  return { first, last, backend, intruders, open, passes, admitted }
 }
 
-/** `served` is told by whoever waits for the connection; here it only counts how we were cut off. */
-async function visit(port: number, from: string): Promise<'reset' | 'refused' | 'open'> {
-  try {
-    const wire = await Wire.connect({ host: '127.0.0.1', port, from })
-    closers.push(() => wire.close())
-    const ended = wire.ended().catch(() => null)
-    const settled = await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 150, 'open'))])
-    return settled === 'open' ? 'open' : 'reset'
-  } catch (error) {
-    return String(error).includes('ECONNREFUSED') ? 'refused' : 'reset'
-  }
+/** Connects: `open` once the backend has handed the connection over, else how it was cut off. */
+async function visit(
+  { first: port, admitted }: { readonly first: number; readonly admitted: EventEmitter },
+  from: string,
+): Promise<'reset' | 'refused' | 'open'> {
+  const socket = connect({ host: '127.0.0.1', port, localAddress: from })
+  closers.push(() => socket.destroy())
+  const settled = new Promise<'reset' | 'refused' | 'open'>((resolve) => {
+    socket.once('error', (error) => resolve(String(error).includes('ECONNREFUSED') ? 'refused' : 'reset'))
+    // The backend may be faster than our own `connect` event, so every admission is looked at.
+    const isOurs = (address: string, remotePort: number) =>
+      address === from && remotePort === socket.localPort
+    const known: [string, number][] = []
+    admitted.on(ADMITTED, (address: string, remotePort: number) => {
+      known.push([address, remotePort])
+      if (isOurs(address, remotePort)) resolve('open')
+    })
+    socket.once('connect', () => {
+      if (known.some(([address, remotePort]) => isOurs(address, remotePort))) resolve('open')
+    })
+  })
+  return within(settled, { what: 'the fate of a connection' })
 }
 
 describe('the relay backend', () => {
   it('names what came unexpected: a stranger, a second connection, a late one', async () => {
-    const { open, intruders, first } = await backendOf(1)
+    const world = await backendOf(1)
+    const { open, intruders } = world
     const hole = open('127.0.0.2')
     await hole.opened
-    expect(await visit(first, '127.0.0.3')).toBe('reset')
-    expect(await visit(first, '127.0.0.2')).toBe('open')
+    expect(await visit(world, '127.0.0.3')).toBe('reset')
+    expect(await visit(world, '127.0.0.2')).toBe('open')
     expect(hole.connected).toEqual(['127.0.0.2'])
-    expect(await visit(first, '127.0.0.2')).toBe('reset')
-    expect(await visit(first, '127.0.0.3')).toBe('reset')
+    expect(await visit(world, '127.0.0.2')).toBe('reset')
+    expect(await visit(world, '127.0.0.3')).toBe('reset')
     expect(intruders.map(({ from, reason }) => [from.address, reason])).toEqual([
       ['127.0.0.3', 'wrong_peer'],
       ['127.0.0.2', 'duplicate'],
@@ -118,35 +134,38 @@ describe('the relay backend', () => {
   })
 
   it('expires one pinhole of a port and leaves the other', async () => {
-    const { open, first, passes } = await backendOf(1)
+    const world = await backendOf(1)
+    const { open, passes } = world
     const short = open('127.0.0.2', { timeoutMs: 5_000 })
     const long = open('127.0.0.3')
     await Promise.all([short.opened, long.opened])
     passes(6_000)
     await vi.waitFor(() => expect(short.expired()).toBe(1))
-    expect(await visit(first, '127.0.0.2')).toBe('reset')
-    expect(await visit(first, '127.0.0.3')).toBe('open')
+    expect(await visit(world, '127.0.0.2')).toBe('reset')
+    expect(await visit(world, '127.0.0.3')).toBe('open')
     expect([short.expired(), long.expired()]).toEqual([1, 0])
   })
 
   it('closes a port a moment after its last pinhole, and opens it again for the next', async () => {
-    const { open, first } = await backendOf(1)
+    const world = await backendOf(1)
+    const { open } = world
     const hole = open('127.0.0.2')
     await hole.opened
-    expect(await visit(first, '127.0.0.2')).toBe('open')
-    await vi.waitFor(async () => expect(await visit(first, '127.0.0.2')).toBe('refused'), { timeout: 5_000 })
+    expect(await visit(world, '127.0.0.2')).toBe('open')
+    await vi.waitFor(async () => expect(await visit(world, '127.0.0.2')).toBe('refused'), { timeout: 5_000 })
     const next = open('127.0.0.2')
     await next.opened
-    expect(await visit(first, '127.0.0.2')).toBe('open')
+    expect(await visit(world, '127.0.0.2')).toBe('open')
     expect(next.connected).toHaveLength(1)
   })
 
   it('opens many pinholes on one port at the same moment', async () => {
-    const { open, first } = await backendOf(1)
+    const world = await backendOf(1)
+    const { open, first } = world
     const holes = Array.from({ length: 50 }, (_, index) => open(`127.0.3.${index + 1}`))
     const opened = await Promise.all(holes.map((hole) => hole.opened))
     expect(new Set(opened.map(({ at }) => at.port))).toEqual(new Set([first]))
-    const visits = await Promise.all(holes.map((_, index) => visit(first, `127.0.3.${index + 1}`)))
+    const visits = await Promise.all(holes.map((_, index) => visit(world, `127.0.3.${index + 1}`)))
     expect(new Set(visits)).toEqual(new Set(['open']))
     expect(holes.map(({ connected }) => connected)).toEqual(holes.map((_, index) => [`127.0.3.${index + 1}`]))
   })
