@@ -43,7 +43,7 @@ describe.skipIf(missing !== null)('Prometheus', () => {
       passivePorts: { first: 40_000, last: 49_999 },
     })
     const config = join(folder, 'config.yaml')
-    await writeFile(config, gatewayConfiguration)
+    await writeFile(config, gatewayConfiguration(join(folder, 'transfers.log')))
     proxy = await startProxy({ place: network.gateway, flags: ['--config', config] })
     prometheus = await startPrometheus({
       place: network.gateway,
@@ -106,6 +106,7 @@ scrape_configs:
         'FtpAlgSessionsRejected',
         'FtpAlgConfigReloadFailed',
         'FtpAlgDrainSlow',
+        'FtpAlgTransferLogFailing',
       ]),
     )
     expect(names).not.toContain('FtpAlgDown')

@@ -17,7 +17,7 @@ import type { RunningProxy } from '../../../support/proxy.ts'
 import { account, type FtpServer, makeUserFolder } from '../../../support/servers/server.ts'
 
 /** Two ports for clients, so that the third pinhole of one client finds none. */
-export const gatewayConfiguration = `
+export const gatewayConfiguration = (transferLog: string) => `
 listeners:
   - { name: edge, listen: '0.0.0.0:2121', upstream: '10.77.2.10:21' }
   - { name: to-passive, listen: '0.0.0.0:2122', upstream: '10.77.2.10:21', upstreamMode: passive }
@@ -28,7 +28,7 @@ dataPorts: { client: 30000-30001, server: 31000-31009 }
 pinholes: { timeout: 3s }
 limits: { sessionsPerClient: 8 }
 shutdown: { drainTimeout: 2m }
-log: { level: warn }
+log: { level: warn, transfers: { file: ${transferLog} } }
 `
 
 export interface Traffic {
@@ -102,6 +102,8 @@ export async function driveTraffic(scene: Scene): Promise<Traffic> {
   await intrudeAndExhaust(scene)
   await meetBadServers(scene, running)
   await reload(proxy, config)
+  await transfer(2121, 'passive')
+  await untilMetric(proxy, /^ftp_alg_transfer_log_failing 1$/m)
   proxy.signal('SIGTERM')
   return {
     // The drain came last: a scrape that has it has everything.
@@ -173,11 +175,13 @@ async function meetBadServers({ network, proxy }: Scene, running: RunningProgram
   await untilMetric(proxy, /^ftp_alg_protocol_errors_total\{[^}]*\} [1-9]/m)
 }
 
-/** A good file, then a bad one. */
+/** A good file, in which the transfer log has moved to a full disk; then a bad one. */
 async function reload(proxy: RunningProxy, config: string): Promise<void> {
+  const moved = gatewayConfiguration('/dev/full')
+  await writeFile(config, moved)
   proxy.signal('SIGHUP')
   await untilMetric(proxy, /^ftp_alg_config_reloads_total\{result="accepted"\} 1$/m)
-  await writeFile(config, `${gatewayConfiguration}\nlimitz: {}\n`)
+  await writeFile(config, `${moved}\nlimitz: {}\n`)
   proxy.signal('SIGHUP')
   await untilMetric(proxy, /^ftp_alg_config_reloads_total\{result="refused"\} 1$/m)
 }
