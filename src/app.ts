@@ -5,7 +5,7 @@ import type { Config, ListenerConfig } from './config/config.ts'
 import type { Endpoint } from './ftp/endpoints.ts'
 import type { Libc } from './kernel/libc.ts'
 import { Advertiser } from './net/advertise.ts'
-import { byTranslation, byTransparentSocket, type ConnectAs } from './net/connect-as.ts'
+import { byTranslation, byTransparentSocket, type ConnectAs, withRestingPorts } from './net/connect-as.ts'
 import { Dialer } from './net/dial.ts'
 import { Listener } from './net/listener.ts'
 import { Names } from './net/names.ts'
@@ -248,8 +248,9 @@ function connectAsFor(
   libc: Libc | null,
   { disguise }: RunningBackend,
 ): ConnectAs | null {
-  if (intercept === 'redirect' && disguise !== null) return byTranslation(disguise)
-  return intercept === 'tproxy' && libc !== null ? byTransparentSocket(libc) : null
+  const now = () => performance.now()
+  if (intercept === 'redirect' && disguise !== null) return withRestingPorts(byTranslation(disguise), now)
+  return intercept === 'tproxy' && libc !== null ? withRestingPorts(byTransparentSocket(libc), now) : null
 }
 
 function isWildcard(address: string): boolean {

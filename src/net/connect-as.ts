@@ -9,8 +9,8 @@ import type { DisguiseNext } from '../pinhole/backend.ts'
 
 export interface ForeignCall {
   readonly to: Endpoint
-  /** The address that the peer shall see. */
-  readonly as: string
+  /** The address and port that the peer shall see; port 0 lets the system choose. */
+  readonly as: Endpoint
   /** See `Call`. */
   readonly avoidPort: number | undefined
 }
@@ -18,10 +18,19 @@ export interface ForeignCall {
 /** Begins to connect, half-open allowed; may throw an `AlgError`. */
 export type ConnectAs = (call: ForeignCall) => Socket
 
+/** A port below 1024 that we may not have (CAP_NET_BIND_SERVICE) is left to the system. */
 export function byTransparentSocket(libc: Libc): ConnectAs {
-  return ({ to, as, avoidPort }) => {
-    const foreign = { from: { address: as, port: 0 }, to, allowHalfOpen: true }
+  const connectAs: ConnectAs = ({ to, as, avoidPort }) => {
+    const foreign = { from: as, to, allowHalfOpen: true }
     return connectFrom(libc, avoidPort === undefined ? foreign : { ...foreign, avoidPort })
+  }
+  return (call) => {
+    try {
+      return connectAs(call)
+    } catch (error) {
+      if (call.as.port === 0) throw error
+      return connectAs({ ...call, as: { ...call.as, port: 0 } })
+    }
   }
 }
 
@@ -33,3 +42,27 @@ export function byTranslation(disguise: DisguiseNext): ConnectAs {
     return connect(call).once('connect', over).once('close', over)
   }
 }
+
+/**
+ * Asks for a certain port only where the same two endpoints have not met for a while: a client that names one port
+ * again and again would be refused until the system has forgotten the connection before.
+ */
+export function withRestingPorts(connectAs: ConnectAs, now: () => number): ConnectAs {
+  const calledMs = new Map<string, number>()
+  return (call) => {
+    const { to, as } = call
+    if (as.port === 0) return connectAs(call)
+    const nowMs = now()
+    for (const [key, atMs] of calledMs) {
+      if (nowMs - atMs < REST_MS) break
+      calledMs.delete(key)
+    }
+    const key = `${to.address}|${to.port}|${as.address}`
+    const isResting = calledMs.delete(key)
+    calledMs.set(key, nowMs)
+    return connectAs(isResting ? { ...call, as: { ...as, port: 0 } } : call)
+  }
+}
+
+/** conntrack remembers a closed connection for 120 s, a socket's TIME_WAIT is 60 s. */
+const REST_MS = 120_000

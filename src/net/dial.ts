@@ -10,6 +10,8 @@ export interface Call {
   readonly to: Endpoint
   /** The address the peer shall see, ours or (with interception) somebody else's; null for the system's choice. */
   readonly from: string | null
+  /** The source port that a peer expects of somebody else whom we call for; 0 or absent for any. */
+  readonly fromPort?: number
   /** A source port that must not be taken: the one the client itself uses on its connection to the same server. */
   readonly avoidPort?: number
 }
@@ -37,10 +39,10 @@ export class Dialer {
    *
    * Errors thrown at once: `AlgError` PRIVILEGE_MISSING, RUNTIME_FAILED or PINHOLE_FAILED for an address that is not ours.
    */
-  dial({ to, from, avoidPort }: Call): Socket {
+  dial({ to, from, fromPort = 0, avoidPort }: Call): Socket {
     const connectAs = this.#connectAs
     if (connectAs !== null && from !== null && !isOwnAddress(canonicalAddress(from))) {
-      const socket = connectAs({ to, as: from, avoidPort })
+      const socket = connectAs({ to, as: { address: from, port: fromPort }, avoidPort })
       socket.pause()
       return socket
     }

@@ -80,11 +80,17 @@ export class Parties implements SessionAddresses {
   }
 
   /**
-   * The address a data connection of ours must come from: the one its peer knows us by. To the server itself the
-   * system chooses as it did for the control connection, and binding would cost two system calls.
+   * Where a data connection of ours must come from. The address is the one its peer knows us by; to the server itself
+   * the system chooses as it did for the control connection, and binding would cost two system calls. The port matters
+   * where we call a client in its server's name: it is the one before the control port, 20 for 21, on which old
+   * firewalls insist (RFC 959 §3.2); 0 for any.
    */
-  dataSource(side: Side, to: Endpoint): string | null {
-    const isServerItself = side === 'server' && to.address === this.serverEndpoint?.address
-    return isServerItself && this.#options.setting.source === 'proxy' ? null : this.local(side)
+  dataSource(side: Side, to: Endpoint): { readonly from: string | null; readonly fromPort: number } {
+    const { assumed, setting } = this.#options
+    const { serverEndpoint } = this
+    const isServerItself = side === 'server' && to.address === serverEndpoint?.address
+    const from = isServerItself && setting.source === 'proxy' ? null : this.local(side)
+    const isServersCall = side === 'client' && assumed !== null && serverEndpoint !== null
+    return { from, fromPort: isServersCall ? serverEndpoint.port - 1 : 0 }
   }
 }

@@ -288,7 +288,7 @@ export class Session implements ControlEvents {
       pinholeTimeoutMs: setting.pinholeTimeoutMs,
       connectMs: setting.limits.connectMs,
       addresses: this.#parties,
-      connect: (side, to) => setting.dialer.dial({ to, from: this.#parties.dataSource(side, to) }),
+      connect: (side, to) => setting.dialer.dial({ to, ...this.#parties.dataSource(side, to) }),
       emit: (event) => this.#emit(event),
     })
     return this.#data

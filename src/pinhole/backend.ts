@@ -96,8 +96,8 @@ export interface PinholeHandle {
 export interface DisguiseRequest {
   /** The peer that is to be called. */
   readonly to: Endpoint
-  /** The address that it shall see: canonical text. */
-  readonly as: string
+  /** Address and port that it shall see; port 0 for any. */
+  readonly as: Endpoint
 }
 
 export interface Disguise {

@@ -18,11 +18,24 @@ export function disguise(
 ): Disguise {
   const from = ownAddressTowards(to.address)
   if (from === null) {
-    throw new AlgError('PINHOLE_FAILED', `no route to ${to.address}, which should be called as ${as}`, {
-      context: { to: to.address, as },
-    })
+    throw new AlgError(
+      'PINHOLE_FAILED',
+      `no route to ${to.address}, which should be called as ${as.address}`,
+      {
+        context: { to: to.address, as: as.address },
+      },
+    )
   }
-  const hole: Hole = { peer: from, at: to, forward: null, source: as, timeoutMs: TIMEOUT_MS, owner: OWNER }
+  const { address: source, port: sourcePort } = as
+  const hole: Hole = {
+    peer: from,
+    at: to,
+    forward: null,
+    source,
+    sourcePort,
+    timeoutMs: TIMEOUT_MS,
+    owner: OWNER,
+  }
   let failure: AlgError | null = null
   transactions.submit(openHole(hole, sets), (result) => {
     if (!result.ok) failure = result.error

@@ -15,6 +15,8 @@ export interface Hole {
   readonly forward: Endpoint | null
   /** The address the target sees instead of the peer's; null leaves it. */
   readonly source: string | null
+  /** The port the target sees too, where that matters; 0 or absent leaves it to the kernel. */
+  readonly sourcePort?: number
   readonly timeoutMs: number
   /** Session id, shown by `nft list table ip ftp_alg`. */
   readonly owner: string
@@ -61,8 +63,7 @@ export function openHole(hole: Hole, { own, theirs }: HoleSets): readonly Elemen
       comment: owner,
     })
   }
-  if (source !== null)
-    changes.push({ action: 'add', set: sets.source, key, value: addressBytes(source), timeoutMs })
+  if (source !== null) changes.push({ action: 'add', key, timeoutMs, ...translation(hole, source, sets) })
   changes.push({
     action: 'add',
     set: sets.once,
@@ -83,17 +84,15 @@ export function closeDoor({ peer, at }: Hole, { own }: HoleSets): ElementChange 
 }
 
 /** Takes away the rest. Connections that came through keep their translation in conntrack. */
-export function sweepHole(
-  { peer, at, forward, source }: Hole,
-  { own, theirs }: HoleSets,
-): readonly ElementChange[] {
+export function sweepHole(hole: Hole, { own, theirs }: HoleSets): readonly ElementChange[] {
+  const { peer, at, forward, source } = hole
   const family = familyOf(at.address)
   const sets = own[family]
   const key = holeKey(peer, at)
   const admit = family === 4 ? theirs.ip : theirs.ip6
   const changes: ElementChange[] = []
   if (forward !== null) changes.push({ action: 'delete', set: sets.forward, key })
-  if (source !== null) changes.push({ action: 'delete', set: sets.source, key })
+  if (source !== null) changes.push({ action: 'delete', set: translation(hole, source, sets).set, key })
   if (admit !== null) changes.push({ action: 'delete', set: admit, key: holeKey(peer, forward ?? at) })
   return changes
 }
@@ -114,6 +113,13 @@ const SPARE_MS = 1000
 /** The maps outlive the element that lets a connection in, or it would come in and go nowhere. */
 const MAP_SPARE_MS = 2000
 const PORT_BYTES = 4
+
+/** Which map says what the target sees, and what it says. */
+function translation({ sourcePort = 0 }: Hole, address: string, sets: PinholeSets) {
+  return sourcePort === 0
+    ? { set: sets.source, value: addressBytes(address) }
+    : { set: sets.call, value: endpointBytes({ address, port: sourcePort }) }
+}
 
 function endpointBytes({ address, port }: Endpoint): Uint8Array {
   const to = addressBytes(address)

@@ -18,13 +18,15 @@ export interface PinholeSets {
   readonly once: SetName
   readonly forward: SetName
   readonly source: SetName
+  /** Like `source`, with a port. */
+  readonly call: SetName
 }
 
 /** The sets of a table, in both families. */
 export function pinholeSets(table: string = TABLE): Readonly<Record<Family, PinholeSets>> {
   const setsOf = (family: 'ip' | 'ip6'): PinholeSets => {
     const named = (set: string): SetName => ({ family, table, set })
-    return { once: named('once'), forward: named('forward'), source: named('source') }
+    return { once: named('once'), forward: named('forward'), source: named('source'), call: named('call') }
   }
   return { 4: setsOf('ip'), 6: setsOf('ip6') }
 }
@@ -42,6 +44,8 @@ export function pinholeSets(table: string = TABLE): Readonly<Record<Family, Pinh
  *   # Where the kernel sends it, and whose address the target sees. Absent for what we relay ourselves.
  *   map forward  { type ipv4_addr . ipv4_addr . inet_service : ipv4_addr . inet_service; size 131072; flags timeout; }
  *   map source   { type ipv4_addr . ipv4_addr . inet_service : ipv4_addr; size 131072; flags timeout; }
+ *   # As whom we call ourselves: an active client is called by the server's port 20.
+ *   map call     { type ipv4_addr . ipv4_addr . inet_service : ipv4_addr . inet_service; size 131072; flags timeout; }
  *   # Before anybody's dstnat. The mark is conntrack's: a packet mark may belong to policy routing.
  *   chain claim {
  *     type filter hook prerouting priority -110; policy accept;
@@ -59,6 +63,7 @@ export function pinholeSets(table: string = TABLE): Readonly<Record<Family, Pinh
  *   chain post {
  *     type nat hook postrouting priority 95; policy accept;
  *     ct mark 0xf7 meta l4proto tcp snat ip to ct original ip saddr . ct original ip daddr . ct original proto-dst map @source
+ *     ct mark 0xf7 meta l4proto tcp snat ip to ct original ip saddr . ct original ip daddr . ct original proto-dst map @call
  *   }
  *   # Nothing jumps here. A rule that asks for bytes makes the kernel count them (nf_conntrack_acct).
  *   chain count {
@@ -85,6 +90,7 @@ table ${ip} ${table} {
   set once { type ${key}; size ${SIZE}; flags dynamic,timeout; }
   map forward { type ${key} : ${address} . inet_service; size ${SIZE}; flags timeout; }
   map source { type ${key} : ${address}; size ${SIZE}; flags timeout; }
+  map call { type ${key} : ${address} . inet_service; size ${SIZE}; flags timeout; }
   chain claim {
     type filter hook prerouting priority -110; policy accept;
     ${take}
@@ -100,6 +106,7 @@ table ${ip} ${table} {
   chain post {
     type nat hook postrouting priority 95; policy accept;
     ${ours} meta l4proto tcp snat ${ip} to ${original} map @source
+    ${ours} meta l4proto tcp snat ${ip} to ${original} map @call
   }
 ${counts ? COUNT_CHAIN : ''}}
 `

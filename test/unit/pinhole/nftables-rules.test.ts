@@ -40,6 +40,14 @@ describe('the elements of a pinhole', () => {
     ])
   })
 
+  it('say the port too where we call ourselves and it matters', () => {
+    const call = { ...hole, forward: null, sourcePort: 20 }
+    expect(shown(openHole(call, none))[0]).toBe(
+      'add ip ftp_alg call 0a000005c00002019c410000 c633640100140000 63000 ',
+    )
+    expect(shown(sweepHole(call, none))).toEqual(['delete ip ftp_alg call 0a000005c00002019c410000   '])
+  })
+
   it('are told to the administrator’s set as a filter chain sees the packet', () => {
     expect(shown(openHole(hole, theirs)).at(-1)).toBe(
       'add inet filter ftp_data 0a000005c633640913890000  63000 k3v9x0q2m1',
@@ -92,7 +100,7 @@ describe('our tables', () => {
       'delete table ip6 ftp_alg',
     ])
     expect(rules).not.toContain('0xf7')
-    expect(rules.match(/ct mark (set )?0x51/g)).toHaveLength(8)
+    expect(rules.match(/ct mark (set )?0x51/g)).toHaveLength(10)
   })
 
   it('have a name of their own for each process', () => {

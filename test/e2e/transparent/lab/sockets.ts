@@ -2,11 +2,11 @@
 // in when it was made.
 
 import { closeSync, openSync } from 'node:fs'
-import type { Socket } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
 import type { Endpoint } from '../../../../src/ftp/endpoints.ts'
 import { loadFfi } from '../../../../src/kernel/ffi.ts'
 import { loadLibc } from '../../../../src/kernel/libc.ts'
-import { connectFrom } from '../../../../src/kernel/transparent.ts'
+import { connectFrom, openTransparentListener } from '../../../../src/kernel/transparent.ts'
 import { within } from '../../../support/peers/patience.ts'
 import { Wire } from '../../../support/peers/wire.ts'
 import type { Place } from '../../../support/programs.ts'
@@ -43,6 +43,21 @@ export async function connectWire(visit: Visit): Promise<Wire> {
   })
   await within(connected, { what: `a connection to ${visit.to.address} port ${visit.to.port}`, ms: 5_000 })
   return new Wire(socket)
+}
+
+/** Listens in a namespace until it is closed. */
+export async function listenIn(
+  place: Place,
+  at: Endpoint,
+  accept: (socket: Socket) => void,
+): Promise<Server> {
+  const { fd } = inNamespace(place, () => openTransparentListener(libc, at))
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, accept)
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ fd }, resolve)
+  })
+  return server
 }
 
 /** Runs synchronous code with this thread inside a namespace. */

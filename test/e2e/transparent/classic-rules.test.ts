@@ -1,0 +1,148 @@
+// Firewalls with the classic four rules of active or of passive FTP, at the server and at the client. Directly a
+// transfer needs the same four on both sides; through ftp-alg each side is served as its own firewall wants it.
+
+import { mkdtemp } from 'node:fs/promises'
+import type { Socket } from 'node:net'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { DataMode } from '../../support/clients/client.ts'
+import { curl } from '../../support/clients/curl.ts'
+import { debianRootMissing } from '../../support/debian.ts'
+import type { Family } from '../../support/netns.ts'
+import { Arrivals } from '../../support/peers/patience.ts'
+import { Wire } from '../../support/peers/wire.ts'
+import type { RunningProxy } from '../../support/proxy.ts'
+import { sha256Of } from '../../support/samples.ts'
+import { type ClassicMode, classicFirewall } from './lab/classic-rules.ts'
+import { Dialogue } from './lab/dialogue.ts'
+import { EdgeLab, families } from './lab/edge-lab.ts'
+import { dropByDefault } from './lab/rules.ts'
+import { listenIn } from './lab/sockets.ts'
+import { nameOf, type Variant, variants } from './lab/variants.ts'
+
+const missing = debianRootMissing('the classic rules')
+
+const modes: readonly ClassicMode[] = ['active', 'passive']
+
+/** What a client says to get each mode. */
+const commands: Readonly<Record<Family, Readonly<Record<ClassicMode, DataMode>>>> = {
+  ipv4: { active: 'PORT', passive: 'PASV' },
+  ipv6: { active: 'EPRT', passive: 'EPSV' },
+}
+
+const firewalls = modes.flatMap((server) => modes.map((client) => ({ server, client })))
+
+describe.skipIf(missing !== null)('classic firewalls', () => {
+  let lab: EdgeLab
+
+  beforeAll(async () => {
+    lab = await EdgeLab.create({ servers: ['vsftpd'] })
+  })
+
+  afterAll(() => lab?.close())
+
+  /** Which of the client's modes get a file across: `['passive']`. */
+  async function whatPasses(family: Family): Promise<readonly ClassicMode[]> {
+    const passed: ClassicMode[] = []
+    for (const mode of modes) {
+      const folder = await mkdtemp(join(lab.folder, 'classic-'))
+      const { middle } = lab.samples
+      const run = await curl.run({
+        place: lab.network.host('client'),
+        folder,
+        server: { address: lab.address('vsftpd', family), port: 21 },
+        mode: commands[family][mode],
+        steps: [
+          { kind: 'download', remote: `files/${middle.name}`, local: 'down' },
+          { kind: 'upload', local: 'down', remote: `up-${mode}` },
+        ],
+        timeoutMs: 10_000,
+      })
+      if (run.exitCode !== 0) continue
+      expect(await sha256Of(join(folder, 'down'))).toBe(middle.sha256)
+      expect(await sha256Of(join(lab.server('vsftpd').home, `up-${mode}`))).toBe(middle.sha256)
+      passed.push(mode)
+    }
+    return passed
+  }
+
+  async function raiseFirewalls({ server, client }: (typeof firewalls)[number]): Promise<void> {
+    await lab.network.host('vsftpd').firewall(classicFirewall(server, 'server'))
+    await lab.network.host('client').firewall(classicFirewall(client, 'client'))
+  }
+
+  describe('directly', () => {
+    beforeAll(() => lab.network.gateway.firewall(''))
+
+    it.each(firewalls)('server $server, client $client: only what both allow', async (firewall) => {
+      await raiseFirewalls(firewall)
+      const both = firewall.server === firewall.client ? [firewall.server] : []
+      for (const family of families) expect(await whatPasses(family), family).toEqual(both)
+    })
+  })
+
+  describe.each(variants.map((variant) => [nameOf(variant), variant] as const))(
+    'through ftp-alg, %s:',
+    (_name, variant) => {
+      let proxy: RunningProxy | undefined
+      beforeAll(() => lab.network.gateway.firewall(dropByDefault()))
+
+      describe.each(modes)('server %s', (server) => {
+        const config = oneMode(variant, server)
+        beforeAll(async () => {
+          proxy = await lab.start(config)
+        })
+        afterAll(() => lab.end(proxy, config))
+
+        it.each(modes)('client %s: what the client’s own firewall allows', async (client) => {
+          await raiseFirewalls({ server, client })
+          for (const family of families) expect(await whatPasses(family), family).toEqual([client])
+        })
+      })
+    },
+  )
+
+  it.each(variants.map((variant, index) => [nameOf(variant), variant, 28 * 256 + index] as const))(
+    'a client that names one port again and again is called each time, first from port 20: %s',
+    async (_name, variant, port) => {
+      const config = oneMode(variant, 'passive')
+      await lab.network.host('vsftpd').firewall('')
+      await lab.network.host('client').firewall('')
+      await lab.network.gateway.firewall(dropByDefault())
+      const proxy = await lab.start(config)
+      const address = lab.address('client')
+      const calls = new Arrivals<Socket>()
+      const door = await listenIn(lab.network.host('client'), { address, port }, (call) => calls.add(call))
+      const client = await Dialogue.begin(lab.network.host('client'), {
+        address: lab.address('vsftpd'),
+        port: 21,
+      })
+      const ports: (number | undefined)[] = []
+      for (const _time of [1, 2, 3]) {
+        await client.say(`PORT ${address.replaceAll('.', ',')},28,${port % 256}`, 200)
+        await client.say('RETR files/64KiB.bin', 150)
+        const call = await calls.next('a data connection at the client')
+        expect(call.remoteAddress).toBe(lab.address('vsftpd'))
+        ports.push(call.remotePort)
+        const data = new Wire(call)
+        expect((await data.collect()).byteCount).toBe(65_536)
+        data.halfClose()
+        await client.expect(226)
+      }
+      expect(ports[0]).toBe(20)
+      expect(new Set(ports).size).toBe(3)
+      client.close()
+      door.close()
+      await lab.end(proxy, config)
+    },
+  )
+
+  function oneMode({ intercept, source, backend }: Variant, upstreamMode: ClassicMode): string {
+    const listens = intercept === 'redirect' ? ['[::]:2121'] : ['127.0.0.1:2121', '[::1]:2121']
+    const entries = listens.map(
+      (listen, index) =>
+        `  - { name: edge${index}, listen: '${listen}', intercept: ${intercept}, source: ${source}, upstreamMode: ${upstreamMode} }`,
+    )
+    return `listeners:\n${entries.join('\n')}\npinholes: { backend: ${backend} }\n`
+  }
+})
