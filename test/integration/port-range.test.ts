@@ -196,4 +196,36 @@ describe('what is announced', () => {
     const client = await (await lab.client(proxy)).login()
     expect((await client.download('RETR 60', 'EPSV')).data.byteCount).toBe(60)
   })
+
+  test('each peer meets the address it knows, in 227 and as the source of data connections', async ({
+    lab,
+  }) => {
+    const seen: [string | undefined, string][] = []
+    const server = await lab.server(
+      ftpScript({
+        verbs: {
+          RETR: async (visit) => {
+            visit.reply('150 Look.')
+            const data = await visit.data()
+            seen.push([data.socket.remoteAddress, visit.from.address])
+            data.socket.end('x')
+            await data.ended()
+            visit.reply('226 Seen.')
+          },
+        },
+      }),
+      '127.0.0.9',
+    )
+    const proxy = await lab.proxy(server, { listen: '0.0.0.0' })
+    const client = await (await lab.client({ address: '127.0.0.7', port: proxy.port }, '127.0.0.3')).login()
+    expect((await client.passive()).address).toBe('127.0.0.7')
+    expect((await client.download('RETR x', 'EPSV')).data.byteCount).toBe(1)
+    const door = await client.openDoor()
+    expect((await client.command(door.announcement)).code).toBe(200)
+    void client.send('RETR x')
+    const data = await door.accept()
+    expect(data.socket.remoteAddress).toBe('127.0.0.7')
+    expect((await receive(data)).byteCount).toBe(1)
+    expect(seen.map(([from, control]) => from === control)).toEqual([true, true])
+  })
 })
