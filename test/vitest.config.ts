@@ -9,8 +9,8 @@ export default defineConfig({
     root,
     reporters: ['default'],
     projects: [
-      { test: { name: 'unit', root, include: ['unit/**/*.test.ts'], testTimeout: 20_000 } },
-      { test: { name: 'integration', root, include: ['integration/**/*.test.ts'], testTimeout: 30_000 } },
+      { test: { name: 'unit', root, include: ['unit/**/*.test.ts'], testTimeout: 60_000 } },
+      { test: { name: 'integration', root, include: ['integration/**/*.test.ts'], testTimeout: 60_000 } },
       {
         test: {
           name: 'e2e',
