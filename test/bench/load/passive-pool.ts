@@ -1,8 +1,14 @@
 import type { Listener, Wire } from '../wire/wire.ts'
 
 /**
- * Listening sockets for passive transfers, reused: opening one costs more than all else that the server does for a
- * transfer. A listener goes back to the pool only after its one connection was accepted, so that a late connection can
+ * So many listeners rest before one is used again. With fewer, new connections meet old ones of the same port in TIME_WAIT
+ * far more often than with a server that picks its ports at random.
+ */
+const resting = 256
+
+/**
+ * Listening sockets for passive transfers, reused in turn: opening one costs more than all else that the server does for
+ * a transfer. A listener goes back to the pool only after its one connection was accepted, so that a late connection can
  * never reach another session.
  */
 export class PassivePool {
@@ -20,7 +26,8 @@ export class PassivePool {
   }
 
   take(done: (outcome: Listener | Error) => void): void {
-    const free = this.free.pop()
+    const isUsedUp = this.ports !== null && this.nextPort > this.ports.last
+    const free = isUsedUp || this.free.length >= resting ? this.free.shift() : undefined
     if (free !== undefined) done(free)
     else if (this.ports === null) this.wire.listen({ address: this.address, port: 0 }, done)
     else this.openInRange(this.ports.last, done)
