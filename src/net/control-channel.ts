@@ -19,6 +19,8 @@ export interface ControlEvents {
 /** All control channels read into this: the bytes are text before the read callback returns. */
 const readBuffer = Buffer.allocUnsafeSlow(64 * 1024)
 const CONGESTED_BYTES = 64 * 1024
+/** What a peer may still say after our last word. */
+const UNHEARD_BYTES = 1024 * 1024
 /** Silence before the first probe. */
 const KEEP_ALIVE_MS = 60_000
 
@@ -33,6 +35,8 @@ export class ControlChannel {
   #holdsItself = false
   /** Reasons not to read: what waits for the engine, and what the other side has not taken. */
   #holds = 0
+  /** What may still come after our last word; null before that. */
+  #unheardBytes: number | null = null
   /** Set in pipe mode: bytes go there untouched. */
   #pipe: ControlChannel | null = null
 
@@ -84,6 +88,15 @@ export class ControlChannel {
     this.#socket.end()
   }
 
+  /**
+   * FIN after our last word. What the peer still says is thrown away, since a RST might overtake that word; a peer that
+   * goes on and on gets the RST all the same.
+   */
+  finish(): void {
+    this.#unheardBytes = UNHEARD_BYTES
+    this.#socket.end()
+  }
+
   /** Closes once everything that was written is the kernel's; what the peer still says is not read. */
   close(): void {
     if (this.#socket.writableLength === 0) this.#socket.destroy()
@@ -105,7 +118,10 @@ export class ControlChannel {
   }
 
   #read(byteCount: number, bytes: Uint8Array): boolean {
-    if (this.#pipe === null) {
+    if (this.#unheardBytes !== null) {
+      this.#unheardBytes -= byteCount
+      if (this.#unheardBytes < 0) this.#socket.destroy()
+    } else if (this.#pipe === null) {
       this.#events.received(this.side, latin1(bytes, byteCount))
     } else {
       this.#events.piped(this.side, byteCount)

@@ -253,8 +253,8 @@ export class Session implements ControlEvents {
       // The server closes first, so that the TIME_WAIT is its own and our ports come back at once.
       this.#client.close()
     } else {
-      this.#client.end()
-      this.#parties.server?.end()
+      this.#client.finish()
+      this.#parties.server?.finish()
     }
     this.#deadlines.set('linger', performance.now())
   }
