@@ -1,21 +1,13 @@
 // Tells when connections with our mark begin and end, as the kernel tells it: by conntrack's multicast groups,
 // with a filter in the kernel so that the rest of a busy gateway's traffic never wakes us.
 
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { CT_DELETE, CT_NEW, type FlowReport, readFlow } from './conntrack.ts'
 import { type ConntrackFilter, filterProgram, INSTRUCTION_BYTES } from './conntrack-filter.ts'
-import {
-  AF_UNIX,
-  callFailed,
-  type Libc,
-  O_CLOEXEC,
-  SOCK_CLOEXEC,
-  SOCK_NONBLOCK,
-  SOCK_STREAM,
-  SOL_SOCKET,
-} from './libc.ts'
+import { callFailed, type Libc, SOL_SOCKET } from './libc.ts'
 import { eachMessage, NLM_F_CREATE } from './netlink.ts'
 import { openNetfilter } from './netlink-socket.ts'
+import { readDatagrams } from './netlink-stream.ts'
 
 export interface ConntrackEvents {
   /** A first packet was let through everything and will be sent on. */
@@ -51,7 +43,7 @@ export function watchConntrack(
   let retry: NodeJS.Timeout | null = null
   let closed = false
   const start = (): void => {
-    socket = readable(libc, subscribe(libc, options), (datagram) => deliver(datagram, events))
+    socket = readDatagrams(libc, subscribe(libc, options), (datagram) => deliver(datagram, events))
     // ENOBUFS ends Node's stream. Nothing is wrong with the kernel's side: subscribe anew and say so.
     socket.once('error', restart)
   }
@@ -101,46 +93,9 @@ function subscribe(libc: Libc, { bufferBytes, ...filter }: ConntrackWatchOptions
   return fd
 }
 
-/**
- * Lets Node's event loop read a descriptor that it would not take. `new Socket({ fd })` looks at the kind of
- * descriptor and knows no netlink, so it is given one end of a socket pair, and the netlink socket is then
- * moved to that number before anything is read. One read gives one datagram.
- */
-function readable(libc: Libc, fd: number, read: (datagram: DataView) => void): Socket {
-  const pair = new Int32Array(2)
-  if (libc.socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) !== 0) {
-    throw callFailed(libc, 'RUNTIME_FAILED', 'socketpair')
-  }
-  const [kept = -1, spare = -1] = pair
-  const buffer = Buffer.allocUnsafeSlow(DATAGRAM_BYTES)
-  const options = {
-    fd: kept,
-    writable: false,
-    // Not documented, but what Node's own net.connect uses: do not read yet.
-    manualStart: true,
-    onread: {
-      buffer,
-      callback(length: number) {
-        read(new DataView(buffer.buffer, 0, length))
-        return true
-      },
-    },
-  }
-  const socket = new Socket(options)
-  const moved = libc.dup3(fd, kept, O_CLOEXEC)
-  libc.close(fd)
-  libc.close(spare)
-  if (moved !== kept) throw callFailed(libc, 'RUNTIME_FAILED', 'dup3')
-  socket.resume()
-  socket.unref()
-  return socket
-}
-
 /** When the kernel would not take a new subscription, for want of memory or descriptors. */
 const RETRY_MS = 1000
 const GROUP_NEW = 1
 const GROUP_UPDATE = 2
 const GROUP_DESTROY = 4
 const SO_ATTACH_FILTER = 26
-/** The largest event is about 300 bytes. */
-const DATAGRAM_BYTES = 16 * 1024

@@ -170,6 +170,7 @@ export function answerErrno(received: DataView, { start }: NetlinkMessage): numb
 }
 
 export const NFNL_SUBSYS_CTNETLINK = 1
+export const NFNL_SUBSYS_ULOG = 4
 export const NFNL_SUBSYS_NFTABLES = 10
 export const NLMSG_ERROR = 2
 export const NLMSG_DONE = 3

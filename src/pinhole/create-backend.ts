@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto'
 import type { Config, PortRangeConfig } from '../config/config.ts'
 import type { Side } from '../engine/contract.ts'
 import type { Observer } from '../observe/observer.ts'
+import { eachAttempt } from './attempts.ts'
 import type { DisguiseNext, PinholeBackend } from './backend.ts'
 import { PortPool } from './port-pool.ts'
 import { RelayBackend } from './relay/relay-backend.ts'
@@ -42,9 +43,10 @@ export async function createBackend(config: Config, observer: Observer): Promise
     server: dataPorts.shared ? client : poolOf(dataPorts.server),
   }
   const intruded: Observer['pinholeIntruded'] = (intruder) => observer.pinholeIntruded(intruder)
-  const relay = new RelayBackend({ pools, intruded, now })
   const forward = pinholes.backend === 'nftables'
-  if (!forward && listeners.every(({ intercept }) => intercept === 'none')) {
+  const intercepts = listeners.some(({ intercept }) => intercept !== 'none')
+  if (!forward && !intercepts) {
+    const relay = new RelayBackend({ pools, intruded, now })
     return { backend: relay, disguise: null, stop: () => relay.closeAll() }
   }
   // Imported only here: everything else runs where there is no Linux and no koffi.
@@ -52,9 +54,16 @@ export async function createBackend(config: Config, observer: Observer): Promise
   const { parseSetName } = await import('./nftables/their-sets.ts')
   const setNamed = (text: string | null) => (text === null ? null : parseSetName(text))
   const { mark, admit } = pinholes
+  // A stranger at a port that we listen on is seen twice.
+  const intrudedOnce = eachAttempt({ now, intruded })
   const backend = await createNftablesBackend({
-    relay,
+    relay: new RelayBackend({ pools, intruded: intrudedOnce, now }),
     pools,
+    intruded: intrudedOnce,
+    strangers: {
+      ports: dataPorts.shared ? [dataPorts.client] : [dataPorts.client, dataPorts.server],
+      everywhere: intercepts,
+    },
     ports: {
       first: Math.min(dataPorts.client.first, dataPorts.server.first),
       last: Math.max(dataPorts.client.last, dataPorts.server.last),

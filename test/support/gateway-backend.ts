@@ -4,10 +4,12 @@ import { execFileSync } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { Endpoint } from '../../src/ftp/endpoints.ts'
+import { eachAttempt } from '../../src/pinhole/attempts.ts'
 import type { OpenPinhole, PinholeHandle, PinholeRequest } from '../../src/pinhole/backend.ts'
 import type { NftablesBackend } from '../../src/pinhole/nftables/backend.ts'
 import { createNftablesBackend, type NftablesBackendOptions } from '../../src/pinhole/nftables/create.ts'
 import { PortPool } from '../../src/pinhole/port-pool.ts'
+import type { Intruder } from '../../src/pinhole/relay/gate.ts'
 import { RelayBackend } from '../../src/pinhole/relay/relay-backend.ts'
 import type { Lab } from './kernel-netns.ts'
 
@@ -39,6 +41,7 @@ table inet filter {
 
 export class GatewayBackend {
   readonly log: { level: string; event: string; message: string }[] = []
+  readonly intruders: Intruder[] = []
   readonly echo: Endpoint
   readonly #lab: Lab
   #backend: NftablesBackend | null = null
@@ -59,10 +62,19 @@ export class GatewayBackend {
     const pool = new PortPool({ ...range, quarantineMs: 0, share: 1000, random })
     const pools = { client: pool, server: pool }
     const now = () => performance.now()
-    const relay = new RelayBackend({ pools, intruded: () => undefined, now })
+    const intruded = eachAttempt({ now, intruded: (intruder) => void this.intruders.push(intruder) })
+    const relay = new RelayBackend({ pools, intruded, now })
     const log: NftablesBackendOptions['log'] = (level, event, message) =>
       void this.log.push({ level, event, message })
-    this.#backend = await createNftablesBackend({ relay, pools, now, log, ...options })
+    this.#backend = await createNftablesBackend({
+      relay,
+      pools,
+      intruded,
+      strangers: { ports: [range], everywhere: false },
+      now,
+      log,
+      ...options,
+    })
     return this.#backend
   }
 
@@ -70,6 +82,7 @@ export class GatewayBackend {
     await this.#backend?.stop()
     this.#backend = null
     this.log.length = 0
+    this.intruders.length = 0
   }
 
   /** From the client to the gateway, forwarded to the echo server. */

@@ -48,6 +48,7 @@ export async function checkKernel(config: Config, nft: Nft): Promise<readonly Fi
         nft.refusal(pinholeTables(markOf(config), { counts: false })),
         'CONFIG_NFT_NAT, CONFIG_NFT_CT',
       ),
+      checkStrangers(config, nft),
     )
   }
   const table = interceptTable(config)
@@ -70,6 +71,21 @@ function judged(check: string, refusal: string | null, options: string): Finding
     check,
     `the kernel refuses our rules: ${said}`,
     `a kernel with ${options} (their modules loadable)`,
+  )
+}
+
+/** Without it everything works, and nobody hears of attempts to steal a data connection. */
+function checkStrangers(config: Config, nft: Nft): Finding {
+  const check = 'strangers'
+  const { client } = config.dataPorts
+  const strangers = { group: client.first, ports: [client], everywhere: true }
+  const refusal = nft.refusal(pinholeTables(markOf(config), { counts: false, strangers }))
+  if (refusal === null) return ok(check, 'who comes to a data port unexpectedly is counted')
+  const options = 'CONFIG_NFT_LOG, CONFIG_NETFILTER_NETLINK_LOG'
+  return warn(
+    check,
+    'the kernel cannot tell of connections to data ports that nobody expects',
+    `a kernel with ${options}`,
   )
 }
 

@@ -33,7 +33,7 @@ export const events = {
   'pinhole.close': { level: 'info', message: 'pinhole closed' },
   'pinhole.refuse': { level: 'warn', message: 'no pinhole: no data port is free for this client' },
   'pinhole.fail': { level: 'error', message: 'no pinhole: the backend failed' },
-  'pinhole.intrude': { level: 'warn', message: 'unexpected connection to a data port reset' },
+  'pinhole.intrude': { level: 'warn', message: 'unexpected connection to a data port, turned away' },
   'data.open': { level: 'debug', message: 'data channel up' },
   'data.fail': { level: 'warn', message: 'data connection failed' },
   transfer: { level: 'info', message: 'transfer over' },

@@ -32,7 +32,7 @@ export function definePinholeMetrics(registry: Registry, pools: () => readonly P
   })
   const rejected = counterFamily(registry, {
     name: 'ftp_alg_pinhole_rejected_connections_total',
-    help: 'Connections to a data port that were reset because nothing expected them.',
+    help: 'Connections to a data port that nothing expected; they were turned away.',
     labels: ['reason'],
   })
   const openDuration = histogramFamily(registry, {

@@ -16,7 +16,9 @@ import type { TheirSets } from './elements.ts'
 import { ForwardedFlows } from './flows.ts'
 import type { LivingHole } from './hole.ts'
 import { OwnAddresses } from './own-addresses.ts'
-import { pinholeSets, pinholeTables, TABLE } from './table.ts'
+import { watchStrangers } from './stranger-watch.ts'
+import { Strangers, type StrangersOptions } from './strangers.ts'
+import { pinholeSets, pinholeTables, type StrangersRule, TABLE } from './table.ts'
 import { checkTheirSets } from './their-sets.ts'
 import { ElementTransactions } from './transactions.ts'
 
@@ -41,6 +43,10 @@ export interface NftablesBackendOptions {
   readonly forward?: boolean
   /** The name of our tables, default `ftp_alg`; processes that run beside each other need one each. */
   readonly table?: string
+  /** Hears of connections to `strangers.ports` that no pinhole was for. */
+  readonly intruded?: StrangersOptions['intruded']
+  /** Absent: nobody hears of any. */
+  readonly strangers?: Omit<StrangersRule, 'group'>
 }
 
 /**
@@ -54,7 +60,17 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
   const libc = await loadLibc()
   const nft = await openNft()
   checkTheirSets(nft, theirs)
-  nft.run(pinholeTables(mark, { table }), 'KERNEL_FEATURE_MISSING')
+  const towards = (peer: string) => ownAddressTowards(libc, peer)
+  const own = new OwnAddresses({ towards, now: options.now })
+  const isOwnAddress = (address: string) => own.has(address)
+  const strangers = new Strangers({
+    now: options.now,
+    isOwnAddress,
+    intruded: options.intruded ?? (() => undefined),
+  })
+  const heard = watchStrangers({ libc, nft, mark, table, strangers, log: options.log, rule: ruleOf(options) })
+  const tables = pinholeTables(mark, { table, strangers: heard.rule })
+  nft.run(tables, 'KERNEL_FEATURE_MISSING')
 
   const socket = new NetlinkSocket(libc)
   const holes = new Set<LivingHole>()
@@ -63,7 +79,7 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
   const restoreTables = () => {
     const elements = [...holes].map((hole) => hole.elements()).filter((changes) => changes.length > 0)
     const restored = orElse(false, () => {
-      nft.run(pinholeTables(mark, { table }))
+      nft.run(tables)
       // One by one: what is wrong with one must not keep the others away.
       for (const changes of elements) change(changes)
       return true
@@ -79,27 +95,33 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
     find: (flow) => orElse(null, () => findFlow(socket, flow, 'RUNTIME_FAILED')),
     list: () => orElse([], () => listFlows(socket, mark, 'RUNTIME_FAILED')),
   })
-  const towards = (peer: string) => ownAddressTowards(libc, peer)
-  const own = new OwnAddresses({ towards, now: options.now })
   const watch = watchConntrack(libc, { mark, ports: options.ports ?? ALL_PORTS }, flows)
   return new NftablesBackend({
     transactions: new ElementTransactions({ table, change, restoreTables }),
     flows,
+    strangers,
     sets: { own: pinholeSets(table), theirs },
     pools: options.pools,
     relay: options.relay,
     now: options.now,
     ownAddressTowards: towards,
-    isOwnAddress: (address) => own.has(address),
+    isOwnAddress,
     warn: (event, message, fields) => options.log('warn', event, message, fields),
     forward,
     holes,
     release: () => {
+      heard.close()
       watch.close()
       socket.close()
       nft.close()
     },
   })
+}
+
+/** Data ports are one process's alone, so the first of them is the group's number: nobody else takes it. */
+function ruleOf({ strangers }: NftablesBackendOptions): StrangersRule | null {
+  const group = strangers?.ports[0]?.first
+  return strangers === undefined || group === undefined ? null : { ...strangers, group }
 }
 
 const ALL_PORTS = { first: 1, last: 65_535 }

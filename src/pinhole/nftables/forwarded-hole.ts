@@ -96,6 +96,7 @@ export class ForwardedHole implements LivingHole {
     this.#state = 'waiting'
     this.#deadlineMs = this.#context.now() + timeoutMs
     this.#timer = setTimeout(() => this.#expire(), timeoutMs)
+    this.#context.strangers.expect(peer, at)
     this.#context.flows.expect(peer, at, {
       began: (forget) => {
         this.#forget = forget
@@ -107,8 +108,9 @@ export class ForwardedHole implements LivingHole {
 
   #used(): void {
     // The kernel took `once` away; the maps are of no use to an established connection.
-    const { transactions, sets } = this.#context
+    const { transactions, strangers, sets } = this.#context
     if (this.#state === 'waiting') transactions.submitLater(sweepHole(this.#hole, sets))
+    strangers.unexpect(this.#hole.peer, this.#hole.at, 'used')
     this.#end()
     this.#events.forwarded()
   }
@@ -142,8 +144,10 @@ export class ForwardedHole implements LivingHole {
     if (this.#state === 'ended') return
     this.#state = 'ended'
     if (this.#timer !== null) clearTimeout(this.#timer)
-    const { flows, pools, now, ended } = this.#context
-    flows.unexpect(this.#hole.peer, this.#hole.at)
+    const { flows, strangers, pools, now, ended } = this.#context
+    const { peer, at } = this.#hole
+    flows.unexpect(peer, at)
+    strangers.unexpect(peer, at, 'unused')
     pools[this.#from].release(this.#lease, now())
     ended(this)
   }

@@ -6,12 +6,14 @@ import type { OpenPinhole, PinholeBackend, PinholeHandle } from '../backend.ts'
 import type { PortPool } from '../port-pool.ts'
 import { closeDoor, type Hole, type HoleSets, sweepHole } from './elements.ts'
 import type { ForwardedFlows } from './flows.ts'
+import type { Strangers } from './strangers.ts'
 import type { ElementTransactions, JobResult } from './transactions.ts'
 
 /** What every hole works with. */
 export interface HoleContext {
   readonly transactions: ElementTransactions
   readonly flows: ForwardedFlows
+  readonly strangers: Pick<Strangers, 'expect' | 'unexpect'>
   readonly sets: HoleSets
   readonly pools: Readonly<Record<Side, PortPool>>
   readonly relay: PinholeBackend

@@ -42,7 +42,7 @@ export class RelayedHole implements LivingHole {
       ...this.#events,
       connected: (socket) => {
         this.#sweep()
-        this.#end()
+        this.#end('used')
         this.#events.connected(socket)
       },
       expired: () => this.#expired(),
@@ -86,6 +86,7 @@ export class RelayedHole implements LivingHole {
         if (result.ok) this.#remove(hole)
       } else if (result.ok) {
         this.#hole = hole
+        this.#context.strangers.expect(expect, at)
         this.#deadlineMs = this.#context.now() + timeoutMs
         this.#opened(null, { at, inKernel: false })
       } else {
@@ -118,11 +119,13 @@ export class RelayedHole implements LivingHole {
     this.#context.transactions.submit(removal(hole, this.#context.sets), () => undefined)
   }
 
-  #end(): void {
+  #end(how: 'used' | 'unused' = 'unused'): void {
     if (this.#isEnded) return
     this.#isEnded = true
+    const { strangers, ended } = this.#context
+    if (this.#hole !== null) strangers.unexpect(this.#hole.peer, this.#hole.at, how)
     this.#hole = null
-    this.#context.ended(this)
+    ended(this)
   }
 }
 

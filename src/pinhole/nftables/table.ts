@@ -2,6 +2,7 @@
 // stands in another table (cli/firewall) that we never touch while running.
 
 import type { Family } from '../../ftp/addresses.ts'
+import { LOGGED_BYTES } from '../../kernel/attempt-watch.ts'
 import { hexMark } from '../../kernel/mark.ts'
 import type { SetName } from '../../kernel/nft-elements.ts'
 
@@ -49,7 +50,10 @@ export function pinholeSets(table: string = TABLE): Readonly<Record<Family, Pinh
  *   # Before anybody's dstnat. The mark is conntrack's: a packet mark may belong to policy routing.
  *   chain claim {
  *     type filter hook prerouting priority -110; policy accept;
- *     ct state new ip saddr . ip daddr . tcp dport @once ct mark set 0xf7 delete @once { ip saddr . ip daddr . tcp dport }
+ *     ct state != new accept
+ *     ip saddr . ip daddr . tcp dport @once ct mark set 0xf7 delete @once { ip saddr . ip daddr . tcp dport }
+ *     # Strangers: what wants to one of our data ports and was not claimed is told to us, and goes its way to your rules.
+ *     tcp dport { 30000-30999 } tcp flags & (fin | syn | rst | ack) == syn ct mark != 0xf7 iifname != "lo" fib daddr type local limit rate 1000/second burst 1000 packets log group 30000 snaplen 128
  *   }
  *   # The same for what we connect in somebody else's name (redirect, active clients): see disguise.ts.
  *   chain depart {
@@ -75,7 +79,7 @@ export function pinholeSets(table: string = TABLE): Readonly<Record<Family, Pinh
 export function pinholeTable(
   family: Family,
   mark: number,
-  { table = TABLE, counts = true }: TableOptions = {},
+  { table = TABLE, counts = true, strangers = null }: TableOptions = {},
 ): string {
   const ip = family === 4 ? 'ip' : 'ip6'
   const address = family === 4 ? 'ipv4_addr' : 'ipv6_addr'
@@ -83,7 +87,8 @@ export function pinholeTable(
   const packet = `${ip} saddr . ${ip} daddr . tcp dport`
   const original = `ct original ${ip} saddr . ct original ${ip} daddr . ct original proto-dst`
   const ours = `ct mark ${hexMark(mark)}`
-  const take = `ct state new ${packet} @once ct mark set ${hexMark(mark)} delete @once { ${packet} }`
+  const take = `${packet} @once ct mark set ${hexMark(mark)} delete @once { ${packet} }`
+  const tell = strangers === null ? '' : `\n    ${strangersRule(mark, strangers)}`
   return `add table ${ip} ${table}
 delete table ${ip} ${table}
 table ${ip} ${table} {
@@ -93,11 +98,12 @@ table ${ip} ${table} {
   map call { type ${key} : ${address} . inet_service; size ${SIZE}; flags timeout; }
   chain claim {
     type filter hook prerouting priority -110; policy accept;
-    ${take}
+    ct state != new accept
+    ${take}${tell}
   }
   chain depart {
     type filter hook output priority -110; policy accept;
-    ${take}
+    ct state new ${take}
   }
   chain pre {
     type nat hook prerouting priority -105; policy accept;
@@ -121,6 +127,28 @@ export interface TableOptions {
   readonly table?: string
   /** False leaves out what switches on accounting: the kernel does that even when it is only asked (`nft -c`). */
   readonly counts?: boolean
+  /** Connection attempts that took no element are told to this group; null or absent: to nobody. */
+  readonly strangers?: StrangersRule | null
+}
+
+export interface StrangersRule {
+  /** Of nfnetlink_log, 1 to 65535. */
+  readonly group: number
+  /** Inclusive, at least one. */
+  readonly ports: readonly { readonly first: number; readonly last: number }[]
+  /** Pinholes stand at other machines' addresses too, as they do with interception. */
+  readonly everywhere: boolean
+}
+
+/** A flood costs us no more than a thousand packets a second. What this machine says to itself is its own affair. */
+function strangersRule(mark: number, { group, ports, everywhere }: StrangersRule): string {
+  const ranges = ports.map(({ first, last }) => `${first}-${last}`).join(', ')
+  return [
+    `tcp dport { ${ranges} } tcp flags & (fin | syn | rst | ack) == syn`,
+    `ct mark != ${hexMark(mark)} iifname != "lo"`,
+    ...(everywhere ? [] : ['fib daddr type local']),
+    `limit rate 1000/second burst 1000 packets log group ${group} snaplen ${LOGGED_BYTES}`,
+  ].join(' ')
 }
 
 const COUNT_CHAIN = `  chain count {

@@ -59,6 +59,15 @@ describe.skipIf(missing !== null)('a pinhole', () => {
     return byteCount
   }
 
+  /** How many strangers were counted so far, by reason; the status page says the same. */
+  async function strangers(): Promise<Readonly<Record<string, number>>> {
+    const metrics = (await proxy?.metrics()) ?? ''
+    const counted = [
+      ...metrics.matchAll(/^ftp_alg_pinhole_rejected_connections_total\{reason="(\w+)"\} (\d+)$/gm),
+    ]
+    return Object.fromEntries(counted.map(([, reason, count]) => [reason, Number(count)]))
+  }
+
   const nothingIsLeft = () => expect.poll(() => lab.elements()).toEqual([])
 
   describe.each(variants.map((variant) => [nameOf(variant), variant] as const))('%s', (_name, variant) => {
@@ -69,15 +78,20 @@ describe.skipIf(missing !== null)('a pinhole', () => {
     afterAll(() => lab.end(proxy, config))
 
     it.each(families)('gives an attacker nothing and waits for its client (%s)', async (family) => {
+      const before = await strangers()
       const client = await logIn(family)
       const hole = await client.passive(family)
       const attack = await isDropped('attacker', hole)
+      await expect.poll(strangers).toEqual({ ...before, wrong_peer: Number(before.wrong_peer) + 1 })
       void client.wire.send('RETR files/64KiB.bin\r\n')
       const data = await client.connectData(hole)
       await client.expect(150)
       const second = await isDropped('attacker', hole)
       expect(await received(data)).toBe(65_536)
       await client.expect(226)
+      await expect
+        .poll(strangers)
+        .toEqual({ ...before, wrong_peer: Number(before.wrong_peer) + 1, late: Number(before.late) + 1 })
       expect(attack.hasNoAnswer()).toBe(true)
       expect(second.hasNoAnswer()).toBe(true)
       await nothingIsLeft()
@@ -144,6 +158,21 @@ describe.skipIf(missing !== null)('a pinhole', () => {
       await nothingIsLeft()
       expect((await isDropped('client', hole)).hasNoAnswer()).toBe(true)
       expect((await client.wire.readReply()).code).toBe(421)
+    })
+
+    it('tells of strangers in the log and on the status page as it counts them', async () => {
+      const counted = Object.values(await strangers()).reduce((total, count) => total + count, 0)
+      const status = JSON.parse((await proxy?.get('/api/v1/status'))?.body ?? '{}')
+      expect(status.intruders_total).toBe(counted)
+      const told = proxy?.records().filter(({ event }) => event === 'pinhole.intrude') ?? []
+      expect(told).toHaveLength(counted)
+      for (const from of ['attacker', 'client', 'bystander']) {
+        const address = lab.address(from)
+        expect(told).toContainEqual(expect.objectContaining({ client_ip: address }))
+        expect(status.refusals).toContainEqual(
+          expect.objectContaining({ event: 'pinhole.intrude', client_ip: address }),
+        )
+      }
     })
 
     it('was never an open door: no data connection came from elsewhere', async () => {

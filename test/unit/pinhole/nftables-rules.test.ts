@@ -103,6 +103,25 @@ describe('our tables', () => {
     expect(rules.match(/ct mark (set )?0x51/g)).toHaveLength(10)
   })
 
+  it('tell of connection attempts to the data ports that took no element, where somebody listens', () => {
+    const strangers = {
+      group: 30_000,
+      ports: [
+        { first: 30_000, last: 30_499 },
+        { first: 31_000, last: 31_499 },
+      ],
+    }
+    const rule = (everywhere: boolean) =>
+      /^ +(tcp dport .*)$/m.exec(pinholeTables(0x51, { strangers: { ...strangers, everywhere } }))?.[1]
+    const [before, after] = [
+      'tcp dport { 30000-30499, 31000-31499 } tcp flags & (fin | syn | rst | ack) == syn ct mark != 0x51 iifname != "lo"',
+      'limit rate 1000/second burst 1000 packets log group 30000 snaplen 128',
+    ]
+    expect(rule(true)).toBe(`${before} ${after}`)
+    expect(rule(false)).toBe(`${before} fib daddr type local ${after}`)
+    expect(pinholeTables(0x51)).not.toContain('log group')
+  })
+
   it('have a name of their own for each process', () => {
     expect(pinholeTables(0xf7, { table: 'ftp_alg_30500' }).match(/^table \S+ \S+/gm)).toEqual([
       'table ip ftp_alg_30500',

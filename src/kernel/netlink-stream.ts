@@ -1,0 +1,52 @@
+// A netlink socket that tells things by itself, read in Node's event loop.
+
+import { Socket } from 'node:net'
+import {
+  AF_UNIX,
+  callFailed,
+  type Libc,
+  O_CLOEXEC,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOCK_STREAM,
+} from './libc.ts'
+
+/**
+ * Lets Node's event loop read a descriptor that it would not take; it owns the descriptor from now on. `new Socket({ fd })`
+ * looks at the kind of descriptor and knows no netlink, so it is given one end of a socket pair, and the netlink socket
+ * is then moved to that number before anything is read. One read gives one datagram, valid during the call.
+ *
+ * Does not keep the process alive. ENOBUFS, when the kernel had more to tell than the buffer holds, is an `error`.
+ */
+export function readDatagrams(libc: Libc, fd: number, read: (datagram: DataView) => void): Socket {
+  const pair = new Int32Array(2)
+  if (libc.socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) !== 0) {
+    throw callFailed(libc, 'RUNTIME_FAILED', 'socketpair')
+  }
+  const [kept = -1, spare = -1] = pair
+  const buffer = Buffer.allocUnsafeSlow(DATAGRAM_BYTES)
+  const options = {
+    fd: kept,
+    writable: false,
+    // Not documented, but what Node's own net.connect uses: do not read yet.
+    manualStart: true,
+    onread: {
+      buffer,
+      callback(length: number) {
+        read(new DataView(buffer.buffer, 0, length))
+        return true
+      },
+    },
+  }
+  const socket = new Socket(options)
+  const moved = libc.dup3(fd, kept, O_CLOEXEC)
+  libc.close(fd)
+  libc.close(spare)
+  if (moved !== kept) throw callFailed(libc, 'RUNTIME_FAILED', 'dup3')
+  socket.resume()
+  socket.unref()
+  return socket
+}
+
+/** A conntrack event has about 300 bytes; logged packets come together, in up to 8 KiB. */
+const DATAGRAM_BYTES = 16 * 1024

@@ -1,0 +1,47 @@
+import { type AttemptWatch, watchAttempts } from '../../kernel/attempt-watch.ts'
+import type { Libc } from '../../kernel/libc.ts'
+import type { Nft } from '../../kernel/nft.ts'
+import type { Observer } from '../../observe/observer.ts'
+import type { Strangers } from './strangers.ts'
+import { pinholeTables, type StrangersRule } from './table.ts'
+
+export interface StrangerWatchOptions {
+  readonly libc: Libc
+  readonly nft: Nft
+  readonly mark: number
+  readonly table: string
+  /** Null: nobody wants to hear. */
+  readonly rule: StrangersRule | null
+  readonly strangers: Pick<Strangers, 'seen'>
+  readonly log: Observer['log']
+}
+
+/** What the tables must say for `strangers` to hear, and the ear itself. */
+export interface StrangerWatch extends AttemptWatch {
+  readonly rule: StrangersRule | null
+}
+
+/**
+ * Listens for strangers. A kernel without packet logging, or a group that somebody else listens to, is no reason not to
+ * start: it is said once, and nobody hears of strangers.
+ */
+export function watchStrangers(options: StrangerWatchOptions): StrangerWatch {
+  const { libc, nft, mark, table, rule, strangers } = options
+  if (rule === null) return deaf
+  let watch: AttemptWatch | null = null
+  try {
+    watch = watchAttempts(libc, rule, strangers.seen)
+    const refusal = nft.refusal(pinholeTables(mark, { table, strangers: rule }))
+    if (refusal === null) return { rule, close: watch.close }
+    throw new Error(refusal)
+  } catch (error) {
+    watch?.close()
+    options.log('warn', 'strangers.ignore', 'connections to data ports that nobody expects are not counted', {
+      log_group: rule.group,
+      error,
+    })
+    return deaf
+  }
+}
+
+const deaf: StrangerWatch = { rule: null, close: () => undefined }

@@ -1,0 +1,93 @@
+// Who came to a data port and was not expected there. The kernel tells of every connection attempt in the range that took
+// no pinhole's element with it; what it was is found out here.
+
+import type { Endpoint } from '../../ftp/endpoints.ts'
+import type { Flow } from '../../kernel/conntrack.ts'
+import type { IntruderReason } from '../../observe/observer.ts'
+
+export interface StrangersOptions {
+  /** Milliseconds on a clock that never goes back. */
+  readonly now: () => number
+  readonly isOwnAddress: (address: string) => boolean
+  readonly intruded: (intruder: {
+    readonly from: Endpoint
+    readonly port: number
+    readonly reason: IntruderReason
+  }) => void
+}
+
+/** Knows which holes wait and which lately did. Addresses are canonical. */
+export class Strangers {
+  readonly #options: StrangersOptions
+  /** Key: `address|port`; how many holes wait there, each for its own peer. */
+  readonly #waiting = new Map<string, number>()
+  /** Key: `address|port|peer`. */
+  readonly #expected = new Set<string>()
+  /** Keys of both kinds, to the time when they are forgotten. */
+  readonly #closed = new Map<string, number>()
+  readonly #served = new Map<string, number>()
+
+  constructor(options: StrangersOptions) {
+    this.#options = options
+  }
+
+  /** A hole is open for a peer. */
+  expect(peer: string, at: Endpoint): void {
+    const place = placeKey(at)
+    this.#expected.add(`${place}|${peer}`)
+    this.#waiting.set(place, (this.#waiting.get(place) ?? 0) + 1)
+  }
+
+  /** The hole is closed, `used` when the peer came. Without `expect` before, nothing happens. */
+  unexpect(peer: string, at: Endpoint, how: 'used' | 'unused'): void {
+    const place = placeKey(at)
+    const door = `${place}|${peer}`
+    if (!this.#expected.delete(door)) return
+    const waiting = (this.#waiting.get(place) ?? 1) - 1
+    if (waiting > 0) this.#waiting.set(place, waiting)
+    else this.#waiting.delete(place)
+    const nowMs = this.#options.now()
+    remember(this.#closed, place, nowMs)
+    if (how === 'used') remember(this.#served, door, nowMs)
+  }
+
+  /** Somebody tries to connect, and no element was for them. */
+  readonly seen = ({ from, to }: Flow): void => {
+    const reason = this.#reason(from.address, to)
+    if (reason !== null) this.#options.intruded({ from, port: to.port, reason })
+  }
+
+  /** Null for what is none of our business: a port of that number on somebody else's machine. */
+  #reason(peer: string, to: Endpoint): IntruderReason | null {
+    const place = placeKey(to)
+    const door = `${place}|${peer}`
+    // Its first packet took the element and was dropped later on: this is the same packet again.
+    if (this.#expected.has(door)) return null
+    const nowMs = this.#options.now()
+    if (isRemembered(this.#served, door, nowMs)) return 'duplicate'
+    if (this.#waiting.has(place)) return 'wrong_peer'
+    if (isRemembered(this.#closed, place, nowMs)) return 'late'
+    return this.#options.isOwnAddress(to.address) ? 'wrong_peer' : null
+  }
+}
+
+/** A closed hole is remembered so long; the kernel tells of an attempt within a tenth of a second. */
+const REMEMBERED_MS = 10_000
+
+function placeKey({ address, port }: Endpoint): string {
+  return `${address}|${port}`
+}
+
+/** Entries stand in the order of their time, so the oldest are forgotten on the way. */
+function remember(times: Map<string, number>, key: string, nowMs: number): void {
+  for (const [oldest, untilMs] of times) {
+    if (untilMs > nowMs) break
+    times.delete(oldest)
+  }
+  times.delete(key)
+  times.set(key, nowMs + REMEMBERED_MS)
+}
+
+function isRemembered(times: ReadonlyMap<string, number>, key: string, nowMs: number): boolean {
+  return (times.get(key) ?? 0) > nowMs
+}
