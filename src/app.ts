@@ -230,7 +230,9 @@ export class App {
     const libc = this.#libc
     if (intercept !== 'tproxy' || libc === null) return {}
     const { openTransparentListener } = await import('./kernel/transparent.ts')
-    return { openFd: () => openTransparentListener(libc, listen).fd }
+    // Workers listen each for itself.
+    const isShared = this.#config.workers > 1
+    return { openFd: () => openTransparentListener(libc, listen, { isShared }).fd }
   }
 
   /** A wildcard listener is reached at every address of the machine. */

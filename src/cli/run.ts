@@ -11,6 +11,7 @@ import { type ConfigSources, loadConfig } from '../config/load.ts'
 import { restartNeeded } from '../config/restart.ts'
 import { AlgError } from '../errors.ts'
 import { createObserver, type Recorder } from '../observe/recorder.ts'
+import { FIRST_FD_IN_WORKER, inheritedSockets } from '../process/inherited-sockets.ts'
 import { connectServiceManager, type ServiceManager } from '../process/systemd.ts'
 import { createService, type Service } from './service.ts'
 
@@ -60,7 +61,11 @@ async function runWorker({ sources, version }: RunRequest): Promise<number> {
     const config = workerConfig(loadConfig(sources).config, index)
     const observer = createObserver({ config, version })
     surviveMistakes(observer)
-    const app = new App({ config, observer })
+    const inherited = inheritedSockets(sources.environment, {
+      pid: process.ppid,
+      firstFd: FIRST_FD_IN_WORKER,
+    })
+    const app = new App({ config, observer, inherited })
     await startOrExplain(app, observer)
     const reloadApp = async () => {
       await app.reload(workerConfig(loadConfig(sources).config, index))

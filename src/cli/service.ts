@@ -5,7 +5,7 @@ import { Supervisor } from '../cluster/supervisor.ts'
 import type { Config } from '../config/config.ts'
 import { type AdminServer, createAdminServer } from '../observe/admin.ts'
 import type { Recorder } from '../observe/recorder.ts'
-import { inheritedSockets } from '../process/inherited-sockets.ts'
+import { type InheritedSocket, inheritedSockets } from '../process/inherited-sockets.ts'
 
 export interface Service {
   /** Errors: `AlgError`, with nothing left running. */
@@ -24,8 +24,9 @@ export interface ServiceOptions {
 }
 
 export function createService({ config, observer, environment }: ServiceOptions): Service {
-  if (config.workers > 1) return createSupervised({ config, observer })
-  const app = new App({ config, observer, inherited: inheritedSockets(environment) })
+  const inherited = inheritedSockets(environment)
+  if (config.workers > 1) return createSupervised({ config, observer, inherited })
+  const app = new App({ config, observer, inherited })
   return {
     start: async () => {
       await app.start()
@@ -37,8 +38,16 @@ export function createService({ config, observer, environment }: ServiceOptions)
   }
 }
 
-function createSupervised({ config, observer }: Omit<ServiceOptions, 'environment'>): Service {
-  const supervisor = new Supervisor({ workers: config.workers, observer })
+interface SupervisedOptions extends Omit<ServiceOptions, 'environment'> {
+  readonly inherited: readonly InheritedSocket[]
+}
+
+function createSupervised({ config, observer, inherited }: SupervisedOptions): Service {
+  const supervisor = new Supervisor({
+    workers: config.workers,
+    observer,
+    inherited: inherited.map(({ fd }) => fd),
+  })
   const ready = () => ({ ready: supervisor.isReady, reason: 'not all workers run' })
   const admin: AdminServer | null =
     config.admin === null

@@ -13,6 +13,8 @@ import { type Snapshot, type ToSupervisor, type ToWorker, WORKER_INDEX } from '.
 export interface SupervisorOptions {
   readonly workers: number
   readonly observer: Recorder
+  /** Descriptors that the workers get too, from `FIRST_FD_IN_WORKER` on in this order. */
+  readonly inherited: readonly number[]
 }
 
 /** A worker that does not answer within this is left out of what is shown. */
@@ -78,6 +80,7 @@ export class Supervisor {
   async start(): Promise<void> {
     // The workers accept by themselves; passing each connection through here would cost more than it balances.
     cluster.schedulingPolicy = cluster.SCHED_NONE
+    cluster.setupPrimary({ stdio: ['inherit', 'inherit', 'inherit', 'ipc', ...this.#options.inherited] })
     try {
       await Promise.all(this.#places.map((place) => this.#fork(place)))
     } catch (error) {

@@ -16,6 +16,14 @@ export interface TransparentListener {
   readonly at: Endpoint
 }
 
+export interface TransparentListenOptions {
+  /**
+   * Other processes of this user may listen here too if they say the same (SO_REUSEPORT); the kernel deals connections out
+   * among them. Default false.
+   */
+  readonly isShared?: boolean
+}
+
 /**
  * Listens at any address, ours or not.
  *
@@ -26,16 +34,21 @@ export interface TransparentListener {
  * server.listen({ fd })   // accepted.localAddress and .localPort are the original destination
  * ```
  */
-export function openTransparentListener(libc: Libc, at: Endpoint, backlog = 511): TransparentListener {
+export function openTransparentListener(
+  libc: Libc,
+  at: Endpoint,
+  { isShared = false }: TransparentListenOptions = {},
+): TransparentListener {
   const what = `${at.address} port ${at.port}`
   const fd = openSocket(libc, at.address)
   return orClose(libc, fd, () => {
     setInt(libc, fd, SOL_SOCKET, SO_REUSEADDR, 'SO_REUSEADDR')
+    if (isShared) setInt(libc, fd, SOL_SOCKET, SO_REUSEPORT, 'SO_REUSEPORT')
     setTransparent(libc, fd, at.address)
     const sockaddr = encodeSockaddr(at)
     if (libc.bind(fd, sockaddr, sockaddr.length) !== 0)
       throw callFailed(libc, 'LISTEN_FAILED', `bind to ${what}`)
-    if (libc.listen(fd, backlog) !== 0) throw callFailed(libc, 'LISTEN_FAILED', `listen on ${what}`)
+    if (libc.listen(fd, BACKLOG) !== 0) throw callFailed(libc, 'LISTEN_FAILED', `listen on ${what}`)
     return { fd, at: boundTo(libc, fd) ?? at }
   })
 }
@@ -90,7 +103,10 @@ export function ownAddressTowards(libc: Libc, peer: string): string | null {
   return own?.address ?? null
 }
 
+/** Connections that may wait to be accepted; as Node's default. */
+const BACKLOG = 511
 const SO_REUSEADDR = 2
+const SO_REUSEPORT = 15
 const IP_TRANSPARENT = 19
 const IPV6_TRANSPARENT = 75
 const SOCK_DGRAM_CLOEXEC = 2 | SOCK_CLOEXEC

@@ -4,6 +4,7 @@ import { AlgError } from '../errors.ts'
 import { canonicalAddress } from '../ftp/addresses.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
 import type { Observer, RejectReason } from '../observe/observer.ts'
+import { listenOnDescriptor } from './listen-on.ts'
 import { Session } from './session.ts'
 import type { SessionRegistry } from './session-registry.ts'
 import type { SessionSetting } from './session-setting.ts'
@@ -54,8 +55,7 @@ export class Listener {
         )
       }
       this.#server.once('error', failed)
-      const at = openFd === undefined ? { host: address, port, backlog: 511 } : { fd: openFd() }
-      this.#server.listen(at, () => {
+      this.#server.once('listening', () => {
         this.#server.off('error', failed)
         this.#server.on('error', (error) => {
           // Accept failed (no file descriptors, say): the connection waits in the backlog.
@@ -68,6 +68,8 @@ export class Listener {
         const isIp = typeof bound === 'object' && bound !== null
         resolve({ address: canonicalAddress(isIp ? bound.address : address), port: isIp ? bound.port : port })
       })
+      if (openFd === undefined) this.#server.listen({ host: address, port, backlog: 511 })
+      else listenOnDescriptor(this.#server, openFd())
     })
   }
 

@@ -12,8 +12,16 @@ export interface InheritedSocket {
   readonly name: string
 }
 
-/** The first one is always number 3. */
-const FIRST_DESCRIPTOR = 3
+/** Who they are for, and where they begin. */
+export interface InheritedBy {
+  /** Default: this process. */
+  readonly pid?: number
+  /** Default 3, where systemd puts the first one. */
+  readonly firstFd?: number
+}
+
+/** In a worker the channel to the supervisor is 3. */
+export const FIRST_FD_IN_WORKER = 4
 
 /**
  * Reads LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES.
@@ -26,7 +34,7 @@ const FIRST_DESCRIPTOR = 3
  */
 export function inheritedSockets(
   environment: Readonly<Record<string, string | undefined>>,
-  pid: number = process.pid,
+  { pid = process.pid, firstFd = 3 }: InheritedBy = {},
 ): readonly InheritedSocket[] {
   const { LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES } = environment
   if (LISTEN_PID !== String(pid) || LISTEN_FDS === undefined) return []
@@ -45,7 +53,7 @@ export function inheritedSockets(
     )
   }
   return Array.from({ length: count }, (_, index) => ({
-    fd: FIRST_DESCRIPTOR + index,
+    fd: firstFd + index,
     name: names?.[index] ?? 'unknown',
   }))
 }

@@ -147,6 +147,41 @@ describe.skipIf(missing !== null)('under systemd, the process', () => {
     expect(await activated.exited, activated.output()).toBe(0)
     expect(activated.output()).toContain('"listener.start"')
   })
+
+  it('hands that port to its workers, and to those that replace them', async () => {
+    const flags = ['run', '--listen', '10.77.1.1:21', '--upstream', '10.77.2.10', '--workers', '2']
+    const activated = startProgram(
+      [
+        'systemd-socket-activate',
+        '--listen=10.77.1.1:21',
+        '--fdname=default',
+        process.execPath,
+        main,
+        ...flags,
+      ],
+      { place: network.gateway },
+    )
+    await activated.waitForOutput(/Listening on 10\.77\.1\.1:21/)
+    const loggedIn = async () => {
+      const session = await openControlConnection({ address: '10.77.1.1', port: 21 }, network.host('client'))
+      await session.login()
+      expect(await session.ask('PASV')).toMatch(/^227 /)
+      await session.close()
+    }
+    const listening = (times: number) => (output: string) =>
+      output.split('"listener.start"').length - 1 === times
+    await loggedIn()
+    await activated.waitForOutput(listening(2), { what: 'two workers' })
+    const file = `/proc/${activated.pid}/task/${activated.pid}/children`
+    const workers = (await readFile(file, 'latin1')).trim().split(' ')
+    expect(workers).toHaveLength(2)
+    // All of them at once: nobody but the supervisor has the socket meanwhile.
+    for (const pid of workers) process.kill(Number(pid), 'SIGKILL')
+    await activated.waitForOutput(listening(4), { what: 'two new workers' })
+    for (let session = 0; session < 4; session += 1) await loggedIn()
+    activated.signal('SIGTERM')
+    expect(await activated.exited, activated.output()).toBe(0)
+  })
 })
 
 /** A folder that stands for `/`, with our units in it, the targets they name, and the programs they start. */
