@@ -8,7 +8,7 @@ import { obeySupervisor, tell } from '../cluster/worker.ts'
 import { workerConfig } from '../cluster/worker-config.ts'
 import type { Config } from '../config/config.ts'
 import { type ConfigSources, loadConfig } from '../config/load.ts'
-import { restartNeeded } from '../config/restart.ts'
+import { keepUntilRestart, restartNeeded } from '../config/restart.ts'
 import { AlgError } from '../errors.ts'
 import { createObserver, type Recorder } from '../observe/recorder.ts'
 import { FIRST_FD_IN_WORKER, inheritedSockets } from '../process/inherited-sockets.ts'
@@ -166,6 +166,7 @@ async function reload({ service, observer, config, sources }: Omit<Running, 'man
   if (kept.length > 0) {
     observer.log('warn', 'config.restart_needed', 'some changes need a restart', { keys: kept })
   }
-  await service.reload(next)
-  return next
+  const effective = keepUntilRestart(config, next)
+  await service.reload(effective)
+  return effective
 }

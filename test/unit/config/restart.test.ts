@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Config } from '../../../src/config/config.ts'
-import { restartNeeded } from '../../../src/config/restart.ts'
+import { keepUntilRestart, restartNeeded } from '../../../src/config/restart.ts'
 import { configOf } from './sources.ts'
 
 const yaml = `listeners:
@@ -19,6 +19,8 @@ describe('a restart is needed', () => {
     [['pinholes.backend'], configOf(`${yaml}pinholes: { backend: nftables }\n`)],
     [['pinholes.mark'], configOf(`${yaml}pinholes: { mark: 5 }\n`)],
     [['pinholes.admit'], configOf(`${yaml}pinholes: { admit: { ipv6: inet a b } }\n`)],
+    [['limits.pinholesPerClient'], configOf(`${yaml}limits: { pinholesPerClient: 3 }\n`)],
+    [['log.format'], configOf(`${yaml}log: { format: pretty }\n`)],
     [['admin.listen'], configOf(`${yaml}admin: false\n`)],
     [['admin.listen'], configOf(`${yaml}admin: { listen: ":9121" }\n`)],
     [['workers'], configOf(`${yaml}workers: 2\n`)],
@@ -61,5 +63,36 @@ describe('a reload is enough', () => {
     ['another drain timeout', `${yaml}shutdown: { drainTimeout: 1m }\n`],
   ])('for %s', (_, text) => {
     expect(restartNeeded(before, configOf(text))).toEqual([])
+  })
+})
+
+describe('until the restart', () => {
+  test('what needs it stays as it was, and nothing is left to be named', () => {
+    const after = configOf(`listeners:
+  - { name: edge, listen: ":3", upstream: other.internal, upstreamMode: passive }
+  - { name: fresh, listen: ":4", upstream: a }
+dataPorts: 20000-20099
+pinholes: { backend: nftables, mark: 5, admit: { ipv6: inet a b }, timeout: 2m }
+limits: { sessions: 7, pinholesPerClient: 3 }
+admin: false
+log: { level: debug, format: pretty }
+workers: 2
+`)
+    const effective = keepUntilRestart(before, after)
+    const [edge, lab] = before.listeners
+    expect(effective).toEqual({
+      ...before,
+      listeners: [{ ...edge, upstream: { host: 'other.internal', port: 21 }, upstreamMode: 'passive' }, lab],
+      pinholes: { ...before.pinholes, timeoutMs: 120_000 },
+      limits: { ...before.limits, sessions: 7 },
+      log: { ...before.log, level: 'debug' },
+    })
+    expect(restartNeeded(before, effective)).toEqual([])
+    expect(restartNeeded(effective, after)).toEqual(restartNeeded(before, after))
+  })
+
+  test('a listener that is to intercept otherwise stays as it was altogether', () => {
+    const after = configOf(yaml.replace('upstream: ftp.internal', 'intercept: tproxy, source: client'))
+    expect(keepUntilRestart(before, after)).toEqual(before)
   })
 })
