@@ -45,6 +45,7 @@ export class App {
   #running: RunningBackend | null = null
   #admin: AdminServer | null = null
   #state: 'starting' | 'running' | 'draining' = 'starting'
+  #sessionShare: number | null = null
 
   constructor({ config, observer, inherited = [] }: AppOptions) {
     this.#inherited = inherited
@@ -53,6 +54,17 @@ export class App {
     this.#names = new Names(observer)
     this.#registry = new SessionRegistry(config.limits)
     observer.poolsMeasuredBy(() => this.#running?.backend.use() ?? [])
+  }
+
+  /** Sessions that are open now. */
+  get sessionCount(): number {
+    return this.#registry.size
+  }
+
+  /** Of the `limits.sessions` of several processes together, so many are this one's, until the next call. */
+  shareSessions(sessions: number): void {
+    this.#sessionShare = sessions
+    this.#limitSessions()
   }
 
   /**
@@ -81,12 +93,12 @@ export class App {
   }
 
   /**
-   * Takes a new configuration for sessions to come; those that run keep theirs. What cannot change while running keeps
-   * its old value (`restartNeeded` names it).
+   * Takes a new configuration for sessions to come; those that run keep theirs. What cannot change while running must
+   * have its old value (`keepUntilRestart`).
    */
   async reload(config: Config): Promise<void> {
     this.#config = config
-    this.#registry.limits = config.limits
+    this.#limitSessions()
     this.#observer.setLogLevel(config.log.level)
     this.#observer.logTransfersTo(config.log.transfers ?? null)
     if (this.#running !== null) this.#applySettings(this.#running)
@@ -125,6 +137,11 @@ export class App {
     const { loadLibc } = await import('./kernel/libc.ts')
     if (this.#config.listeners.some(({ intercept }) => intercept !== 'none')) return loadLibc()
     return loadLibc().catch(() => null)
+  }
+
+  #limitSessions(): void {
+    const { limits } = this.#config
+    this.#registry.limits = { ...limits, sessions: this.#sessionShare ?? limits.sessions }
   }
 
   #applySettings(running: RunningBackend): void {

@@ -3,9 +3,7 @@
 
 import cluster from 'node:cluster'
 import { App } from '../app.ts'
-import { WORKER_INDEX } from '../cluster/messages.ts'
-import { obeySupervisor, tell } from '../cluster/worker.ts'
-import { workerConfig } from '../cluster/worker-config.ts'
+import { obeySupervisor } from '../cluster/worker.ts'
 import type { Config } from '../config/config.ts'
 import { type ConfigSources, loadConfig } from '../config/load.ts'
 import { keepUntilRestart, restartNeeded } from '../config/restart.ts'
@@ -52,41 +50,38 @@ async function runService({ sources, version, stderr }: RunRequest): Promise<num
   return exitCode
 }
 
-/** A worker shares the listeners and has its own slice of the data ports. Signals are the supervisor's business. */
+/** A worker has everything from its supervisor, even the configuration: it may start when the file is wrong. */
 async function runWorker({ sources, version }: RunRequest): Promise<number> {
-  const index = Number(process.env[WORKER_INDEX])
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2'] as const)
+  // Signals are the supervisor's business.
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const) {
     process.on(signal, () => undefined)
+  }
+  let close: () => Promise<void> = async () => undefined
   try {
-    const config = workerConfig(loadConfig(sources).config, index)
-    const observer = createObserver({ config, version })
-    surviveMistakes(observer)
-    const inherited = inheritedSockets(sources.environment, {
-      pid: process.ppid,
-      firstFd: FIRST_FD_IN_WORKER,
+    await obeySupervisor(async ({ config }) => {
+      const observer = createObserver({ config, version })
+      close = observer.close
+      surviveMistakes(observer)
+      const inherited = inheritedSockets(sources.environment, {
+        pid: process.ppid,
+        firstFd: FIRST_FD_IN_WORKER,
+      })
+      const app = new App({ config, observer, inherited })
+      await app.start()
+      return {
+        observer,
+        sessionCount: () => app.sessionCount,
+        shareSessions: (sessions) => app.shareSessions(sessions),
+        reload: (next) => app.reload(next),
+        drain: (timeoutMs) => app.drain(timeoutMs),
+        stop: () => app.stop(),
+      }
     })
-    const app = new App({ config, observer, inherited })
-    await startOrExplain(app, observer)
-    const reloadApp = async () => {
-      await app.reload(workerConfig(loadConfig(sources).config, index))
-      observer.configReloaded(null)
-    }
-    await obeySupervisor({
-      observer,
-      reload: () => reloadApp().catch((error: unknown) => observer.configReloaded(error)),
-      drain: (timeoutMs) => app.drain(timeoutMs),
-      stop: () => app.stop(),
-    })
-    await observer.close()
     return 0
   } catch (error) {
-    const isKnown = error instanceof AlgError
-    tell({
-      type: 'failed',
-      message: isKnown ? error.message : String(error),
-      exitCode: isKnown ? error.exitCode : 1,
-    })
-    return isKnown ? error.exitCode : 1
+    return error instanceof AlgError ? error.exitCode : 1
+  } finally {
+    await close()
   }
 }
 

@@ -43,18 +43,13 @@ interface SupervisedOptions extends Omit<ServiceOptions, 'environment'> {
 }
 
 function createSupervised({ config, observer, inherited }: SupervisedOptions): Service {
-  const supervisor = new Supervisor({
-    workers: config.workers,
-    observer,
-    inherited: inherited.map(({ fd }) => fd),
-  })
-  const ready = () => ({ ready: supervisor.isReady, reason: 'not all workers run' })
+  const supervisor = new Supervisor({ config, observer, inherited: inherited.map(({ fd }) => fd) })
   const admin: AdminServer | null =
     config.admin === null
       ? null
       : createAdminServer({
           observer: { ...supervisor.source, log: observer.log },
-          ready,
+          ready: () => supervisor.readiness,
           listen: config.admin.listen,
         })
   return {
@@ -67,7 +62,10 @@ function createSupervised({ config, observer, inherited }: SupervisedOptions): S
         throw error
       }
     },
-    reload: async () => supervisor.reload(),
+    reload: (next) => {
+      observer.setLogLevel(next.log.level)
+      return supervisor.reload(next)
+    },
     reopenLogs: () => supervisor.reopenLogs(),
     drain: async (timeoutMs) => {
       await supervisor.drain(timeoutMs)

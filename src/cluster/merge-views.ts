@@ -1,47 +1,89 @@
-import type { ListenerView, ListView, PoolView, StatusView, TransferLogView } from '../observe/view/shapes.ts'
+// What the supervisor and its workers show, as one service.
+
+import type {
+  ListenerView,
+  ListView,
+  PoolView,
+  RefusalView,
+  StatusView,
+  TransferLogView,
+} from '../observe/view/shapes.ts'
 
 const MAX_REFUSALS = 50
 
-/** The workers' status as that of one service; `own` is the supervisor's. */
-export function mergeStatus(
-  parts: readonly StatusView[],
-  own: Pick<StatusView, 'pid' | 'started_at' | 'uptime_ms' | 'memory_rss_bytes' | 'config'>,
-): StatusView | null {
-  const [first] = parts
-  if (first === undefined) return null
+export interface StatusParts {
+  /** The supervisor's: it knows the configuration, and has sessions of nobody. */
+  readonly own: StatusView
+  /** Of the workers that run. */
+  readonly workers: readonly StatusView[]
+  /** What is left of those that are gone, see `remainsOf`; null when none has gone. */
+  readonly gone: StatusView | null
+}
+
+/** The supervisor's and its workers' status as that of one service. */
+export function mergeStatus({ own, workers, gone }: StatusParts): StatusView {
+  const parts = [...workers, ...(gone === null ? [] : [gone])]
+  const all = [own, ...parts]
   return {
-    ...first,
     ...own,
-    memory_rss_bytes: own.memory_rss_bytes + total(parts, (part) => part.memory_rss_bytes),
-    draining: parts.some((part) => part.draining),
-    log_lines_lost: total(parts, (part) => part.log_lines_lost),
+    memory_rss_bytes: total(all, (part) => part.memory_rss_bytes),
+    draining: all.some((part) => part.draining),
+    log_lines_lost: total(all, (part) => part.log_lines_lost),
     intruders_total: total(parts, (part) => part.intruders_total),
     session_defects_total: total(parts, (part) => part.session_defects_total),
     transfer_log: mergeTransferLogs(parts.flatMap((part) => part.transfer_log ?? [])),
-    listeners: mergeBy(
-      parts,
-      (part) => part.listeners,
-      (each) => each.listener,
-      mergeListeners,
-    ),
-    pools: mergeBy(
-      parts,
-      (part) => part.pools,
-      (each) => each.pool,
-      mergePools,
-    ),
-    refusals: parts
-      .flatMap((part) => part.refusals)
-      .sort((a, b) => (a.time < b.time ? 1 : -1))
-      .slice(0, MAX_REFUSALS),
+    // The supervisor has the listeners in the order of the file, and their limits; it listens for none of them.
+    listeners: own.listeners.map((mine) => {
+      const isSame = ({ listener }: ListenerView) => listener === mine.listener
+      const running = workers.flatMap((part) => part.listeners.filter(isSame))
+      const known = [...running, ...(gone?.listeners.filter(isSame) ?? [])]
+      return mergeListeners(known, {
+        ...mine,
+        up: running.length > 0 && running.every(({ up }) => up),
+        address: known[0]?.address ?? null,
+        port: known[0]?.port ?? null,
+      })
+    }),
+    pools: mergePools(parts.flatMap((part) => part.pools)),
+    refusals: mergeRefusals(parts.flatMap((part) => part.refusals)).slice(0, MAX_REFUSALS),
   }
 }
 
-export function mergeLists<Item>(lists: readonly ListView<Item>[], limit: number): ListView<Item> {
+/** What was counted and refused, without what was going on: for a worker that is gone. */
+export function remainsOf(status: StatusView): StatusView {
+  return {
+    ...status,
+    memory_rss_bytes: 0,
+    draining: false,
+    transfer_log: status.transfer_log === null ? null : { ...status.transfer_log, problem: null },
+    listeners: status.listeners.map((listener) => ({
+      ...listener,
+      up: false,
+      sessions_active: 0,
+      data_connections_active: 0,
+      pinholes_active: 0,
+    })),
+    pools: [],
+  }
+}
+
+/** Lists of the workers as one, in this order; `limit` items at most. */
+export function mergeLists<Item>(
+  lists: readonly ListView<Item>[],
+  { limit, order }: { readonly limit: number; readonly order: (one: Item, other: Item) => number },
+): ListView<Item> {
   return {
     total: total(lists, (list) => list.total),
-    items: lists.flatMap((list) => list.items).slice(0, limit),
+    items: lists
+      .flatMap((list) => list.items)
+      .sort(order)
+      .slice(0, limit),
   }
+}
+
+/** The oldest first, as in each worker's own list. */
+export function byAge(one: { readonly age_ms: number }, other: { readonly age_ms: number }): number {
+  return other.age_ms - one.age_ms
 }
 
 /** The workers append to one file; what troubles one of them is worth showing. */
@@ -56,13 +98,11 @@ function mergeTransferLogs(logs: readonly TransferLogView[]): TransferLogView | 
   }
 }
 
-function mergeListeners(group: readonly ListenerView[], first: ListenerView): ListenerView {
+function mergeListeners(group: readonly ListenerView[], base: ListenerView): ListenerView {
   const add = (key: NumericKey<ListenerView>) => total(group, (each) => Number(each[key]))
   return {
-    ...first,
-    up: group.every((each) => each.up),
+    ...base,
     sessions_active: add('sessions_active'),
-    sessions_limit: add('sessions_limit'),
     sessions_total: add('sessions_total'),
     sessions_rejected_total: add('sessions_rejected_total'),
     commands_denied_total: add('commands_denied_total'),
@@ -75,30 +115,36 @@ function mergeListeners(group: readonly ListenerView[], first: ListenerView): Li
   }
 }
 
-function mergePools(group: readonly PoolView[], first: PoolView): PoolView {
-  return {
-    ...first,
-    ports: total(group, (each) => each.ports),
-    in_use: total(group, (each) => each.in_use),
-    quarantined: total(group, (each) => each.quarantined),
-  }
+function mergePools(pools: readonly PoolView[]): PoolView[] {
+  const names = new Set(pools.map(({ pool }) => pool))
+  return [...names].map((pool) => {
+    const group = pools.filter((each) => each.pool === pool)
+    return {
+      pool,
+      ports: total(group, (each) => each.ports),
+      in_use: total(group, (each) => each.in_use),
+      quarantined: total(group, (each) => each.quarantined),
+    }
+  })
 }
 
 type NumericKey<T> = { [Key in keyof T]: T[Key] extends number ? Key : never }[keyof T]
 
-function mergeBy<Part, Item>(
-  parts: readonly Part[],
-  itemsOf: (part: Part) => readonly Item[],
-  keyOf: (item: Item) => string,
-  merge: (group: readonly Item[], first: Item) => Item,
-): Item[] {
-  const groups = new Map<string, [Item, ...Item[]]>()
-  for (const item of parts.flatMap(itemsOf)) {
-    const group = groups.get(keyOf(item))
-    if (group === undefined) groups.set(keyOf(item), [item])
-    else group.push(item)
+/** The last ones first; one client that is refused for one reason is one entry, wherever its connections went. */
+function mergeRefusals(refusals: readonly RefusalView[]): RefusalView[] {
+  const merged = new Map<string, RefusalView>()
+  for (const refusal of refusals.toSorted((one, other) => compare(other.time, one.time))) {
+    const key = `${refusal.event} ${refusal.reason} ${refusal.client_ip}`
+    const last = merged.get(key)
+    merged.set(key, last === undefined ? refusal : { ...last, count: last.count + refusal.count })
   }
-  return [...groups.values()].map((group) => merge(group, group[0]))
+  return [...merged.values()]
+}
+
+/** ISO 8601 in UTC sorts as text. */
+function compare(one: string, other: string): number {
+  if (one === other) return 0
+  return one < other ? -1 : 1
 }
 
 function total<Part>(parts: readonly Part[], of: (part: Part) => number): number {

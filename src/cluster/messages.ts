@@ -1,5 +1,7 @@
 // What the supervisor and its workers say to each other, as JSON over the cluster's own channel.
 
+import type { Config } from '../config/config.ts'
+import type { ErrorCode } from '../errors.ts'
 import type { ListView, PinholeView, SessionView, StatusView } from '../observe/view/shapes.ts'
 
 /** Everything an admin server needs of one worker, taken at one moment. */
@@ -10,18 +12,42 @@ export interface Snapshot {
   readonly pinholes: ListView<PinholeView>
 }
 
+/** What a worker needs to begin. */
+export interface StartOrder {
+  readonly type: 'start'
+  /** The worker's own, see `workerConfig`. */
+  readonly config: Config
+}
+
 export type ToWorker =
+  /** The first one. */
+  | StartOrder
   | { readonly type: 'snapshot'; readonly id: number }
-  | { readonly type: 'reload' }
+  | { readonly type: 'reload'; readonly id: number; readonly config: Config }
   | { readonly type: 'reopenLogs' }
+  /** How many sessions it may have, of those that all may have together. */
+  | { readonly type: 'shareSessions'; readonly sessions: number }
   | { readonly type: 'drain'; readonly timeoutMs: number }
   | { readonly type: 'stop' }
 
 export type ToSupervisor =
+  /** It hears orders from now on. */
+  | { readonly type: 'listens' }
   | { readonly type: 'started' }
-  /** It cannot start; `exitCode` is what the process would have exited with. */
-  | { readonly type: 'failed'; readonly message: string; readonly exitCode: 1 | 2 | 3 }
+  /** It cannot start: an `AlgError` in parts. */
+  | {
+      readonly type: 'failed'
+      readonly code: ErrorCode
+      readonly message: string
+      readonly context: Readonly<Record<string, unknown>>
+    }
   | { readonly type: 'snapshot'; readonly id: number; readonly snapshot: Snapshot }
+  /** `problem` is null when it has the new configuration. */
+  | { readonly type: 'reloaded'; readonly id: number; readonly problem: string | null }
+  /** The number of its sessions has changed. */
+  | { readonly type: 'sessions'; readonly count: number }
+  /** It has drained or stopped, and ends. */
+  | { readonly type: 'ended'; readonly snapshot: Snapshot }
 
 /** Set in a worker's environment: which one it is, from 0. */
 export const WORKER_INDEX = 'FTP_ALG_WORKER_INDEX'

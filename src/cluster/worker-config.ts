@@ -2,8 +2,8 @@ import type { Config, PortRangeConfig } from '../config/config.ts'
 import { cutSlice } from '../config/port-range.ts'
 
 /**
- * The configuration of one worker of several: its own slice of the data ports, its part of the session limit, no admin
- * listener. `sessionsPerClient` holds for each worker by itself: a client's connections are spread by the kernel.
+ * The configuration of one worker of several: its own slice of the data ports, its part of the session limit until it is
+ * told a better one, no admin listener. `sessionsPerClient` and `pinholesPerClient` hold for each worker by itself.
  */
 export function workerConfig(config: Config, index: number): Config {
   const { dataPorts, limits, workers } = config

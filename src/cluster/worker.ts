@@ -2,57 +2,131 @@
 // instead of an admin listener.
 
 import cluster from 'node:cluster'
-import { assertNever } from '../errors.ts'
+import type { Config } from '../config/config.ts'
+import { AlgError, assertNever } from '../errors.ts'
 import type { Recorder } from '../observe/recorder.ts'
-import type { ToSupervisor, ToWorker } from './messages.ts'
+import type { Snapshot, StartOrder, ToSupervisor, ToWorker } from './messages.ts'
 
 /** What a worker can be told to do. */
 export interface WorkerService {
   readonly observer: Pick<Recorder, 'exposition' | 'status' | 'sessions' | 'pinholes' | 'reopenLogs'>
-  reload(): Promise<void>
+  sessionCount(): number
+  shareSessions(sessions: number): void
+  reload(config: Config): Promise<void>
   drain(timeoutMs: number): Promise<void>
   stop(): Promise<void>
 }
 
-/** Says that the worker is ready, then obeys; resolves when it has been told to end and has ended. */
-export function obeySupervisor(service: WorkerService): Promise<void> {
-  return new Promise((resolve) => {
+/** How often the supervisor is told how many sessions there are, when their number changes. */
+const COUNT_MS = 100
+
+/**
+ * Starts when the supervisor says so, then obeys; resolves when it has been told to end and has ended, or when the
+ * supervisor is gone. Errors: what `start` throws, after the supervisor was told.
+ */
+export async function obeySupervisor(start: (order: StartOrder) => Promise<WorkerService>): Promise<void> {
+  // Else Node ends this process with the supervisor's, before the kernel's tables are put in order.
+  if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true
+  try {
+    const running = await listen(start)
+    if (running !== null) await tell({ type: 'ended', snapshot: await snapshotOf(running) })
+  } catch (error) {
+    await tell(failureOf(error))
+    throw error
+  }
+}
+
+/** Resolves with the service that ran, or null when there was none. */
+function listen(start: (order: StartOrder) => Promise<WorkerService>): Promise<WorkerService | null> {
+  let service: Promise<WorkerService | null> = Promise.resolve(null)
+  return new Promise((resolve, reject) => {
+    /** Orders come when they like; none is carried out before the service runs. */
+    const whenRunning = (act: (running: WorkerService) => unknown) => {
+      void service.then((running) => (running === null ? undefined : act(running))).catch(reject)
+    }
+    const end = (act: (running: WorkerService) => Promise<void>) => {
+      void service
+        .then(async (running) => {
+          if (running !== null) await act(running)
+          resolve(running)
+        })
+        .catch(reject)
+    }
     process.on('message', (order: ToWorker) => {
       switch (order.type) {
+        case 'start':
+          service = start(order)
+          whenRunning(async (running) => {
+            await tell({ type: 'started' })
+            countSessions(running)
+          })
+          break
         case 'snapshot':
-          void snapshotOf(service).then((snapshot) => tell({ type: 'snapshot', id: order.id, snapshot }))
+          whenRunning(async (running) => {
+            await tell({ type: 'snapshot', id: order.id, snapshot: await snapshotOf(running) })
+          })
           break
         case 'reload':
-          void service.reload()
+          whenRunning(async (running) => {
+            const problem = await running.reload(order.config).then(() => null, messageOf)
+            await tell({ type: 'reloaded', id: order.id, problem })
+          })
           break
         case 'reopenLogs':
-          service.observer.reopenLogs()
+          whenRunning(({ observer }) => observer.reopenLogs())
+          break
+        case 'shareSessions':
+          whenRunning((running) => running.shareSessions(order.sessions))
           break
         case 'drain':
-          void service.drain(order.timeoutMs).finally(resolve)
+          end((running) => running.drain(order.timeoutMs))
           break
         case 'stop':
-          void service.stop().finally(resolve)
+          end((running) => running.stop())
           break
         default:
           assertNever(order)
       }
     })
     // The supervisor is gone: nobody else will tell us.
-    process.on('disconnect', () => void service.stop().finally(resolve))
-    tell({ type: 'started' })
+    process.on('disconnect', () => end((running) => running.stop()))
+    void tell({ type: 'listens' })
   })
 }
 
-export function tell(message: ToSupervisor): void {
-  if (cluster.worker?.isConnected() === true) process.send?.(message)
+function countSessions(service: WorkerService): void {
+  let told = 0
+  setInterval(() => {
+    const count = service.sessionCount()
+    if (count === told) return
+    told = count
+    void tell({ type: 'sessions', count })
+  }, COUNT_MS).unref()
 }
 
-async function snapshotOf({ observer }: WorkerService) {
+/** Resolves when the message is on its way, or cannot be sent because nobody is there. */
+function tell(message: ToSupervisor): Promise<void> {
+  return new Promise((resolve) => {
+    if (cluster.worker?.isConnected() === true) process.send?.(message, () => resolve())
+    else resolve()
+  })
+}
+
+async function snapshotOf({ observer }: WorkerService): Promise<Snapshot> {
   return {
     exposition: await observer.exposition(),
     status: observer.status(),
     sessions: observer.sessions(),
     pinholes: observer.pinholes(),
   }
+}
+
+function failureOf(error: unknown): ToSupervisor {
+  const { code, context } =
+    error instanceof AlgError ? error : { code: 'RUNTIME_FAILED' as const, context: {} }
+  return { type: 'failed', code, message: messageOf(error), context }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

@@ -13,7 +13,7 @@ export const limitsSchema = section(
     ),
     sessionsPerClient: integerField(
       { min: 1, max: 1_000_000 },
-      'Sessions at once from one client address.',
+      'Sessions at once from one client address; with several workers at each of them.',
     ).prefault(100),
     idle: textField(
       durationForm,

@@ -3,39 +3,12 @@
 import { createServer } from 'node:net'
 import { describe, expect, vi } from 'vitest'
 import { ftpScript } from '../support/peers/ftp-script.ts'
-import { KiB, payload, payloadSha256 } from '../support/peers/payload.ts'
+import { KiB, payloadSha256 } from '../support/peers/payload.ts'
 import { receive, ScriptedClient } from '../support/peers/scripted-client.ts'
 import { claimPorts } from '../support/port-block.ts'
-import { type Lab, refusesConnections, test } from './lab.ts'
+import { halfwayServer } from './halfway-server.ts'
+import { refusesConnections, test } from './lab.ts'
 import { nothing } from './proxy-process.ts'
-
-/** Sends half of each file, then waits for the word. */
-async function halfwayServer(lab: Lab) {
-  let begun = 0
-  let goOn: () => void = () => undefined
-  const word = new Promise<void>((resolve) => {
-    goOn = resolve
-  })
-  const server = await lab.server(
-    ftpScript({
-      verbs: {
-        RETR: async (visit, { argument }) => {
-          visit.reply('150 Half of it.')
-          const data = await visit.data()
-          const bytes = payload(Number(argument))
-          await data.send(bytes.subarray(0, bytes.length / 2))
-          begun += 1
-          await word
-          const rest = data.collect()
-          data.socket.end(bytes.subarray(bytes.length / 2))
-          await rest
-          visit.reply('226 All of it.')
-        },
-      },
-    }),
-  )
-  return { server, goOn, begun: () => begun }
-}
 
 async function closesWith421(client: ScriptedClient): Promise<void> {
   expect((await client.reply()).code).toBe(421)
@@ -182,6 +155,23 @@ describe.concurrent('SIGHUP', () => {
     await lab.servesNext(proxy)
     expect(await refusesConnections({ address: '127.0.0.1', port: first })).toBe(true)
   })
+})
+
+test('SIGHUP with a listener gone from the file says that this needs a restart, and goes on serving there', async ({
+  lab,
+}) => {
+  const server = await lab.server(ftpScript())
+  const { first } = await lab.ports()
+  const second = { address: '127.0.0.1', port: first }
+  const moreListeners = `  - { name: second, listen: "127.0.0.1:${first}", upstream: "127.0.0.1:${server.port}" }`
+  const proxy = await lab.process({ upstream: server, moreListeners })
+  await lab.servesNext(second)
+  await proxy.rewrite({ moreListeners: '' })
+  proxy.signal('SIGHUP')
+  expect(await proxy.record('config.restart_needed')).toMatchObject({ keys: ['listeners[second]'] })
+  await proxy.record('config.reload')
+  await lab.servesNext(second)
+  await lab.servesNext(proxy)
 })
 
 test('SIGUSR1 opens no door to a debugger', async ({ lab }) => {

@@ -22,6 +22,8 @@ export interface ProcessPlan {
   readonly inListener?: string
   /** Further listeners, as lines of YAML. */
   readonly moreListeners?: string
+  /** Where the admin listener is to be; default: a port that is nobody else's. */
+  readonly adminPort?: number
   /** Descriptors that the process may have open. */
   readonly maxDescriptors?: number
 }
@@ -129,8 +131,18 @@ export class ProxyProcess implements Endpoint {
   }
 
   async status(): Promise<StatusView> {
-    const answer = await fetch(`http://127.0.0.1:${this.#ports.last - 1}/api/v1/status`)
+    const answer = await this.ask('/api/v1/status')
     return (await answer.json()) as StatusView // the shape that the API promises
+  }
+
+  /** A page of the admin listener. */
+  ask(path: string): Promise<Response> {
+    return fetch(`http://127.0.0.1:${this.#ports.last - 1}${path}`)
+  }
+
+  /** The data ports in its configuration. */
+  get dataPorts(): { readonly first: number; readonly last: number } {
+    return { first: this.#ports.first, last: this.#ports.last - 2 }
   }
 
   /** What sessions hold now, added up. */
@@ -168,7 +180,7 @@ export class ProxyProcess implements Endpoint {
 export const nothing = { sessions: 0, dataConnections: 0, pinholes: 0, ports: 0 }
 
 function configText(plan: ProcessPlan, { first, last }: PortBlock): string {
-  const { upstream, more = '', inListener = '', moreListeners = '' } = plan
+  const { upstream, more = '', inListener = '', moreListeners = '', adminPort = last - 1 } = plan
   const indented = inListener
     .split('\n')
     .filter((line) => line !== '')
@@ -179,7 +191,7 @@ function configText(plan: ProcessPlan, { first, last }: PortBlock): string {
     listen: 127.0.0.1:${last}
     upstream: ${upstream.address}:${upstream.port}
 ${indented}${moreListeners === '' ? '' : `${moreListeners}\n`}dataPorts: ${first}-${last - 2}
-admin: { listen: 127.0.0.1:${last - 1} }
+admin: { listen: 127.0.0.1:${adminPort} }
 ${more}
 `
 }
