@@ -4,6 +4,7 @@
 import type { Config, ListenerConfig } from './config/config.ts'
 import type { Endpoint } from './ftp/endpoints.ts'
 import type { Libc } from './kernel/libc.ts'
+import { deniedSourcePorts } from './net/active-source-ports.ts'
 import { Advertiser } from './net/advertise.ts'
 import { byTranslation, byTransparentSocket, type ConnectAs, withRestingPorts } from './net/connect-as.ts'
 import { Dialer } from './net/dial.ts'
@@ -40,6 +41,8 @@ export class App {
   readonly #listeners = new Map<string, Listener>()
   readonly #settings = new Map<string, SessionSetting>()
   readonly #bound: Endpoint[] = []
+  /** Listeners whose `activeSourcePort` the system does not give us. */
+  #deniedSourcePorts: ReadonlySet<string> = new Set()
   #config: Config
   #libc: Libc | null = null
   #running: RunningBackend | null = null
@@ -76,6 +79,7 @@ export class App {
     try {
       this.#libc = await this.#loadKernel()
       this.#running = await createBackend(this.#config, this.#observer)
+      this.#deniedSourcePorts = await deniedSourcePorts(this.#config.listeners, this.#observer)
       this.#applySettings(this.#running)
       await this.#resolveAdvertisedNames()
       const listeners = []
@@ -101,6 +105,7 @@ export class App {
     this.#limitSessions()
     this.#observer.setLogLevel(config.log.level)
     this.#observer.logTransfersTo(config.log.transfers ?? null)
+    this.#deniedSourcePorts = await deniedSourcePorts(config.listeners, this.#observer)
     if (this.#running !== null) this.#applySettings(this.#running)
     await this.#resolveAdvertisedNames()
   }
@@ -155,7 +160,8 @@ export class App {
       connectMs: limits.connectMs,
     })
     const enginePolicy = { ...policy, maxLineBytes: limits.lineBytes, maxRefusals: limits.refusals }
-    for (const { name, upstreamMode, advertise, source, intercept } of listeners) {
+    for (const { name, upstreamMode, activeSourcePort, advertise, source, intercept } of listeners) {
+      const hasSourcePort = activeSourcePort !== null && !this.#deniedSourcePorts.has(name)
       this.#settings.set(name, {
         upstreamMode,
         policy: enginePolicy,
@@ -163,6 +169,7 @@ export class App {
         pinholeTimeoutMs: pinholes.timeoutMs,
         backend: running.backend,
         dialer: new Dialer({ libc, connectAs: connectAsFor(intercept, libc, running) }),
+        activeSourcePort: hasSourcePort ? activeSourcePort : 0,
         source,
         upstreams,
         advertise: {

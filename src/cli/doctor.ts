@@ -4,7 +4,14 @@ import type { Config } from '../config/config.ts'
 import { hasNetAdmin } from '../kernel/privilege.ts'
 import { type Finding, needsOf } from './doctor/finding.ts'
 import { checkForeignRules } from './doctor/foreign-rules.ts'
-import { checkKernel, checkLibraries, checkOpenFiles, checkPorts, checkPrivilege } from './doctor/machine.ts'
+import {
+  checkKernel,
+  checkLibraries,
+  checkOpenFiles,
+  checkPorts,
+  checkPrivilege,
+  checkSourcePorts,
+} from './doctor/machine.ts'
 import { checkInterception, tablesExist } from './doctor/own-rules.ts'
 import { checkSettings } from './doctor/settings.ts'
 import { checkUpstream } from './doctor/upstream.ts'
@@ -43,7 +50,7 @@ export async function examine(config: Config, upstreamTimeoutMs: number): Promis
     findings.push(...checkSettings(needs, nft !== null && hasNetAdmin() && tablesExist(nft)))
     nft?.close()
   }
-  findings.push(checkPorts(config), checkOpenFiles(config))
+  findings.push(checkPorts(config), ...(await checkSourcePorts(config)), checkOpenFiles(config))
   for (const finding of await upstreams) if (finding !== null) findings.push(finding)
   return findings
 }

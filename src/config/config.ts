@@ -52,6 +52,8 @@ export interface ListenerConfig {
   /** The address that the server sees as its client. */
   readonly source: 'proxy' | 'client'
   readonly upstreamMode: UpstreamMode
+  /** The port from which clients in active mode are called, or null for any; without interception. */
+  readonly activeSourcePort: number | null
   readonly advertise: {
     readonly clients: readonly AdvertiseRule[]
     readonly servers: readonly AdvertiseRule[]

@@ -69,11 +69,13 @@ export function printConfig(config: Config): string {
 }
 
 function listenerOf(listener: ListenerSection): ListenerConfig {
-  return { ...listener, upstream: listener.upstream ?? null }
+  const { upstream = null, activeSourcePort } = listener
+  return { ...listener, upstream, activeSourcePort: activeSourcePort === 'any' ? null : activeSourcePort }
 }
 
 function printListener(listener: ListenerConfig) {
   const { name, listen, intercept, catches, upstream, source, upstreamMode, advertise } = listener
+  const { activeSourcePort } = listener
   return {
     name,
     listen: formatListen(listen),
@@ -82,6 +84,7 @@ function printListener(listener: ListenerConfig) {
     ...(upstream === null ? {} : { upstream: formatUpstream(upstream) }),
     source,
     upstreamMode,
+    activeSourcePort: activeSourcePort ?? 'any',
     advertise,
   }
 }

@@ -5,6 +5,7 @@ import { networkCovers } from './address.ts'
 import { complaint, type RuleBreach } from './complaint.ts'
 import type { ListenAddress } from './config.ts'
 import type { ListenerSection } from './listener-schema.ts'
+import { type PortRange, rangeHasPort } from './port-range.ts'
 import { formatListen, formatUpstream, listensClash, upstreamIsListen } from './socket-address.ts'
 
 /** A listener with a mistake of its own is undefined. */
@@ -50,7 +51,7 @@ export function placesOf(listeners: ListenerSections, admin: { listen: ListenAdd
 }
 
 function destinationBreaches(listener: ListenerSection, path: RuleBreach['path']): RuleBreach[] {
-  const { intercept, upstream, source } = listener
+  const { intercept, upstream, source, activeSourcePort } = listener
   const breaches: RuleBreach[] = []
   if (intercept === 'none' && upstream === undefined) {
     const allowed = 'HOST or HOST:PORT, as in ftp.example.net:21'
@@ -64,6 +65,11 @@ function destinationBreaches(listener: ListenerSection, path: RuleBreach['path']
       allowed: 'nothing, or intercept: none',
     })
     breaches.push({ path: [...path, 'upstream'], text })
+  }
+  if (intercept !== 'none' && activeSourcePort !== 'any') {
+    const reason = `has no use when intercept is ${intercept}: clients are called from the port before their server’s`
+    const text = complaint(reason, { given: activeSourcePort, allowed: 'any' })
+    breaches.push({ path: [...path, 'activeSourcePort'], text })
   }
   if (source === 'client' && intercept !== 'tproxy') {
     const reason = `needs intercept: tproxy, and intercept is ${intercept}`
@@ -105,6 +111,25 @@ function loopBreaches(listeners: ListenerSections, places: readonly Place[]): Ru
     const reason = `leads back to ourselves: ${own.called} listens on ${formatListen(own.listen)}`
     const text = complaint(reason, { given: formatUpstream(upstream), allowed: 'another host or port' })
     return [{ path: ['listeners', index, 'upstream'], text }]
+  })
+}
+
+/** A port that we listen on cannot be called from. */
+export function sourcePortBreaches(
+  listeners: ListenerSections,
+  places: readonly Place[],
+  dataPorts: readonly PortRange[],
+): RuleBreach[] {
+  return listeners.flatMap((listener, index) => {
+    const port = listener?.activeSourcePort ?? 'any'
+    if (port === 'any') return []
+    const place = places.find(({ listen }) => listen.port === port)
+    const isData = dataPorts.some((range) => rangeHasPort(range, port))
+    if (place === undefined && !isData) return []
+    const reason =
+      place === undefined ? 'is one of dataPorts' : `is the port on which ${place.called} listens`
+    const text = complaint(reason, { given: port, allowed: 'a port on which we do not listen, or any' })
+    return [{ path: ['listeners', index, 'activeSourcePort'], text }]
   })
 }
 

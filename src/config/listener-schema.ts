@@ -3,7 +3,15 @@
 import type { z } from 'zod'
 import { audienceForm, hostForm } from './address.ts'
 import { complaint } from './complaint.ts'
-import { choiceField, integerField, listField, section, textField, wordForm } from './field.ts'
+import {
+  choiceField,
+  choiceOfShapes,
+  integerField,
+  listField,
+  section,
+  textField,
+  wordForm,
+} from './field.ts'
 import { listenForm, upstreamForm } from './socket-address.ts'
 
 export type ListenerSection = z.output<typeof listenerSchema>
@@ -87,6 +95,15 @@ export const listenerSchema = section(
       ['client', 'passive', 'active'],
       'How data connections with the server are opened: as the client does it, or always one way, converting where the client differs.',
     ).prefault('client'),
+    activeSourcePort: choiceOfShapes(
+      [integerField({ min: 1, max: 65_535 }, 'A port.'), choiceField(['any'], 'Whatever the system gives.')],
+      {
+        description:
+          'The port from which we call clients in active mode, for firewalls that expect the server’s: 20 beside a control port 21 (RFC 959 §3.2). A port below 1024 needs CAP_NET_BIND_SERVICE; without it, and towards an endpoint that is connected with it, it is any port. What the kernel forwards keeps the port of the server; an intercepted client is called from the port before its server’s anyway.',
+        kind: 'whole number or any',
+        allowed: '1 to 65535, or any',
+      },
+    ).prefault('any'),
     advertise: section(
       {
         clients: advertiseRules('What clients are told in 227 replies.'),

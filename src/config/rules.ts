@@ -5,7 +5,13 @@ import type { DataPortsConfig } from './config.ts'
 import { resolveDataPorts, type TakenRange } from './data-ports.ts'
 import { formatDuration } from './duration.ts'
 import { type EphemeralPorts, ephemeralPart } from './kernel-ports.ts'
-import { checkListeners, type ListenerSections, type Place, placesOf } from './listener-rules.ts'
+import {
+  checkListeners,
+  type ListenerSections,
+  type Place,
+  placesOf,
+  sourcePortBreaches,
+} from './listener-rules.ts'
 import { formatPortRange, rangeHasPort } from './port-range.ts'
 import type { FileSections } from './schema.ts'
 
@@ -40,6 +46,11 @@ export function checkRules(sections: ValidSections, ephemeralPorts: EphemeralPor
       ...listeners.breaches,
       ...ports.breaches,
       ...ports.taken.flatMap((range) => portBreaches(range, places)),
+      ...sourcePortBreaches(
+        sections.listeners,
+        places,
+        ports.taken.map(({ listen }) => listen),
+      ),
     ],
     warnings: [
       ...listeners.warnings,

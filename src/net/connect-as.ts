@@ -44,23 +44,29 @@ export function byTranslation(disguise: DisguiseNext): ConnectAs {
 }
 
 /**
- * Asks for a certain port only where the same two endpoints have not met for a while: a client that names one port
- * again and again would be refused until the system has forgotten the connection before.
+ * Asks for a certain port only where the same two endpoints are not connected, nor were lately: a client that names one
+ * port again and again would be refused until the system has forgotten the connection before.
  */
 export function withRestingPorts(connectAs: ConnectAs, now: () => number): ConnectAs {
-  const calledMs = new Map<string, number>()
+  const connected = new Set<string>()
+  /** To the time when the system has forgotten it, oldest first. */
+  const resting = new Map<string, number>()
   return (call) => {
     const { to, as } = call
     if (as.port === 0) return connectAs(call)
     const nowMs = now()
-    for (const [key, atMs] of calledMs) {
-      if (nowMs - atMs < REST_MS) break
-      calledMs.delete(key)
+    for (const [key, untilMs] of resting) {
+      if (nowMs < untilMs) break
+      resting.delete(key)
     }
     const key = `${to.address}|${to.port}|${as.address}`
-    const isResting = calledMs.delete(key)
-    calledMs.set(key, nowMs)
-    return connectAs(isResting ? { ...call, as: { ...as, port: 0 } } : call)
+    if (connected.has(key) || resting.has(key)) return connectAs({ ...call, as: { ...as, port: 0 } })
+    const socket = connectAs(call)
+    connected.add(key)
+    return socket.once('close', () => {
+      connected.delete(key)
+      resting.set(key, now() + REST_MS)
+    })
   }
 }
 

@@ -4,13 +4,14 @@ import type { Endpoint } from '../ftp/endpoints.ts'
 import type { Libc } from '../kernel/libc.ts'
 import { keepUrgentInline } from '../kernel/socket-options.ts'
 import type { ConnectAs } from './connect-as.ts'
+import { connectFromPort } from './connect-from-port.ts'
 import { isOwnAddress } from './own-addresses.ts'
 
 export interface Call {
   readonly to: Endpoint
   /** The address the peer shall see, ours or (with interception) somebody else's; null for the system's choice. */
   readonly from: string | null
-  /** The source port that a peer expects of somebody else whom we call for; 0 or absent for any. */
+  /** The source port that a peer expects, if it is to be had; 0 or absent for any. Counts only beside `from`. */
   readonly fromPort?: number
   /** A source port that must not be taken: the one the client itself uses on its connection to the same server. */
   readonly avoidPort?: number
@@ -43,6 +44,11 @@ export class Dialer {
     const connectAs = this.#connectAs
     if (connectAs !== null && from !== null && !isOwnAddress(canonicalAddress(from))) {
       const socket = connectAs({ to, as: { address: from, port: fromPort }, avoidPort })
+      socket.pause()
+      return socket
+    }
+    if (from !== null && fromPort !== 0) {
+      const socket = connectFromPort({ to, from: { address: from, port: fromPort } })
       socket.pause()
       return socket
     }

@@ -6,7 +6,7 @@ import type { SessionAddresses } from './session-addresses.ts'
 import type { SessionSetting } from './session-setting.ts'
 
 export interface PartiesOptions {
-  readonly setting: Pick<SessionSetting, 'source' | 'advertise' | 'announceOffset'>
+  readonly setting: Pick<SessionSetting, 'source' | 'advertise' | 'announceOffset' | 'activeSourcePort'>
   /** Canonical. */
   readonly clientAddress: string
   /** The address the client believes to talk to, where that is not ours: the intercepted destination. */
@@ -82,15 +82,16 @@ export class Parties implements SessionAddresses {
   /**
    * Where a data connection of ours must come from. The address is the one its peer knows us by; to the server itself
    * the system chooses as it did for the control connection, and binding would cost two system calls. The port matters
-   * where we call a client in its server's name: it is the one before the control port, 20 for 21, on which old
-   * firewalls insist (RFC 959 §3.2); 0 for any.
+   * where we call a client: in its server's name it is the one before the control port, 20 for 21, on which old
+   * firewalls insist (RFC 959 §3.2), in our own the configured one; 0 for any.
    */
   dataSource(side: Side, to: Endpoint): { readonly from: string | null; readonly fromPort: number } {
     const { assumed, setting } = this.#options
     const { serverEndpoint } = this
     const isServerItself = side === 'server' && to.address === serverEndpoint?.address
     const from = isServerItself && setting.source === 'proxy' ? null : this.local(side)
-    const isServersCall = side === 'client' && assumed !== null && serverEndpoint !== null
-    return { from, fromPort: isServersCall ? serverEndpoint.port - 1 : 0 }
+    if (side === 'server') return { from, fromPort: 0 }
+    const isServersCall = assumed !== null && serverEndpoint !== null
+    return { from, fromPort: isServersCall ? serverEndpoint.port - 1 : setting.activeSourcePort }
   }
 }

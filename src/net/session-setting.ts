@@ -19,6 +19,8 @@ export interface SessionSetting {
   readonly pinholeTimeoutMs: number
   readonly backend: PinholeBackend
   readonly dialer: Dialer
+  /** The port of ours from which the client is called; 0 for any. */
+  readonly activeSourcePort: number
   /** Whose address the server sees. */
   readonly source: 'proxy' | 'client'
   readonly upstreams: Upstreams

@@ -27,6 +27,7 @@ export interface ProxyPlan {
   /** Default 0. */
   readonly listenPort?: number
   readonly upstreamMode?: UpstreamMode
+  readonly activeSourcePort?: number
   readonly dataPorts?: Range | { readonly client: Range; readonly server: Range }
   readonly pinholeTimeoutMs?: number
   readonly limits?: Partial<LimitsConfig>
@@ -183,6 +184,7 @@ function configOf(
       listen: { address: plan.listen ?? '127.0.0.1', port: plan.listenPort ?? 0 },
       upstream: { host: upstream.address, port: upstream.port },
       upstreamMode: plan.upstreamMode ?? 'client',
+      activeSourcePort: plan.activeSourcePort ?? null,
       advertise: { clients: advertise?.clients ?? [], servers: advertise?.servers ?? [] },
     })),
     dataPorts:

@@ -40,6 +40,7 @@ export function listenerConfig(
     upstream: null,
     source: 'proxy',
     upstreamMode: 'client',
+    activeSourcePort: null,
     advertise: { clients: [], servers: [] },
     ...changes,
   }

@@ -8,6 +8,7 @@ import { interceptTable, markOf } from '../../kernel/interception.ts'
 import { loadLibc } from '../../kernel/libc.ts'
 import { type Nft, openNft } from '../../kernel/nft.ts'
 import { hasNetAdmin, netAdminCure } from '../../kernel/privilege.ts'
+import { addressToTry, whyNotFromPort } from '../../kernel/source-port.ts'
 import { openTransparentListener } from '../../kernel/transparent.ts'
 import { pinholeTables } from '../../pinhole/nftables/table.ts'
 import { type Finding, fail, type Needs, needsOf, ok, warn } from './finding.ts'
@@ -126,6 +127,28 @@ export function checkPorts({ dataPorts }: Config): Finding {
     `${part} are also given to outgoing connections (net.ipv4.ip_local_port_range)`,
     `sysctl -w net.ipv4.ip_local_reserved_ports=${part}`,
   )
+}
+
+/** Whether this user may have the ports from which clients shall be called; `run` warns and takes any. */
+export async function checkSourcePorts({ listeners }: Config): Promise<readonly Finding[]> {
+  const findings: Finding[] = []
+  for (const { name, listen, activeSourcePort: port } of listeners) {
+    if (port === null) continue
+    const check = `source port of ${name}`
+    const error = await whyNotFromPort({ address: addressToTry(listen.address), port })
+    findings.push(
+      error === null
+        ? ok(check, `clients can be called from port ${port}`)
+        : warn(
+            check,
+            `clients cannot be called from port ${port}: ${error.message}`,
+            error.code === 'EACCES'
+              ? 'AmbientCapabilities=CAP_NET_BIND_SERVICE in the systemd unit'
+              : 'another port',
+          ),
+    )
+  }
+  return findings
 }
 
 /** A session holds two sockets, and two more while it transfers. */

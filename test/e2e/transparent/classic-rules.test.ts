@@ -42,7 +42,10 @@ describe.skipIf(missing !== null)('classic firewalls', () => {
   afterAll(() => lab?.close())
 
   /** Which of the client's modes get a file across: `['passive']`. */
-  async function whatPasses(family: Family): Promise<readonly ClassicMode[]> {
+  async function whatPasses(
+    family: Family,
+    address = lab.address('vsftpd', family),
+  ): Promise<readonly ClassicMode[]> {
     const passed: ClassicMode[] = []
     for (const mode of modes) {
       const folder = await mkdtemp(join(lab.folder, 'classic-'))
@@ -50,7 +53,7 @@ describe.skipIf(missing !== null)('classic firewalls', () => {
       const run = await curl.run({
         place: lab.network.host('client'),
         folder,
-        server: { address: lab.address('vsftpd', family), port: 21 },
+        server: { address, port: 21 },
         mode: commands[family][mode],
         steps: [
           { kind: 'download', remote: `files/${middle.name}`, local: 'down' },
@@ -136,6 +139,62 @@ describe.skipIf(missing !== null)('classic firewalls', () => {
       await lab.end(proxy, config)
     },
   )
+
+  describe('in front of a client that allows data connections from port 20 only', () => {
+    const gateway = () => lab.network.gateway.inside
+    const listeners = (more: string) =>
+      families
+        .map(
+          (family) =>
+            `  - { name: ${family}, listen: '${family === 'ipv6' ? `[${gateway().ipv6}]` : gateway().ipv4}:21', upstream: ${lab.address('vsftpd')}, upstreamMode: passive${more} }`,
+        )
+        .join('\n')
+    beforeAll(async () => {
+      await raiseFirewalls({ server: 'passive', client: 'active' })
+      await lab.network.gateway.firewall('')
+    })
+
+    it.each([
+      ['any', []],
+      ['20', ['active']],
+    ] as const)('a listener with activeSourcePort: %s', async (port, passing) => {
+      const config = `listeners:\n${listeners(`, activeSourcePort: ${port}`)}\n`
+      const proxy = await lab.start(config)
+      for (const family of families)
+        expect(await whatPasses(family, gateway()[family]), family).toEqual(passing)
+      await lab.end(proxy, config)
+    })
+
+    it('gets many files at once and one after another from port 20', async () => {
+      const config = `listeners:\n${listeners(', activeSourcePort: 20')}\n`
+      const proxy = await lab.start(config)
+      const address = lab.address('client')
+      const ports = new Map<number | undefined, number>()
+      const session = async (door: number) => {
+        const calls = new Arrivals<Socket>()
+        const listening = await listenIn(lab.network.host('client'), { address, port: door }, (call) =>
+          calls.add(call),
+        )
+        const at = { address: gateway().ipv4, port: 21 }
+        const client = await Dialogue.begin(lab.network.host('client'), at)
+        for (let transfer = 0; transfer < 5; transfer += 1) {
+          await client.say(`PORT ${address.replaceAll('.', ',')},${door >> 8},${door & 255}`, 200)
+          await client.say('RETR files/64KiB.bin', 150)
+          const call = await calls.next('a data connection at the client')
+          ports.set(call.remotePort, (ports.get(call.remotePort) ?? 0) + 1)
+          const data = new Wire(call)
+          expect((await data.collect()).byteCount).toBe(65_536)
+          data.halfClose()
+          await client.expect(226)
+        }
+        client.close()
+        listening.close()
+      }
+      await Promise.all(Array.from({ length: 10 }, (_, index) => session(7_000 + index)))
+      expect([...ports]).toEqual([[20, 50]])
+      await lab.end(proxy, config)
+    })
+  })
 
   function oneMode({ intercept, source, backend }: Variant, upstreamMode: ClassicMode): string {
     const listens = intercept === 'redirect' ? ['[::]:2121'] : ['127.0.0.1:2121', '[::1]:2121']

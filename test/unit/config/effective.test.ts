@@ -23,6 +23,7 @@ listeners: [{ upstream: "[2001:db8::5]", listen: ":2121", advertise: { servers: 
     upstream: "[2001:db8::5]:21"
     source: proxy
     upstreamMode: client
+    activeSourcePort: any
     advertise:
       clients: []
       servers:
@@ -90,6 +91,7 @@ function rightFiles() {
       name: fc.constantFrom('edge', 'a.b_c-d', '007', 'null', 'true', '1e3'),
       listen: fc.constantFrom('0.0.0.0:2121', ':2121', '[::1]:0', 'localhost:21'),
       upstreamMode: fc.constantFrom('client', 'passive', 'active'),
+      activeSourcePort: fc.constantFrom('any'),
       advertise: fc.record({
         clients: fc.array(rule, { maxLength: 2 }),
         servers: fc.array(rule, { maxLength: 2 }),
@@ -99,6 +101,7 @@ function rightFiles() {
   )
   const destination = fc.constantFrom(
     { upstream: 'ftp.internal' },
+    { upstream: 'ftp.internal', activeSourcePort: 20 },
     { upstream: '[2001:db8::5]:990' },
     { intercept: 'redirect' },
     { intercept: 'tproxy', source: 'client', catches: { ports: [21, 990], interfaces: ['lan0', 'null'] } },

@@ -14,6 +14,7 @@ test('a file with only an upstream gets every default', () => {
         upstream: { host: 'ftp.internal', port: 21 },
         source: 'proxy',
         upstreamMode: 'client',
+        activeSourcePort: null,
         advertise: { clients: [], servers: [] },
       },
     ],
@@ -49,6 +50,7 @@ test('every key of a file is read', () => {
     catches: { ports: [21, 2100], interfaces: [lan0] }
     source: client
     upstreamMode: passive
+    activeSourcePort: any
     advertise:
       clients:
         - { to: 10.0.0.0/8, address: 10.1.0.1 }
@@ -76,6 +78,7 @@ workers: 2
         upstream: null,
         source: 'client',
         upstreamMode: 'passive',
+        activeSourcePort: null,
         advertise: {
           clients: [
             { to: '10.0.0.0/8', address: '10.1.0.1' },

@@ -69,6 +69,23 @@ describe('a listener', () => {
   })
 })
 
+test('clients are called from a port on which we do not listen, and only where they are not intercepted', () => {
+  expect(configOf('listeners: [{ upstream: a, activeSourcePort: 20 }]').listeners[0]?.activeSourcePort).toBe(
+    20,
+  )
+  const yaml = `listeners:
+  - { name: a, upstream: x, listen: 127.0.0.1:2121, activeSourcePort: 2122 }
+  - { name: b, upstream: x, listen: 127.0.0.1:2122, activeSourcePort: 30999 }
+  - { name: c, intercept: redirect, listen: 127.0.0.1:2123, activeSourcePort: 20 }
+`
+  expect(mistakesIn(yaml)).toEqual([
+    'config.yaml:2:71 listeners[0].activeSourcePort: is the port on which listener b listens (given 2122, allowed a port on which we do not listen, or any)',
+    'config.yaml:3:71 listeners[1].activeSourcePort: is one of dataPorts (given 30999, allowed a port on which we do not listen, or any)',
+    'config.yaml:4:79 listeners[2].activeSourcePort: has no use when intercept is redirect: clients are called from the port before their server’s (given 20, allowed any)',
+  ])
+  expect(mistakesIn('listeners: [{ upstream: a, activeSourcePort: none }]')).toHaveLength(1)
+})
+
 test('a listener that takes the connections of an earlier one gives a warning', () => {
   const yaml = (catches: string) => `listeners:
   - { name: a, intercept: tproxy, listen: 127.0.0.1:2121, catches: { ports: [21, 2100], interfaces: [lan0] } }

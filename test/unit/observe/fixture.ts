@@ -42,6 +42,7 @@ export function observe({
         upstream: { host: 'ftp.internal', port: 21 },
         source: 'proxy',
         upstreamMode: 'client',
+        activeSourcePort: null,
         advertise: { clients: [], servers: [] },
       })),
       limits,
