@@ -38,7 +38,7 @@ export const usage = `npm run bench [-- PLAN] [options]
   workers     ftp-alg with one and with two workers
   peers       the peers alone
   memory      idle sessions at 2,000 and 5,000
-  growth      cost of a session at 100 to 5,000 concurrent ones
+  growth      cost of a session at 100 to 10,000 concurrent ones
   instrument  what the load client and server themselves cost
   profile     ftp-alg under --cpu-prof: the functions that take the time
 

@@ -61,32 +61,62 @@ export function judge(tables: readonly Table[], titles: ReadonlyMap<string, stri
 const growthPrefix = 'growth-'
 const tolerableGrowth = 1.15
 
-/** A hundred sessions weigh less than one step of V8's heap: memory is compared from a thousand on. */
-const growthMetrics = [
-  { id: 'cpu', from: 0 },
-  { id: 'memory', from: 1000 },
-] as const
-
-/** What a session costs at each size, against the smallest size of this run that tells something. */
+/** What a session costs at each size, against the smallest size of this run. */
 export function judgeGrowth(tables: readonly Table[], titles: ReadonlyMap<string, string>): Verdict[] {
   const sizes = tables.flatMap((table) => {
     return table.id.startsWith(growthPrefix)
       ? [{ table, size: Number(table.id.slice(growthPrefix.length)) }]
       : []
   })
-  return growthMetrics.flatMap(({ id, from }) => {
-    const [smallest, ...larger] = sizes.filter(({ size }) => size >= from)
-    if (smallest === undefined) return []
-    return larger.flatMap(({ table, size }) =>
-      table.rows.flatMap(({ systemId, cells }) => {
-        const base = smallest.table.rows.find((row) => row.systemId === systemId)?.cells[id]?.median
-        const value = cells[id]?.median
-        if (value === undefined || base === undefined || base <= 0) return []
-        const what = table.metrics.find((metric) => metric.id === id)?.title
-        const ratio = value / base
-        const sentence = `${titles.get(systemId) ?? systemId}, ${what}, ${size} sessions against ${smallest.size}: ${formatRatio(ratio)} (wanted at most ${formatRatio(tolerableGrowth)})`
-        return [{ sentence, met: ratio <= tolerableGrowth }]
-      }),
-    )
+  const [smallest] = sizes
+  if (smallest === undefined) return []
+  return smallest.table.rows.flatMap(({ systemId }) => {
+    const title = titles.get(systemId) ?? systemId
+    const read = (metric: string): Point[] =>
+      sizes.flatMap(({ table, size }) => {
+        const value = table.rows.find((row) => row.systemId === systemId)?.cells[metric]?.median
+        return value === undefined ? [] : [{ size, value }]
+      })
+    return [
+      ...againstFirst(read('cpu')).map((growth) => verdictOn(`${title}, CPU per session`, growth)),
+      ...againstFirst(marginal(read('memory'))).map((growth) =>
+        verdictOn(`${title}, memory of a further session`, growth),
+      ),
+    ]
+  })
+}
+
+interface Point {
+  readonly size: number
+  readonly value: number
+}
+
+interface Growth {
+  readonly size: number
+  readonly base: number
+  readonly ratio: number
+}
+
+function verdictOn(what: string, { size, base, ratio }: Growth): Verdict {
+  const sentence = `${what}, ${size} sessions against ${base}: ${formatRatio(ratio)} (wanted at most ${formatRatio(tolerableGrowth)})`
+  return { sentence, met: ratio <= tolerableGrowth }
+}
+
+function againstFirst(points: readonly Point[]): Growth[] {
+  const [first, ...larger] = points
+  if (first === undefined || first.value <= 0) return []
+  return larger.map(({ size, value }) => ({ size, base: first.size, ratio: value / first.value }))
+}
+
+/**
+ * What each session between two sizes weighs. The first thousand say little by themselves: V8's heap grows in steps, and
+ * a process that has just started has free pages of its own.
+ */
+function marginal(points: readonly Point[]): Point[] {
+  return points.flatMap((point, index) => {
+    const before = points[index - 1]
+    if (before === undefined || before.size < 1000) return []
+    const kilobytes = point.value * point.size - before.value * before.size
+    return [{ size: point.size, value: kilobytes / (point.size - before.size) }]
   })
 }
