@@ -71,9 +71,10 @@ export class Transfers {
 
   /** The running transfer will never have its data connection: the client need not wait for the server to see it. */
   dataFailed(reason: 'data_failed' | 'pinhole_expired'): void {
-    const { transfer } = this.#upstream
+    const { abort, transfer } = this.#upstream
     if (transfer === null || transfer.isAnswered) return
     transfer.isAnswered = true
+    if (abort !== null) abort.isAnswered = true
     const text = '425 Cannot open the data connection.'
     reportFailure(this.#outbox, { verb: transfer.verb, reason, text })
   }
@@ -114,7 +115,8 @@ export class Transfers {
     else this.#channels.transferFailed()
     const { abort } = this.#upstream
     if (abort === null) return
-    abort.isAnswered = true
+    // What ended the transfer may be all that comes. A client that had our 425 before its ABOR has heard none of it.
+    if (!isAnswered) abort.isAnswered = true
     this.#outbox.push({ type: 'setTimer', timer: 'abort' })
   }
 }
