@@ -28,6 +28,11 @@ export class DataChannels {
     return this.#current?.isJoining === true
   }
 
+  /** Something of the running transfer may have arrived. */
+  get mayHaveDelivered(): boolean {
+    return this.#current !== null && !this.#current.isUseless
+  }
+
   get isFlowing(): boolean {
     return this.#current?.isJoined === true || this.#earlier.length > 0
   }

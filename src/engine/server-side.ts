@@ -138,7 +138,7 @@ export class ServerSide {
       return
     }
     const { isIdle } = this.#upstream
-    if (this.#upstream.takesLateAbort(code)) {
+    if (this.#upstream.takesLateAbort(code, { mayBeDone: this.#data.channels.mayHaveDelivered })) {
       // The client may still wait for it, or has moved on and would take it for something else.
       if (isIdle) this.#outbox.send('client', reply.text)
       return

@@ -108,10 +108,14 @@ export class Upstream {
     this.#isAbortReplyDue = true
   }
 
-  /** True for the late reply to an ABOR that was given up on, once. A transfer may mean the same by 226. */
-  takesLateAbort(code: number): boolean {
+  /**
+   * True for the late reply to an ABOR that was given up on, once. A transfer that follows may mean the same by 226, but
+   * not before it has begun, by a 1xx or by its data.
+   */
+  takesLateAbort(code: number, { mayBeDone }: { readonly mayBeDone: boolean }): boolean {
     if (!this.#isAbortReplyDue || (code !== 225 && code !== 226)) return false
-    if (this.#first?.verb === 'ABOR' || this.transfer !== null) return false
+    if (this.#first?.verb === 'ABOR') return false
+    if (this.transfer !== null && (this.transfer.hasStarted || mayBeDone)) return false
     this.#isAbortReplyDue = false
     return true
   }
