@@ -23,6 +23,8 @@ export interface WorldOptions {
   readonly engine: EngineOptions
   readonly server: Endpoint
   readonly choose: Choose
+  /** The server never takes longer than a timer. Default: whatever is chosen. */
+  readonly isPrompt?: boolean
 }
 
 /** Where the world announces pinholes: nobody else says these addresses. */
@@ -63,6 +65,7 @@ export class World {
   /** Channels that the engine has closed: what happens to them is nobody's business. */
   readonly #closed = new Set<number>()
   readonly #server: RandomServer
+  readonly #isPrompt: boolean
   readonly #timers = new Set<'abort' | 'hold'>()
   readonly #paused = new Set<Side>()
   #upstream = ''
@@ -70,8 +73,9 @@ export class World {
   #closeCount = 0
   readonly #log: string[] = []
 
-  constructor({ engine, server, choose }: WorldOptions) {
+  constructor({ engine, server, choose, isPrompt = false }: WorldOptions) {
     this.#choose = choose
+    this.#isPrompt = isPrompt
     this.#server = new RandomServer(choose)
     this.engine = new ControlEngine(engine)
     this.happen({ type: 'upstreamConnected', server, knows: [] })
@@ -104,6 +108,13 @@ export class World {
   step(): void {
     const actions = this.#possible()
     actions[this.#choose(actions.length)]?.()
+  }
+
+  /** One thing happens elsewhere, while the client waits. False when nothing is under way. */
+  stepElsewhere(): boolean {
+    const actions = [...this.#serverActions(), ...this.#dataActions(), ...this.#timerActions()]
+    actions[this.#choose(actions.length)]?.()
+    return actions.length > 0
   }
 
   /** The client says a line and nothing more. */
@@ -234,6 +245,7 @@ export class World {
   }
 
   #timerActions(): (() => void)[] {
+    if (this.#isPrompt && !this.#server.isIdle) return []
     return [...this.#timers].map((timer) => () => {
       this.#timers.delete(timer)
       this.happen({ type: 'timerFired', timer })
@@ -333,7 +345,7 @@ export class World {
         if (!argument.startsWith('|1|198.51.100.1|')) this.#fail(`${line} is not ours`)
         this.#checkAnnounced('server', Number(argument.split('|')[3]))
       }
-      this.#server.asked(verb)
+      this.#server.asked(line)
     }
     if (this.#upstream !== '') this.#fail(`half a line went upstream: ${this.#upstream}`)
   }

@@ -4,7 +4,7 @@ export type Choose = (below: number) => number
 /** An FTP server that answers every command in order, as one of many servers might. */
 export class RandomServer {
   readonly #choose: Choose
-  readonly #asked: string[] = []
+  readonly #asked: { readonly verb: string; readonly line: string }[] = []
   #hasStartedTransfer = false
 
   constructor(choose: Choose) {
@@ -16,18 +16,20 @@ export class RandomServer {
     return this.#asked.length === 0
   }
 
-  asked(verb: string): void {
-    this.#asked.push(verb)
+  asked(line: string): void {
+    this.#asked.push({ verb: line.replace(/ .*/, ''), line })
   }
 
   /** The next thing it says: a whole reply, or nothing where some servers are silent. */
   answer(): string {
-    const [verb = ''] = this.#asked
+    const [{ verb, line } = { verb: '', line: '' }] = this.#asked
     if (isTransfer(verb) && !this.#hasStartedTransfer && this.#choose(4) > 0) {
       this.#hasStartedTransfer = true
       return '150 Opening.\r\n'
     }
     this.#asked.shift()
+    // So that it can be seen whose answer it is.
+    if (verb === 'SITE') return `200 ${line}\r\n`
     if (!isTransfer(verb)) return this.#replyTo(verb)
     this.#hasStartedTransfer = false
     return this.#oneOf(['226 Done.', '426 Failed.', '550 No such file.'])

@@ -28,7 +28,7 @@ function chooser(numbers: readonly number[]): Choose {
 }
 
 describe.each(['client', 'passive', 'active'] as const)('a random session with upstreamMode %s', (mode) => {
-  const numbers = fc.array(fc.nat({ max: 10_000 }), { minLength: 20, maxLength: 600 })
+  const numbers = fc.array(fc.nat({ max: 10_000 }), { minLength: 20, maxLength: 600, size: 'max' })
 
   test('keeps every promise, and is still alive when the world comes to rest', () => {
     fc.assert(
@@ -44,9 +44,67 @@ describe.each(['client', 'passive', 'active'] as const)('a random session with u
         const before = world.toClient.length
         world.say('SITE ALIVE')
         world.rest()
-        expect(world.toClient.slice(before), world.history).toMatch(/^200 Ok\.\r\n$/m)
+        expect(world.toClient.slice(before), world.history).toMatch(/^200 SITE ALIVE\r\n$/m)
         world.cut()
         world.checkEnd()
+      }),
+      { numRuns, seed },
+    )
+  })
+
+  test('gives each command the answer that was meant for it, in order', () => {
+    fc.assert(
+      fc.property(numbers, (stream) => {
+        const choose = chooser(stream)
+        const world = new World({ engine: optionsOf(mode), server, choose, isPrompt: true })
+        let said = 0
+        for (let steps = 0; steps < stream.length / 3 && !world.isClosed; steps += 1) {
+          // One that is paused is not heard.
+          if (choose(4) === 0 && !world.isPaused('client')) {
+            said += 1
+            world.say(`SITE ${said}`)
+          } else {
+            world.step()
+          }
+        }
+        world.rest()
+        const answered = [...world.toClient.matchAll(/^200 SITE (\d+)\r\n/gm)].map(([, number]) =>
+          Number(number),
+        )
+        const inOrder = Array.from(
+          { length: world.isClosed ? answered.length : said },
+          (_, index) => index + 1,
+        )
+        expect(answered, world.history).toEqual(inOrder)
+      }),
+      { numRuns, seed },
+    )
+  })
+
+  test('answers every command of a client that waits, and every ABOR of one that does not', () => {
+    const lines = ['PASV', 'PORT 192,0,2,9,195,80', 'RETR a.bin', 'STOR b.bin', 'NOOP']
+    fc.assert(
+      fc.property(numbers, (stream) => {
+        const choose = chooser(stream)
+        const world = new World({ engine: optionsOf(mode), server, choose })
+        const isAnswered = (from: number) => /^[2-5]\d\d /m.test(world.toClient.slice(from))
+        for (let round = 0; round < stream.length / 10 && !world.isClosed; round += 1) {
+          const isAborted = choose(3) === 0
+          let from = world.toClient.length
+          world.say(lines[choose(lines.length)] ?? '')
+          if (isAborted) {
+            for (let steps = choose(10); steps > 0 && world.stepElsewhere(); steps -= 1)
+              from = world.toClient.length
+            // A server may answer once for both, but not before it was asked.
+            if (!world.isClosed) world.say('ABOR')
+          }
+          while (!isAnswered(from) && world.stepElsewhere()) {
+            // Whatever happens, in whatever order.
+          }
+          expect(world.isClosed || isAnswered(from), world.history).toBe(true)
+          // The other half of two answers.
+          if (isAborted) world.rest()
+        }
       }),
       { numRuns, seed },
     )
@@ -136,7 +194,7 @@ describe('noise', () => {
     (auth) => {
       const engineOptions = { ...optionsOf('client'), policy: { ...defaultPolicy, auth, maxRefusals: 1000 } }
       fc.assert(
-        fc.property(fc.array(event, { maxLength: 60 }), (events) => {
+        fc.property(fc.array(event, { maxLength: 60, size: 'max' }), (events) => {
           const engine = new ControlEngine(engineOptions)
           engine.handle({ type: 'upstreamConnected', server, knows: [] })
           let hasOpened = false

@@ -32,7 +32,7 @@ function model(text: string): (string | null)[] {
 const texts = fc
   .array(fc.constantFrom('\n', '\r\n', '\r', 'a', 'bc', '12345678', '123456789', '\xff'), { maxLength: 40 })
   .map((crumbs) => crumbs.join(''))
-const lengths = fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 60 })
+const lengths = fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 60, size: 'max' })
 
 function cut(text: string, pieceLengths: readonly number[]): string[] {
   const pieces: string[] = []

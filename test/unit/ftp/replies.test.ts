@@ -26,10 +26,10 @@ const inner = (own: number) =>
 const single = fc.tuple(code, words).map(([own, text]) => ({ own, lines: [`${own} ${text}`] }))
 const multi = code.chain((own) =>
   fc
-    .tuple(words, fc.array(inner(own), { maxLength: 6 }), words)
+    .tuple(words, fc.array(inner(own), { maxLength: 6, size: 'max' }), words)
     .map(([first, lines, last]) => ({ own, lines: [`${own}-${first}`, ...lines, `${own} ${last}`] })),
 )
-const replies = fc.array(fc.oneof(single, multi), { maxLength: 5 })
+const replies = fc.array(fc.oneof(single, multi), { maxLength: 5, size: 'max' })
 const lineEnd = fc.constantFrom('\r\n', '\n')
 
 describe('grouping the lines of a server', () => {

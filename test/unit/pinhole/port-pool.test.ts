@@ -108,7 +108,7 @@ describe('a port pool', () => {
     })
     fc.assert(
       fc.property(
-        fc.array(step, { maxLength: 120 }),
+        fc.array(step, { maxLength: 120, size: 'max' }),
         fc.infiniteStream(fc.nat()),
         fc.integer({ min: 1, max: 5 }),
         (steps, numbers, size) => {
