@@ -196,7 +196,7 @@ export class ControlEngine {
         this.#outbox.close('idle', '421 Idle for too long, closing.')
         break
       case 'abort':
-        this.#transfers.abortOverdue()
+        if (!this.#server.doubtIsOver()) this.#transfers.abortOverdue()
         break
       case 'hold':
         this.#transfers.holdOver()

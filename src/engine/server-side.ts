@@ -47,6 +47,8 @@ export class ServerSide {
   #hasSaidGoodbye = false
   #isPaused = false
   #strayReplies = 0
+  /** The late reply to an ABOR, or the end of the transfer behind it. */
+  #doubtful: Reply | null = null
 
   constructor({ options, outbox, login, upstream, data, transfers, client }: ServerSideParts) {
     this.#options = options
@@ -114,6 +116,15 @@ export class ServerSide {
     }
   }
 
+  /** Nothing more is heard of a transfer behind a reply that may have been its end: it was. True when there was one. */
+  doubtIsOver(): boolean {
+    const doubtful = this.#takeDoubtful()
+    const { transfer } = this.#upstream
+    if (doubtful === null || transfer === null) return false
+    this.#transfers.replied(transfer, doubtful)
+    return true
+  }
+
   /** Stops or resumes reading from the server, by what waits behind a reply that is held back. */
   steerReading(): void {
     const mustPause = this.#isHeldUp && this.#replies.pendingBytes >= MAX_PENDING_BYTES
@@ -138,12 +149,21 @@ export class ServerSide {
       return
     }
     const { isIdle } = this.#upstream
-    if (this.#upstream.takesLateAbort(code, { mayBeDone: this.#data.channels.mayHaveDelivered })) {
-      // The client may still wait for it, or has moved on and would take it for something else.
-      if (isIdle) this.#outbox.send('client', reply.text)
-      return
+    const { mayHaveDelivered } = this.#data.channels
+    switch (this.#upstream.isLateAbort(code, { mayBeDone: mayHaveDelivered })) {
+      case 'yes':
+        this.#upstream.lateAbortIsOver()
+        // The client may still wait for it, or has moved on and would take it for something else.
+        if (isIdle) this.#outbox.send('client', reply.text)
+        return
+      case 'perhaps':
+        this.#doubtful = reply
+        this.#outbox.push({ type: 'setTimer', timer: 'abort' })
+        return
     }
     const entry = this.#upstream.match(code)
+    // The transfer goes on: that was the ABOR.
+    if (entry?.isTransfer === true) this.#takeDoubtful()
     if ((code === 227 || code === 229) && entry?.purpose !== 'negotiation') {
       this.#stray('unsolicited_endpoint', reply.line)
     }
@@ -151,6 +171,14 @@ export class ServerSide {
     else if (this.#transfers.concerns(entry, reply)) this.#transfers.replied(entry, reply)
     else if (code >= 200) this.#finished(entry, reply)
     else if (entry.purpose === 'command') this.#outbox.send('client', reply.text)
+  }
+
+  #takeDoubtful(): Reply | null {
+    const doubtful = this.#doubtful
+    if (doubtful === null) return null
+    this.#doubtful = null
+    this.#upstream.lateAbortIsOver()
+    return doubtful
   }
 
   #finished(entry: Outstanding, reply: Reply): void {

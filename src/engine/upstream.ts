@@ -98,8 +98,8 @@ export class Upstream {
   /** Its final reply has come. */
   done(entry: Outstanding): void {
     this.#remove(entry)
-    // Replies come in order: what an older ABOR did not get by now it never will.
-    if (entry.verb !== 'STAT') this.#isAbortReplyDue = false
+    // Replies come in order: what an older ABOR did not get by now it never will. Of two the first may have had this one.
+    if (entry.verb !== 'STAT' && entry.verb !== 'ABOR') this.#isAbortReplyDue = false
   }
 
   /** Stops waiting for the reply to an ABOR. */
@@ -109,15 +109,20 @@ export class Upstream {
   }
 
   /**
-   * True for the late reply to an ABOR that was given up on, once. A transfer that follows may mean the same by 226, but
-   * not before it has begun, by a 1xx or by its data.
+   * Whether a reply of this code is the late one to an ABOR that was given up on. `perhaps`: a 226 may as well end the
+   * transfer that followed, which has shown no other sign of life.
    */
-  takesLateAbort(code: number, { mayBeDone }: { readonly mayBeDone: boolean }): boolean {
-    if (!this.#isAbortReplyDue || (code !== 225 && code !== 226)) return false
-    if (this.#first?.verb === 'ABOR') return false
-    if (this.transfer !== null && (this.transfer.hasStarted || mayBeDone)) return false
+  isLateAbort(code: number, { mayBeDone }: { readonly mayBeDone: boolean }): 'yes' | 'perhaps' | 'no' {
+    if (!this.#isAbortReplyDue || (code !== 225 && code !== 226)) return 'no'
+    if (this.#first?.verb === 'ABOR') return 'no'
+    if (this.transfer === null) return 'yes'
+    if (this.transfer.hasStarted || mayBeDone) return 'no'
+    return code === 225 ? 'yes' : 'perhaps'
+  }
+
+  /** The late reply to an ABOR has come, or never will. */
+  lateAbortIsOver(): void {
     this.#isAbortReplyDue = false
-    return true
   }
 
   #sendOwn(own: {
