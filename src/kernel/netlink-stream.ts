@@ -4,7 +4,9 @@ import { Socket } from 'node:net'
 import {
   AF_UNIX,
   callFailed,
+  EAGAIN,
   type Libc,
+  MSG_DONTWAIT,
   O_CLOEXEC,
   SOCK_CLOEXEC,
   SOCK_NONBLOCK,
@@ -14,7 +16,8 @@ import {
 /**
  * Lets Node's event loop read a descriptor that it would not take; it owns the descriptor from now on. `new Socket({ fd })`
  * looks at the kind of descriptor and knows no netlink, so it is given one end of a socket pair, and the netlink socket
- * is then moved to that number before anything is read. One read gives one datagram, valid during the call.
+ * is then moved to that number before anything is read. One read gives one datagram, valid during the call; where
+ * more wait they are read at once, or a busy loop, which reads each descriptor once a turn, would fall behind.
  *
  * Does not keep the process alive. ENOBUFS, when the kernel had more to tell than the buffer holds, is an `error`.
  */
@@ -34,6 +37,16 @@ export function readDatagrams(libc: Libc, fd: number, read: (datagram: DataView)
       buffer,
       callback(length: number) {
         read(new DataView(buffer.buffer, 0, length))
+        for (let more = 1; more < DATAGRAMS_A_TURN && !socket.destroyed; more++) {
+          const next = libc.recv(kept, buffer, DATAGRAM_BYTES, MSG_DONTWAIT)
+          if (next > 0) read(new DataView(buffer.buffer, 0, next))
+          else {
+            // ENOBUFS is told only once.
+            if (libc.errno() !== EAGAIN)
+              socket.destroy(callFailed(libc, 'RUNTIME_FAILED', 'recv from netlink'))
+            break
+          }
+        }
         return true
       },
     },
@@ -48,5 +61,6 @@ export function readDatagrams(libc: Libc, fd: number, read: (datagram: DataView)
   return socket
 }
 
+const DATAGRAMS_A_TURN = 64
 /** A conntrack event has about 300 bytes; logged packets come together, in up to 8 KiB. */
 const DATAGRAM_BYTES = 16 * 1024

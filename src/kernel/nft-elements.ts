@@ -24,9 +24,13 @@ export interface SetName {
   readonly set: string
 }
 
-/** `add element` or `delete element`. Adding what is there with the same value succeeds. */
+/** `add element`, `delete element` or `destroy element`. Adding what is there with the same value succeeds. */
 export interface ElementChange {
-  readonly action: 'add' | 'delete'
+  /**
+   * `destroy` does not mind that there is nothing to delete. A `delete` that does makes the whole transaction fail, and
+   * the kernel then waits for all its processors to pass a quiet state: ten milliseconds in which we wait too.
+   */
+  readonly action: 'add' | 'delete' | 'destroy'
   readonly set: SetName
   /** The parts of a concatenation one after another, each padded to four bytes. */
   readonly key: Uint8Array
@@ -76,6 +80,15 @@ export function changeElements(
   return failures
 }
 
+/** Whether the kernel knows `destroy` (Linux 6.3). The set must exist, the key need not. Errors: see `changeElements`. */
+export function knowsDestroy(
+  socket: NetlinkSocket,
+  { set, key }: Pick<ElementChange, 'set' | 'key'>,
+  code: ErrorCode,
+): boolean {
+  return changeElements(socket, [{ action: 'destroy', set, key }], code).length === 0
+}
+
 /** Bytes a change may take in a message, with names and values of the longest kind. */
 export const ELEMENT_BYTES_MAX = 400
 
@@ -96,6 +109,7 @@ const NFNL_MSG_BATCH_BEGIN = 0x10
 const NFNL_MSG_BATCH_END = 0x11
 const NFT_MSG_NEWSETELEM = (NFNL_SUBSYS_NFTABLES << 8) | 12
 const NFT_MSG_DELSETELEM = (NFNL_SUBSYS_NFTABLES << 8) | 14
+const NFT_MSG_DESTROYSETELEM = (NFNL_SUBSYS_NFTABLES << 8) | 30
 const NFTA_SET_ELEM_LIST_TABLE = 1
 const NFTA_SET_ELEM_LIST_SET = 2
 const NFTA_SET_ELEM_LIST_ELEMENTS = 3
@@ -109,6 +123,12 @@ const NFTA_DATA_VALUE = 1
 const UDATA_COMMENT = 0
 const COMMENT_MAX = 128
 
+const messageTypes = {
+  add: NFT_MSG_NEWSETELEM,
+  delete: NFT_MSG_DELSETELEM,
+  destroy: NFT_MSG_DESTROYSETELEM,
+} as const satisfies Record<ElementChange['action'], number>
+
 const nfproto = { inet: 1, ip: 2, ip6: 10 } as const satisfies Record<SetName['family'], number>
 
 /** Batches are as long as the caller makes them; `transactions.ts` keeps them below this. */
@@ -121,8 +141,7 @@ function batchEdge(type: number) {
 function writeChange(to: NetlinkWriter, change: ElementChange, last: boolean): void {
   const { action, set } = change
   const flags = NLM_F_REQUEST | (action === 'add' ? NLM_F_CREATE : 0) | (last ? NLM_F_ACK : 0)
-  const type = action === 'add' ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM
-  to.beginMessage({ type, flags, family: nfproto[set.family] })
+  to.beginMessage({ type: messageTypes[action], flags, family: nfproto[set.family] })
   to.text(NFTA_SET_ELEM_LIST_TABLE, set.table)
   to.text(NFTA_SET_ELEM_LIST_SET, set.set)
   to.beginNested(NFTA_SET_ELEM_LIST_ELEMENTS)

@@ -5,14 +5,14 @@ import { loadLibc } from '../../kernel/libc.ts'
 import { DEFAULT_MARK } from '../../kernel/mark.ts'
 import { NetlinkSocket } from '../../kernel/netlink-socket.ts'
 import { openNft } from '../../kernel/nft.ts'
-import { changeElements } from '../../kernel/nft-elements.ts'
+import { changeElements, type ElementChange, knowsDestroy } from '../../kernel/nft-elements.ts'
 import { requireNetAdmin } from '../../kernel/privilege.ts'
 import { ownAddressTowards } from '../../kernel/transparent.ts'
 import type { Observer } from '../../observe/observer.ts'
 import type { PinholeBackend } from '../backend.ts'
 import type { PortPool } from '../port-pool.ts'
 import { NftablesBackend } from './backend.ts'
-import type { TheirSets } from './elements.ts'
+import { holeKey, type TheirSets } from './elements.ts'
 import { ForwardedFlows } from './flows.ts'
 import type { LivingHole } from './hole.ts'
 import { OwnAddresses } from './own-addresses.ts'
@@ -74,8 +74,10 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
 
   const socket = new NetlinkSocket(libc)
   const holes = new Set<LivingHole>()
-  const change = (changes: Parameters<typeof changeElements>[1]) =>
-    changeElements(socket, changes, 'PINHOLE_FAILED')
+  const sets = pinholeSets(table)
+  const canDestroy = knowsDestroy(socket, { set: sets[4].once, key: nobody }, 'KERNEL_FEATURE_MISSING')
+  const change = (changes: readonly ElementChange[]) =>
+    changeElements(socket, canDestroy ? changes : changes.map(deletingInstead), 'PINHOLE_FAILED')
   const restoreTables = () => {
     const elements = [...holes].map((hole) => hole.elements()).filter((changes) => changes.length > 0)
     const restored = orElse(false, () => {
@@ -100,7 +102,7 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
     transactions: new ElementTransactions({ table, change, restoreTables }),
     flows,
     strangers,
-    sets: { own: pinholeSets(table), theirs },
+    sets: { own: sets, theirs },
     pools: options.pools,
     relay: options.relay,
     now: options.now,
@@ -123,6 +125,13 @@ function ruleOf({ strangers }: NftablesBackendOptions): StrangersRule | null {
   const group = strangers?.ports[0]?.first
   return strangers === undefined || group === undefined ? null : { ...strangers, group }
 }
+
+/** For kernels before 6.3: what is gone makes the transaction fail, and it is tried again without. */
+function deletingInstead(change: ElementChange): ElementChange {
+  return change.action === 'destroy' ? { ...change, action: 'delete' } : change
+}
+
+const nobody = holeKey('0.0.0.0', { address: '0.0.0.0', port: 0 })
 
 const ALL_PORTS = { first: 1, last: 65_535 }
 

@@ -78,9 +78,13 @@ export function openHole(hole: Hole, { own, theirs }: HoleSets): readonly Elemen
   return changes
 }
 
-/** Takes away who may come; the element is gone already when somebody came. */
-export function closeDoor({ peer, at }: Hole, { own }: HoleSets): ElementChange {
-  return { action: 'delete', set: own[familyOf(at.address)].once, key: holeKey(peer, at) }
+/** Takes away who may come; the element is gone already when somebody came, which `delete` minds. */
+export function closeDoor(
+  { peer, at }: Hole,
+  { own }: HoleSets,
+  action: 'delete' | 'destroy',
+): ElementChange {
+  return { action, set: own[familyOf(at.address)].once, key: holeKey(peer, at) }
 }
 
 /** Takes away the rest. Connections that came through keep their translation in conntrack. */
@@ -91,9 +95,9 @@ export function sweepHole(hole: Hole, { own, theirs }: HoleSets): readonly Eleme
   const key = holeKey(peer, at)
   const admit = family === 4 ? theirs.ip : theirs.ip6
   const changes: ElementChange[] = []
-  if (forward !== null) changes.push({ action: 'delete', set: sets.forward, key })
-  if (source !== null) changes.push({ action: 'delete', set: translation(hole, source, sets).set, key })
-  if (admit !== null) changes.push({ action: 'delete', set: admit, key: holeKey(peer, forward ?? at) })
+  if (forward !== null) changes.push({ action: 'destroy', set: sets.forward, key })
+  if (source !== null) changes.push({ action: 'destroy', set: translation(hole, source, sets).set, key })
+  if (admit !== null) changes.push({ action: 'destroy', set: admit, key: holeKey(peer, forward ?? at) })
   return changes
 }
 

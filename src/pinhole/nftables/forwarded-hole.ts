@@ -5,7 +5,15 @@ import type { ElementChange } from '../../kernel/nft-elements.ts'
 import type { PinholeEvents, PinholeRequest } from '../backend.ts'
 import type { PortLease } from '../port-pool.ts'
 import { type Hole, openHole, sweepHole } from './elements.ts'
-import { type HoleContext, type LivingHole, type Opened, removal, warnSwallowed, wasEntered } from './hole.ts'
+import {
+  type HoleContext,
+  inquiry,
+  type LivingHole,
+  type Opened,
+  removal,
+  warnSwallowed,
+  wasEntered,
+} from './hole.ts'
 import { poolError } from './pool-error.ts'
 
 /** A request that the kernel can serve by itself. */
@@ -118,7 +126,7 @@ export class ForwardedHole implements LivingHole {
   /** Nobody came, or somebody is just coming: the door's element tells. */
   #expire(): void {
     this.#state = 'claimed'
-    this.#context.transactions.submit(removal(this.#hole, this.#context.sets), (result) => {
+    this.#context.transactions.submit(inquiry(this.#hole, this.#context.sets), (result) => {
       if (this.#state !== 'claimed') return
       if (!wasEntered(result)) {
         this.#expired()

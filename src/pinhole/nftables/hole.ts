@@ -35,12 +35,17 @@ export interface LivingHole extends PinholeHandle {
 
 export type Opened = (error: Error | null, pinhole: OpenPinhole | null) => void
 
-/** Every element of a hole that still waits. `once` comes first: nobody enters while the rest goes. */
+/** Every element of a hole, used or not. `once` comes first: nobody enters while the rest goes. */
 export function removal(hole: Hole, sets: HoleSets): readonly ElementChange[] {
-  return [closeDoor(hole, sets), ...sweepHole(hole, sets)]
+  return [closeDoor(hole, sets, 'destroy'), ...sweepHole(hole, sets)]
 }
 
-/** Whether a removal found that a connection had taken the door's element away. */
+/** The same where one wants to know whether it was used; dear when it was. */
+export function inquiry(hole: Hole, sets: HoleSets): readonly ElementChange[] {
+  return [closeDoor(hole, sets, 'delete'), ...sweepHole(hole, sets)]
+}
+
+/** Whether an inquiry found that a connection had taken the door's element away. */
 export function wasEntered(result: JobResult): boolean {
   return result.ok && result.gone.some(({ set }) => set.set === 'once')
 }

@@ -3,7 +3,15 @@ import { canonicalAddress } from '../../ftp/addresses.ts'
 import type { ElementChange } from '../../kernel/nft-elements.ts'
 import type { PinholeEvents, PinholeHandle, PinholeRequest } from '../backend.ts'
 import { type Hole, openHole, sweepHole } from './elements.ts'
-import { type HoleContext, type LivingHole, type Opened, removal, warnSwallowed, wasEntered } from './hole.ts'
+import {
+  type HoleContext,
+  inquiry,
+  type LivingHole,
+  type Opened,
+  removal,
+  warnSwallowed,
+  wasEntered,
+} from './hole.ts'
 
 /**
  * A pinhole on a port that we listen on ourselves, admitted by the firewall for one peer, once. Where the peer
@@ -102,7 +110,7 @@ export class RelayedHole implements LivingHole {
     this.#end()
     if (hole !== null) {
       const { transactions, sets } = this.#context
-      transactions.submit(removal(hole, sets), (result) => {
+      transactions.submit(inquiry(hole, sets), (result) => {
         if (wasEntered(result)) warnSwallowed(this.#context, hole)
       })
     }

@@ -125,7 +125,7 @@ function withoutFailures(jobs: readonly Job[], failures: readonly ElementFailure
       const errno = errnoAt.get(index)
       index += 1
       if (errno === undefined) return true
-      if (change.action === 'delete' && errno === ENOENT) job.gone.push(change)
+      if (change.action !== 'add' && errno === ENOENT) job.gone.push(change)
       else error ??= changeFailed(change, errno)
       return false
     })

@@ -45,7 +45,7 @@ describe('the elements of a pinhole', () => {
     expect(shown(openHole(call, none))[0]).toBe(
       'add ip ftp_alg call 0a000005c00002019c410000 c633640100140000 63000 ',
     )
-    expect(shown(sweepHole(call, none))).toEqual(['delete ip ftp_alg call 0a000005c00002019c410000   '])
+    expect(shown(sweepHole(call, none))).toEqual(['destroy ip ftp_alg call 0a000005c00002019c410000   '])
   })
 
   it('are told to the administrator’s set as a filter chain sees the packet', () => {
@@ -76,7 +76,7 @@ describe('the elements of a pinhole', () => {
   it('are all taken away again', () => {
     for (const each of [hole, { ...hole, source: null }, { ...hole, forward: null, source: null }]) {
       const added = openHole(each, theirs).map(({ set, key }) => [set, Buffer.from(key).toString('hex')])
-      const removed = [closeDoor(each, theirs), ...sweepHole(each, theirs)].map(({ set, key }) => [
+      const removed = [closeDoor(each, theirs, 'destroy'), ...sweepHole(each, theirs)].map(({ set, key }) => [
         set,
         Buffer.from(key).toString('hex'),
       ])
