@@ -47,7 +47,7 @@ export async function examine(config: Config, upstreamTimeoutMs: number): Promis
       findings.push(...(await checkKernel(config, nft)), ...(await checkInterception(config, nft)))
       findings.push(...checkForeignRules(config, nft))
     }
-    findings.push(...checkSettings(needs, nft !== null && hasNetAdmin() && tablesExist(nft)))
+    findings.push(...checkSettings(needs, nft !== null && hasNetAdmin() && tablesExist(config, nft)))
     nft?.close()
   }
   findings.push(checkPorts(config), ...(await checkSourcePorts(config)), checkOpenFiles(config))

@@ -3,7 +3,7 @@
 import type { Config, ListenerConfig } from '../config/config.ts'
 import { markOf } from '../kernel/interception.ts'
 import { hexMark } from '../kernel/mark.ts'
-import { TABLE } from '../pinhole/nftables/table.ts'
+import { tableOf } from '../kernel/table-name.ts'
 
 /** One line each, without the comment sign; empty ones separate. */
 export function adviceOn(config: Config): readonly string[] {
@@ -11,7 +11,7 @@ export function adviceOn(config: Config): readonly string[] {
   const kernel = config.pinholes.backend === 'nftables'
   const marks = intercepts || kernel
   return [
-    ...(marks ? runtimeTables(kernel) : []),
+    ...(marks ? runtimeTables(tableOf(config), kernel) : []),
     'A packet must be accepted by every chain that it meets. Where your own chains drop what they do not know, they need,',
     'beside the usual `ct state established,related accept`:',
     '',
@@ -23,10 +23,10 @@ export function adviceOn(config: Config): readonly string[] {
   ]
 }
 
-function runtimeTables(kernel: boolean): readonly string[] {
+function runtimeTables(table: string, kernel: boolean): readonly string[] {
   const what = kernel ? 'Data connections pass' : 'Data connections are brought here'
   return [
-    `${what} by elements of the tables ip ${TABLE} and ip6 ${TABLE}, which the running process makes and fills;`,
+    `${what} by elements of the tables ip ${table} and ip6 ${table}, which the running process makes and fills;`,
     '`ftp-alg firewall --remove` takes them away with the rest.',
     '',
   ]

@@ -3,11 +3,11 @@
 
 import type { Config } from '../config/config.ts'
 import { AlgError } from '../errors.ts'
-import { foreignFamilies, INTERCEPT_TABLE, interceptTable, markOf } from '../kernel/interception.ts'
+import { foreignFamilies, interceptTable, markOf } from '../kernel/interception.ts'
 import { type Nft, openNft } from '../kernel/nft.ts'
 import { applyPolicyRoute, policyRouteCommands, removePolicyRoute } from '../kernel/policy-route.ts'
 import { requireNetAdmin } from '../kernel/privilege.ts'
-import { isOurTable } from '../pinhole/nftables/table.ts'
+import { interceptTableOf, otherInterceptTablesIn, pinholeTablesIn, tableOf } from '../kernel/table-name.ts'
 import { adviceOn } from './firewall-advice.ts'
 
 export interface FirewallOptions {
@@ -31,7 +31,7 @@ export async function firewall(config: Config, { action, stdout }: FirewallOptio
   requireNetAdmin(`ftp-alg firewall --${action}`)
   const nft = await openNft()
   try {
-    const done = action === 'apply' ? await apply(config, nft) : await remove(nft)
+    const done = action === 'apply' ? await apply(config, nft) : await remove(config, nft)
     for (const line of done) say(line)
     if (done.length === 0) say(action === 'apply' ? 'nothing to do: all is in place' : 'nothing to remove')
     return 0
@@ -50,7 +50,7 @@ export function firewallScript(config: Config): string {
     '',
   ]
   if (table === null) lines.push('# No listener intercepts: no static rules are needed.', '')
-  else lines.push("nft -f - <<'RULES'", replaceTable(table).trimEnd(), 'RULES', '')
+  else lines.push("nft -f - <<'RULES'", replaceTable(interceptTableOf(config), table).trimEnd(), 'RULES', '')
   for (const family of foreignFamilies(config)) {
     const [rule = [], route = []] = policyRouteCommands(family, markOf(config))
     const [ip, flag] = rule
@@ -64,54 +64,57 @@ export function firewallScript(config: Config): string {
 }
 
 /** Replaces a table in one transaction, whether it was there or not. */
-function replaceTable(table: string): string {
-  return `add table ${INTERCEPT_TABLE}\ndelete table ${INTERCEPT_TABLE}\n${table}`
+function replaceTable(name: string, table: string): string {
+  return `add table ${name}\ndelete table ${name}\n${table}`
 }
 
 async function apply(config: Config, nft: Nft): Promise<readonly string[]> {
   const done: string[] = []
+  const name = interceptTableOf(config)
   const table = interceptTable(config)
-  const before = listTable(nft, INTERCEPT_TABLE)
+  const before = listTable(nft, name)
   if (table !== null) {
-    nft.run(replaceTable(table), 'KERNEL_FEATURE_MISSING')
-    if (listTable(nft, INTERCEPT_TABLE) !== before) done.push(`nft: table ${INTERCEPT_TABLE} is in place`)
+    nft.run(replaceTable(name, table), 'KERNEL_FEATURE_MISSING')
+    if (listTable(nft, name) !== before) done.push(`nft: table ${name} is in place`)
   } else if (before !== null) {
-    nft.run(`delete table ${INTERCEPT_TABLE}`)
-    done.push(`nft: table ${INTERCEPT_TABLE} is gone: no listener intercepts`)
+    nft.run(`delete table ${name}`)
+    done.push(`nft: table ${name} is gone: no listener intercepts`)
   }
+  const isShared = isRouteShared(config, nft)
   const wanted = foreignFamilies(config)
   for (const family of [4, 6] as const) {
     const commands = wanted.includes(family)
-      ? await applyPolicyRoute(family, markOf(config))
-      : await removeLeftovers(family)
+      ? await applyPolicyRoute(family, { mark: markOf(config), isShared })
+      : await removeLeftovers(family, isShared)
     done.push(...commands)
   }
   return done
 }
 
-async function remove(nft: Nft): Promise<readonly string[]> {
+/** What this configuration's instance has, its workers' tables too: `inet ftp_alg_intercept`, `ip6 ftp_alg_30500`. */
+async function remove(config: Config, nft: Nft): Promise<readonly string[]> {
   const done: string[] = []
-  for (const table of ourTables(nft)) {
+  const listed = nft.run('list tables')
+  const intercept = interceptTableOf(config)
+  const pinholes = pinholeTablesIn(listed, tableOf(config)).map(({ family, name }) => `${family} ${name}`)
+  const isIntercepting = listed.split('\n').includes(`table ${intercept}`)
+  for (const table of isIntercepting ? [intercept, ...pinholes] : pinholes) {
     nft.run(`delete table ${table}`)
     done.push(`nft: table ${table} is gone`)
   }
-  for (const family of [4, 6] as const) done.push(...(await removeLeftovers(family)))
+  const isShared = isRouteShared(config, nft)
+  for (const family of [4, 6] as const) done.push(...(await removeLeftovers(family, isShared)))
   return done
 }
 
-/** Of every process of ours that ran on this machine: `inet ftp_alg_intercept`, `ip ftp_alg`, `ip6 ftp_alg_30500`. */
-function ourTables(nft: Nft): readonly string[] {
-  const tables = nft.run('list tables').split('\n')
-  return tables.flatMap((line) => {
-    const [, family, name = ''] = line.split(' ')
-    const named = `${family} ${name}`
-    const isPinholes = (family === 'ip' || family === 'ip6') && isOurTable(name)
-    return named === INTERCEPT_TABLE || isPinholes ? [named] : []
-  })
+/** Whether another instance on this machine intercepts: the rules and the route of tproxy are one for all. */
+function isRouteShared(config: Config, nft: Nft): boolean {
+  return otherInterceptTablesIn(nft.run('list tables'), interceptTableOf(config)).length > 0
 }
 
 /** A machine without IPv6, or without iproute2, has no route of ours either. */
-async function removeLeftovers(family: 4 | 6): Promise<readonly string[]> {
+async function removeLeftovers(family: 4 | 6, isShared: boolean): Promise<readonly string[]> {
+  if (isShared) return []
   try {
     return await removePolicyRoute(family)
   } catch (error) {

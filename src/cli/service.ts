@@ -2,9 +2,12 @@
 
 import { App } from '../app.ts'
 import { Supervisor } from '../cluster/supervisor.ts'
+import { workerConfig } from '../cluster/worker-config.ts'
 import type { Config } from '../config/config.ts'
+import { needsTables, tableOf, workerTable } from '../kernel/table-name.ts'
 import { type AdminServer, createAdminServer } from '../observe/admin.ts'
 import type { Recorder } from '../observe/recorder.ts'
+import type { OwnTables } from '../pinhole/nftables/own-tables.ts'
 import { type InheritedSocket, inheritedSockets } from '../process/inherited-sockets.ts'
 
 export interface Service {
@@ -24,8 +27,16 @@ export interface ServiceOptions {
 }
 
 export function createService({ config, observer, environment }: ServiceOptions): Service {
-  const inherited = inheritedSockets(environment)
-  if (config.workers > 1) return createSupervised({ config, observer, inherited })
+  const options = { config, observer, inherited: inheritedSockets(environment) }
+  const service = config.workers > 1 ? createSupervised(options) : createSingle(options)
+  return needsTables(config) ? withTables(service, options) : service
+}
+
+interface ProcessOptions extends Omit<ServiceOptions, 'environment'> {
+  readonly inherited: readonly InheritedSocket[]
+}
+
+function createSingle({ config, observer, inherited }: ProcessOptions): Service {
   const app = new App({ config, observer, inherited })
   return {
     start: async () => {
@@ -38,11 +49,7 @@ export function createService({ config, observer, environment }: ServiceOptions)
   }
 }
 
-interface SupervisedOptions extends Omit<ServiceOptions, 'environment'> {
-  readonly inherited: readonly InheritedSocket[]
-}
-
-function createSupervised({ config, observer, inherited }: SupervisedOptions): Service {
+function createSupervised({ config, observer, inherited }: ProcessOptions): Service {
   const supervisor = new Supervisor({ config, observer, inherited: inherited.map(({ fd }) => fd) })
   const admin: AdminServer | null =
     config.admin === null
@@ -76,4 +83,36 @@ function createSupervised({ config, observer, inherited }: SupervisedOptions): S
       await admin?.stop()
     },
   }
+}
+
+/** Nobody else has the tables while the service runs, and of an earlier run with other workers none are left. */
+function withTables(service: Service, { config, observer }: ProcessOptions): Service {
+  let tables: OwnTables | null = null
+  return {
+    ...service,
+    start: async () => {
+      // Imported only here: everything else runs where there is no Linux and no koffi.
+      const { reserveTables } = await import('../pinhole/nftables/own-tables.ts')
+      tables = await reserveTables(tableOf(config))
+      try {
+        await service.start()
+      } catch (error) {
+        tables.release()
+        throw error
+      }
+      await tables.sweep(tablesUsed(config)).catch((error: unknown) => {
+        observer.log('warn', 'tables.keep', 'tables of an earlier run cannot be removed', { error })
+      })
+    },
+    drain: (timeoutMs) => service.drain(timeoutMs).finally(() => tables?.release()),
+    stop: () => service.stop().finally(() => tables?.release()),
+  }
+}
+
+function tablesUsed(config: Config): readonly string[] {
+  const table = tableOf(config)
+  if (config.workers === 1) return [table]
+  return Array.from({ length: config.workers }, (_, index) =>
+    workerTable(table, workerConfig(config, index).dataPorts.client.first),
+  )
 }

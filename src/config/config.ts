@@ -28,6 +28,8 @@ export interface PinholesConfig {
   readonly timeoutMs: number
   /** The mark of what we bring through the firewall, for conntrack and policy routing; default 0xf7. */
   readonly mark?: number
+  /** The name of our tables, default `ftp_alg`; instances in one network namespace have one each. */
+  readonly table?: string
   /** Sets of the administrator's own that are told who is let through, as in `inet filter ftp_data`. */
   readonly admit?: { readonly ipv4: string | null; readonly ipv6: string | null }
 }

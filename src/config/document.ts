@@ -88,7 +88,7 @@ const reloadChapter = `## Reloading
 
 \`SIGHUP\` reads everything again. A file with a mistake changes nothing and is reported in the log. New values count for
 sessions that begin afterwards. These keys wait for a restart, and the log says so when they differ: the set of listeners,
-their \`listen\` and \`intercept\`, \`dataPorts\`, \`pinholes.backend\`, \`pinholes.mark\`, \`pinholes.admit\`, \`limits.pinholesPerClient\`,
+their \`listen\` and \`intercept\`, \`dataPorts\`, \`pinholes.backend\`, \`pinholes.mark\`, \`pinholes.table\`, \`pinholes.admit\`, \`limits.pinholesPerClient\`,
 \`admin.listen\`, \`log.format\` and \`workers\`.
 `
 

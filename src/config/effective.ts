@@ -19,6 +19,7 @@ export function configOf(sections: FileSections, dataPorts: DataPortsConfig): Co
       backend: pinholes.backend,
       timeoutMs: pinholes.timeout,
       mark: pinholes.mark,
+      table: pinholes.table,
       admit: { ipv4: pinholes.admit.ipv4 ?? null, ipv6: pinholes.admit.ipv6 ?? null },
     },
     limits: {
@@ -89,12 +90,13 @@ function printListener(listener: ListenerConfig) {
   }
 }
 
-function printPinholes({ backend, timeoutMs, mark, admit }: PinholesConfig) {
+function printPinholes({ backend, timeoutMs, mark, table, admit }: PinholesConfig) {
   const { ipv4 = null, ipv6 = null } = admit ?? {}
   return {
     backend,
     timeout: formatDuration(timeoutMs),
     ...(mark === undefined ? {} : { mark }),
+    ...(table === undefined ? {} : { table }),
     admit: { ...(ipv4 === null ? {} : { ipv4 }), ...(ipv6 === null ? {} : { ipv6 }) },
   }
 }

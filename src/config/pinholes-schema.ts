@@ -10,6 +10,14 @@ const setForm = wordForm({
   pattern: '^(ip|ip6|inet) [A-Za-z_][0-9A-Za-z_.-]{0,30} [A-Za-z_][0-9A-Za-z_.-]{0,30}$',
 })
 
+/** Nobody else's table can be named, nor the one for interception, nor a worker's. */
+const tableForm = wordForm({
+  name: 'table',
+  allowed:
+    'ftp_alg, or ftp_alg_ and up to 16 letters and digits of which the first is a letter, as in ftp_alg_dmz',
+  pattern: '^ftp_alg(_(?!intercept$)[A-Za-z][0-9A-Za-z]{0,15})?$',
+})
+
 export const pinholesSchema = section(
   {
     backend: choiceField(
@@ -23,6 +31,10 @@ export const pinholesSchema = section(
       { min: 1, max: 0xffff_ffff },
       'The mark of what comes through us, for `ct mark` in your firewall and for policy routing; 247 is 0xf7.',
     ).prefault(0xf7),
+    table: textField(
+      tableForm,
+      'The name of our tables in the kernel; instances that share a network namespace need one each.',
+    ).prefault('ftp_alg'),
     admit: section(
       {
         ipv4: textField(setForm, 'The set for IPv4 peers.').optional(),

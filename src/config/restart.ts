@@ -22,6 +22,7 @@ export function restartNeeded(before: Config, after: Config): string[] {
   if (!isDeepStrictEqual(before.dataPorts, after.dataPorts)) keys.push('dataPorts')
   if (before.pinholes.backend !== after.pinholes.backend) keys.push('pinholes.backend')
   if (before.pinholes.mark !== after.pinholes.mark) keys.push('pinholes.mark')
+  if (before.pinholes.table !== after.pinholes.table) keys.push('pinholes.table')
   if (!isDeepStrictEqual(before.pinholes.admit, after.pinholes.admit)) keys.push('pinholes.admit')
   if (before.limits.pinholesPerClient !== after.limits.pinholesPerClient)
     keys.push('limits.pinholesPerClient')
@@ -36,7 +37,7 @@ export function restartNeeded(before: Config, after: Config): string[] {
  * `before`. A listener that came is not there yet, one that went is still there.
  */
 export function keepUntilRestart(before: Config, after: Config): Config {
-  const { backend, mark, admit } = before.pinholes
+  const { backend, mark, table, admit } = before.pinholes
   return {
     ...after,
     listeners: before.listeners.map((running) => {
@@ -50,6 +51,7 @@ export function keepUntilRestart(before: Config, after: Config): Config {
       backend,
       timeoutMs: after.pinholes.timeoutMs,
       ...(mark === undefined ? {} : { mark }),
+      ...(table === undefined ? {} : { table }),
       ...(admit === undefined ? {} : { admit }),
     },
     limits: { ...after.limits, pinholesPerClient: before.limits.pinholesPerClient },

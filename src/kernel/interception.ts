@@ -6,8 +6,7 @@ import type { Config, ListenerConfig } from '../config/config.ts'
 import { familyOf } from '../ftp/addresses.ts'
 import { DEFAULT_MARK, hexMark } from './mark.ts'
 import { ruleAddress } from './sockaddr.ts'
-
-export const INTERCEPT_TABLE = 'inet ftp_alg_intercept'
+import { interceptTableOf } from './table-name.ts'
 
 /** The routing table, and the priority of the rule that leads to it. */
 export const ROUTE_TABLE = 2121
@@ -45,7 +44,7 @@ export function interceptTable(config: Config): string | null {
   const tproxies = config.listeners.filter(({ intercept }) => intercept === 'tproxy')
   if (redirects.length + tproxies.length === 0) return null
   const mark = hexMark(markOf(config))
-  const lines = [`table ${INTERCEPT_TABLE} {`]
+  const lines = [`table ${interceptTableOf(config)} {`]
   if (redirects.length > 0) lines.push(...redirectChain(redirects, mark))
   if (tproxies.length > 0) lines.push(...tproxyChain(tproxies, mark), ...ownSocketsChain(mark))
   return `${[...lines, '}'].join('\n')}\n`

@@ -33,11 +33,23 @@ export async function readPolicyRoute(family: 4 | 6): Promise<PolicyRoute> {
   return { marks, hasLocalDefault }
 }
 
-/** Puts rule and route there if they are not; removes rules of ours with another mark. Says what it did. */
-export async function applyPolicyRoute(family: 4 | 6, mark: number): Promise<readonly string[]> {
+export interface WantedRoute {
+  readonly mark: number
+  /** Another instance uses the route too, with a mark that may be another one. */
+  readonly isShared: boolean
+}
+
+/**
+ * Puts rule and route there if they are not; removes rules of ours with another mark, which may only be another
+ * instance's. Says what it did.
+ */
+export async function applyPolicyRoute(
+  family: 4 | 6,
+  { mark, isShared }: WantedRoute,
+): Promise<readonly string[]> {
   const { marks, hasLocalDefault } = await readPolicyRoute(family)
   const wanted: (readonly string[])[] = marks
-    .filter((each) => each !== mark)
+    .filter((each) => each !== mark && !isShared)
     .map((each) => ruleCommand(family, 'del', each))
   if (!marks.includes(mark)) wanted.push(ruleCommand(family, 'add', mark))
   if (!hasLocalDefault) wanted.push([`-${family}`, 'route', 'replace', ...routeOf])

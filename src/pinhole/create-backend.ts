@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto'
 import type { Config, PortRangeConfig } from '../config/config.ts'
 import type { Side } from '../engine/contract.ts'
+import { needsTables, tableOf, workerTable } from '../kernel/table-name.ts'
 import type { Observer } from '../observe/observer.ts'
 import { eachAttempt } from './attempts.ts'
 import type { DisguiseNext, PinholeBackend } from './backend.ts'
@@ -43,9 +44,7 @@ export async function createBackend(config: Config, observer: Observer): Promise
     server: dataPorts.shared ? client : poolOf(dataPorts.server),
   }
   const intruded: Observer['pinholeIntruded'] = (intruder) => observer.pinholeIntruded(intruder)
-  const forward = pinholes.backend === 'nftables'
-  const intercepts = listeners.some(({ intercept }) => intercept !== 'none')
-  if (!forward && !intercepts) {
+  if (!needsTables(config)) {
     const relay = new RelayBackend({ pools, intruded, now })
     return { backend: relay, disguise: null, stop: () => relay.closeAll() }
   }
@@ -62,7 +61,7 @@ export async function createBackend(config: Config, observer: Observer): Promise
     intruded: intrudedOnce,
     strangers: {
       ports: dataPorts.shared ? [dataPorts.client] : [dataPorts.client, dataPorts.server],
-      everywhere: intercepts,
+      everywhere: listeners.some(({ intercept }) => intercept !== 'none'),
     },
     ports: {
       first: Math.min(dataPorts.client.first, dataPorts.server.first),
@@ -70,9 +69,9 @@ export async function createBackend(config: Config, observer: Observer): Promise
     },
     now,
     log: (...line) => observer.log(...line),
-    forward,
+    forward: pinholes.backend === 'nftables',
     // Workers run beside each other, each with its own slice of the ports.
-    ...(config.workers === 1 ? {} : { table: `ftp_alg_${dataPorts.client.first}` }),
+    table: config.workers === 1 ? tableOf(config) : workerTable(tableOf(config), dataPorts.client.first),
     ...(mark === undefined ? {} : { mark }),
     ...(admit === undefined ? {} : { theirs: { ip: setNamed(admit.ipv4), ip6: setNamed(admit.ipv6) } }),
   })

@@ -1,12 +1,12 @@
 // Whether our static rules and routes are in place, and bridges out of their way.
 
 import type { Config } from '../../config/config.ts'
-import { foreignFamilies, INTERCEPT_TABLE, interceptTable, markOf } from '../../kernel/interception.ts'
+import { foreignFamilies, interceptTable, markOf } from '../../kernel/interception.ts'
 import { askIp } from '../../kernel/iproute.ts'
 import { hexMark } from '../../kernel/mark.ts'
 import type { Nft } from '../../kernel/nft.ts'
 import { readPolicyRoute } from '../../kernel/policy-route.ts'
-import { isOurTable } from '../../pinhole/nftables/table.ts'
+import { interceptTableOf, pinholeTablesIn, tableOf } from '../../kernel/table-name.ts'
 import { type Finding, fail, needsOf, ok, warn } from './finding.ts'
 import { readSysctl } from './settings.ts'
 
@@ -15,7 +15,7 @@ const applyCure = 'ftp-alg firewall --apply with the same --config'
 /** Our static rules and routes. */
 export async function checkInterception(config: Config, nft: Nft): Promise<readonly Finding[]> {
   const findings: Finding[] = []
-  if (interceptTable(config) !== null) findings.push(checkTable(nft))
+  if (interceptTable(config) !== null) findings.push(checkTable(interceptTableOf(config), nft))
   for (const listener of config.listeners) {
     const { address, port } = listener.listen
     const isLoopback = address.startsWith('127.') || address === '::1'
@@ -40,24 +40,19 @@ export async function checkInterception(config: Config, nft: Nft): Promise<reado
 }
 
 /** Whether the running process has made its tables. */
-export function tablesExist(nft: Nft): boolean {
-  const names = nft.run('list tables').split('\n')
-  return names.some((line) => line.startsWith('table ip ') && isOurTable(line.slice('table ip '.length)))
+export function tablesExist(config: Config, nft: Nft): boolean {
+  return pinholeTablesIn(nft.run('list tables'), tableOf(config)).length > 0
 }
 
 function hasTable(nft: Nft, table: string): boolean {
   return nft.refusal(`list table ${table}`) === null
 }
 
-function checkTable(nft: Nft): Finding {
-  if (hasTable(nft, INTERCEPT_TABLE)) {
-    return ok('interception rules', `table ${INTERCEPT_TABLE} is loaded`)
+function checkTable(table: string, nft: Nft): Finding {
+  if (hasTable(nft, table)) {
+    return ok('interception rules', `table ${table} is loaded`)
   }
-  return fail(
-    'interception rules',
-    `table ${INTERCEPT_TABLE} is not loaded: nobody is brought here`,
-    applyCure,
-  )
+  return fail('interception rules', `table ${table} is not loaded: nobody is brought here`, applyCure)
 }
 
 /** Rules that see packets while they are bridged see them only then, and what tproxy decides there is forgotten. */

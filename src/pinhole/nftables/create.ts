@@ -7,6 +7,7 @@ import { NetlinkSocket } from '../../kernel/netlink-socket.ts'
 import { openNft } from '../../kernel/nft.ts'
 import { changeElements, type ElementChange, knowsDestroy } from '../../kernel/nft-elements.ts'
 import { requireNetAdmin } from '../../kernel/privilege.ts'
+import { DEFAULT_TABLE } from '../../kernel/table-name.ts'
 import { ownAddressTowards } from '../../kernel/transparent.ts'
 import type { Observer } from '../../observe/observer.ts'
 import type { PinholeBackend } from '../backend.ts'
@@ -18,7 +19,7 @@ import type { LivingHole } from './hole.ts'
 import { OwnAddresses } from './own-addresses.ts'
 import { watchStrangers } from './stranger-watch.ts'
 import { Strangers, type StrangersOptions } from './strangers.ts'
-import { pinholeSets, pinholeTables, type StrangersRule, TABLE } from './table.ts'
+import { pinholeSets, pinholeTables, type StrangersRule } from './table.ts'
 import { checkTheirSets } from './their-sets.ts'
 import { ElementTransactions } from './transactions.ts'
 
@@ -56,7 +57,12 @@ export interface NftablesBackendOptions {
  */
 export async function createNftablesBackend(options: NftablesBackendOptions): Promise<NftablesBackend> {
   requireNetAdmin('pinholes.backend: nftables')
-  const { mark = DEFAULT_MARK, theirs = { ip: null, ip6: null }, forward = true, table = TABLE } = options
+  const {
+    mark = DEFAULT_MARK,
+    theirs = { ip: null, ip6: null },
+    forward = true,
+    table = DEFAULT_TABLE,
+  } = options
   const libc = await loadLibc()
   const nft = await openNft()
   checkTheirSets(nft, theirs)

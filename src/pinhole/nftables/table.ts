@@ -5,14 +5,7 @@ import type { Family } from '../../ftp/addresses.ts'
 import { LOGGED_BYTES } from '../../kernel/attempt-watch.ts'
 import { hexMark } from '../../kernel/mark.ts'
 import type { SetName } from '../../kernel/nft-elements.ts'
-
-/** The name of our tables; several processes on one machine have a suffix each, such as `ftp_alg_30500`. */
-export const TABLE = 'ftp_alg'
-
-/** Whether a table in family ip or ip6 is ours, of whichever process. */
-export function isOurTable(name: string): boolean {
-  return /^ftp_alg(_\d+)?$/.test(name)
-}
+import { DEFAULT_TABLE } from '../../kernel/table-name.ts'
 
 /** The sets of one family; all three have the same key: peer address, local address, local port. */
 export interface PinholeSets {
@@ -24,7 +17,7 @@ export interface PinholeSets {
 }
 
 /** The sets of a table, in both families. */
-export function pinholeSets(table: string = TABLE): Readonly<Record<Family, PinholeSets>> {
+export function pinholeSets(table: string = DEFAULT_TABLE): Readonly<Record<Family, PinholeSets>> {
   const setsOf = (family: 'ip' | 'ip6'): PinholeSets => {
     const named = (set: string): SetName => ({ family, table, set })
     return { once: named('once'), forward: named('forward'), source: named('source'), call: named('call') }
@@ -79,7 +72,7 @@ export function pinholeSets(table: string = TABLE): Readonly<Record<Family, Pinh
 export function pinholeTable(
   family: Family,
   mark: number,
-  { table = TABLE, counts = true, strangers = null }: TableOptions = {},
+  { table = DEFAULT_TABLE, counts = true, strangers = null }: TableOptions = {},
 ): string {
   const ip = family === 4 ? 'ip' : 'ip6'
   const address = family === 4 ? 'ipv4_addr' : 'ipv6_addr'

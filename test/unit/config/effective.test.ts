@@ -38,6 +38,7 @@ pinholes:
   backend: relay
   timeout: 60s
   mark: 247
+  table: ftp_alg
   admit: {}
 limits:
   sessions: 10000

@@ -23,7 +23,13 @@ test('a file with only an upstream gets every default', () => {
       server: { first: 30_000, last: 30_999, announceOffset: 0 },
       shared: true,
     },
-    pinholes: { backend: 'relay', timeoutMs: 60_000, mark: 0xf7, admit: { ipv4: null, ipv6: null } },
+    pinholes: {
+      backend: 'relay',
+      timeoutMs: 60_000,
+      mark: 0xf7,
+      table: 'ftp_alg',
+      admit: { ipv4: null, ipv6: null },
+    },
     limits: {
       sessions: 10_000,
       sessionsPerClient: 100,
@@ -60,7 +66,7 @@ dataPorts:
   client: { listen: 30000-30999, announce: 40000-40999 }
   server: 31000-31999
   slice: { index: 1, of: 4 }
-pinholes: { backend: nftables, timeout: 2m, mark: 0x10, admit: { ipv4: inet filter ftp_data } }
+pinholes: { backend: nftables, timeout: 2m, mark: 0x10, table: ftp_alg_dmz, admit: { ipv4: inet filter ftp_data } }
 limits: { sessions: 5, sessionsPerClient: 2, idle: 1h, connect: 500ms, login: 10s, line: 8k, refusals: 3, pinholesPerClient: 7 }
 policy: { bounce: use-control-peer, pasvAddress: [10.0.0.0/8, "2001:DB8::/32"], minPort: 2000, auth: passthrough }
 admin: { listen: localhost:0 }
@@ -97,6 +103,7 @@ workers: 2
       backend: 'nftables',
       timeoutMs: 120_000,
       mark: 16,
+      table: 'ftp_alg_dmz',
       admit: { ipv4: 'inet filter ftp_data', ipv6: null },
     },
     limits: {

@@ -74,11 +74,17 @@ dataPorts: { client: 30000-30999, server: 30900-31999 }
 })
 
 describe('each wrong value of a key is refused with what is allowed', () => {
-  test.each([
+  test.each<[string, string]>([
     [
       'pinholes: { admit: { ipv4: "inet filter a; flush ruleset" } }',
       'pinholes.admit.ipv4: is not the name of a set (given "inet filter a; flush ruleset", allowed FAMILY TABLE SET with family ip, ip6 or inet, as in inet filter ftp_data)',
     ],
+    ...['filter', 'ftp_alg_', 'ftp_alg_30000', 'ftp_alg_intercept', 'ftp_alg_a b', 'ftp_alg_a_b'].map(
+      (name): [string, string] => [
+        `pinholes: { table: ${name} }`,
+        `pinholes.table: is not the name of a table (given "${name}", allowed ftp_alg, or ftp_alg_ and up to 16 letters and digits of which the first is a letter, as in ftp_alg_dmz)`,
+      ],
+    ),
     ['pinholes: { mark: 0 }', 'pinholes.mark: is too small (given 0, allowed 1 to 4294967295)'],
     ['limits: { sessions: 0 }', 'limits.sessions: is too small (given 0, allowed 1 to 1000000)'],
     ['limits: { sessions: 1000001 }', 'limits.sessions: is too large (given 1000001, allowed 1 to 1000000)'],

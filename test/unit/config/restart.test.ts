@@ -18,6 +18,7 @@ describe('a restart is needed', () => {
     [['dataPorts'], configOf(`${yaml}dataPorts: { slice: { index: 0, of: 2 } }\n`)],
     [['pinholes.backend'], configOf(`${yaml}pinholes: { backend: nftables }\n`)],
     [['pinholes.mark'], configOf(`${yaml}pinholes: { mark: 5 }\n`)],
+    [['pinholes.table'], configOf(`${yaml}pinholes: { table: ftp_alg_dmz }\n`)],
     [['pinholes.admit'], configOf(`${yaml}pinholes: { admit: { ipv6: inet a b } }\n`)],
     [['limits.pinholesPerClient'], configOf(`${yaml}limits: { pinholesPerClient: 3 }\n`)],
     [['log.format'], configOf(`${yaml}log: { format: pretty }\n`)],
@@ -72,7 +73,7 @@ describe('until the restart', () => {
   - { name: edge, listen: ":3", upstream: other.internal, upstreamMode: passive }
   - { name: fresh, listen: ":4", upstream: a }
 dataPorts: 20000-20099
-pinholes: { backend: nftables, mark: 5, admit: { ipv6: inet a b }, timeout: 2m }
+pinholes: { backend: nftables, mark: 5, table: ftp_alg_dmz, admit: { ipv6: inet a b }, timeout: 2m }
 limits: { sessions: 7, pinholesPerClient: 3 }
 admin: false
 log: { level: debug, format: pretty }
