@@ -56,7 +56,9 @@ export class GatewayBackend {
     this.echo = echo
   }
 
+  /** Ends the one before, if there is one: what the kernel tells has one listener. */
   async start(options: Partial<NftablesBackendOptions> = {}): Promise<NftablesBackend> {
+    await this.#backend?.stop()
     const range = { first: 30_000, last: 30_999 }
     const random = (below: number) => randomInt(below)
     const pool = new PortPool({ ...range, quarantineMs: 0, share: 1000, random })
