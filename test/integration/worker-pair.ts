@@ -1,8 +1,9 @@
 // A supervisor with two workers, and which of them is whose: each announces ports of its own half of the range.
 
-import { vi } from 'vitest'
+import { expect, vi } from 'vitest'
 import { cutSlice, rangeHasPort } from '../../src/config/port-range.ts'
-import type { ScriptedClient } from '../support/peers/scripted-client.ts'
+import { payloadSha256 } from '../support/peers/payload.ts'
+import { receive, type ScriptedClient } from '../support/peers/scripted-client.ts'
 import type { Endpoint } from '../support/peers/scripted-server.ts'
 import type { Lab } from './lab.ts'
 import type { ProcessPlan, ProxyProcess } from './proxy-process.ts'
@@ -85,4 +86,21 @@ export function fallen(before: ReadonlyMap<string, number>, after: ReadonlyMap<s
   return [...before]
     .filter(([series, value]) => !((after.get(series) ?? Number.NaN) >= value))
     .map(([series, value]) => `${series}: ${value}, then ${after.get(series)}`)
+}
+
+export const readyz = async (proxy: ProxyProcess) => (await proxy.ask('/readyz')).status
+
+export async function becomesReady(proxy: ProxyProcess): Promise<void> {
+  await vi.waitFor(async () => expect(await readyz(proxy)).toBe(200), { timeout: 15_000 })
+}
+
+/** A worker that is up again serves, on ports of its own slice. */
+export async function servesAtBoth(lab: Lab, proxy: ProxyProcess): Promise<void> {
+  for (const { client, pinhole } of await oneAtEach(lab, proxy)) {
+    const data = receive(await client.connectData(pinhole))
+    expect((await client.command('RETR 777')).code).toBe(150)
+    expect(await data).toMatchObject({ sha256: payloadSha256(777), ending: 'fin' })
+    expect((await client.reply()).code).toBe(226)
+    client.close()
+  }
 }

@@ -1,4 +1,4 @@
-// `run --workers 2`: who serves whom, what happens when a worker dies, and what one sees of all that from outside.
+// `run --workers 2`: who serves whom, how both start, reload and end, and what one sees of that from outside.
 
 import { createServer } from 'node:net'
 import { describe, expect, vi } from 'vitest'
@@ -9,16 +9,20 @@ import { receive } from '../support/peers/scripted-client.ts'
 import type { Collected } from '../support/peers/wire.ts'
 import { claimPorts } from '../support/port-block.ts'
 import { halfwayServer } from './halfway-server.ts'
-import { type Lab, refusesConnections, test } from './lab.ts'
+import { refusesConnections, test } from './lab.ts'
 import { nothing, type ProxyProcess } from './proxy-process.ts'
-import type { LogRecord } from './proxy-under-test.ts'
-import { countersOf, fallen, killWorker, oneAtEach, pidOf, startPair, workerOf } from './worker-pair.ts'
-
-const readyz = async (proxy: ProxyProcess) => (await proxy.ask('/readyz')).status
-
-async function becomesReady(proxy: ProxyProcess): Promise<void> {
-  await vi.waitFor(async () => expect(await readyz(proxy)).toBe(200), { timeout: 15_000 })
-}
+import {
+  becomesReady,
+  countersOf,
+  fallen,
+  killWorker,
+  oneAtEach,
+  pidOf,
+  readyz,
+  servesAtBoth,
+  startPair,
+  workerOf,
+} from './worker-pair.ts'
 
 async function endOf(pid: number): Promise<void> {
   await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'), { timeout: 15_000 })
@@ -27,17 +31,6 @@ async function endOf(pid: number): Promise<void> {
 async function listed<Item>(proxy: ProxyProcess, name: 'sessions' | 'pinholes'): Promise<Item[]> {
   const answer = (await (await proxy.ask(`/api/v1/${name}`)).json()) as Record<string, Item[]> // as the API promises
   return answer[name] ?? []
-}
-
-/** A worker that is up again serves, on ports of its own slice. */
-async function serves(lab: Lab, proxy: ProxyProcess): Promise<void> {
-  for (const { client, pinhole } of await oneAtEach(lab, proxy)) {
-    const data = receive(await client.connectData(pinhole))
-    expect((await client.command('RETR 777')).code).toBe(150)
-    expect(await data).toMatchObject({ sha256: payloadSha256(777), ending: 'fin' })
-    expect((await client.reply()).code).toBe(226)
-    client.close()
-  }
 }
 
 describe('two workers', () => {
@@ -91,98 +84,6 @@ describe('two workers', () => {
   })
 })
 
-describe('a worker that is killed', () => {
-  test('is replaced; meanwhile readiness says so, and the transfers of the other go on', async ({ lab }) => {
-    const { server, goOn } = await halfwayServer(lab)
-    const proxy = await startPair(lab, { upstream: server })
-    const [victim, other] = await oneAtEach(lab, proxy)
-    const data = await other.client.connectData(other.pinhole)
-    const received = receive(data)
-    expect((await other.client.command('RETR 100000')).code).toBe(150)
-    await killWorker(proxy, victim.worker)
-    expect(await victim.client.wire.ended()).toMatch(/fin|reset/)
-    expect(await refusesConnections(victim.pinhole)).toBe(true)
-    expect(await proxy.record('worker.died')).toMatchObject({
-      level: 'error',
-      worker: victim.worker,
-      how: 'SIGKILL',
-      retry_ms: 0,
-    })
-    await vi.waitFor(async () => expect(await readyz(proxy)).toBe(503), { interval: 5 })
-    expect(await (await proxy.ask('/readyz')).text()).toContain(String(victim.worker))
-    expect((await proxy.ask('/livez')).status).toBe(200)
-    goOn()
-    expect(await received).toMatchObject({ sha256: payloadSha256(100_000), ending: 'fin' })
-    expect((await other.client.reply()).code).toBe(226)
-    await becomesReady(proxy)
-    expect(await pidOf(proxy, victim.worker, 2)).not.toBe(await pidOf(proxy, victim.worker))
-    await serves(lab, proxy)
-  })
-
-  test('takes nothing away from what was counted', async ({ lab }) => {
-    const proxy = await startPair(lab, { upstream: await lab.server(ftpScript()) })
-    await serves(lab, proxy)
-    const served = await oneAtEach(lab, proxy)
-    let seen = await countersOf(proxy)
-    expect(seen.get('ftp_alg_data_bytes_total{listener="edge",direction="download",path="relay"}')).toBe(1554)
-    const losses: string[] = []
-    const look = async () => {
-      const now = await countersOf(proxy)
-      losses.push(...fallen(seen, now))
-      seen = now
-    }
-    await killWorker(proxy, 0)
-    await proxy.record('worker.died')
-    const isReadyAgain = async () => {
-      await look()
-      return readyz(proxy)
-    }
-    await expect.poll(isReadyAgain, { timeout: 15_000 }).toBe(200)
-    await look()
-    expect((await proxy.status()).listeners).toMatchObject([
-      { up: true, sessions_active: 1, pinholes_active: 1, download_bytes: 1554 },
-    ])
-    // Nobody is left who counts.
-    await killWorker(proxy, 0, 2)
-    await killWorker(proxy, 1)
-    await proxy.record('worker.died', 3)
-    await look()
-    expect(losses).toEqual([])
-    expect(seen.get('ftp_alg_sessions_total{listener="edge"}')).toBeGreaterThanOrEqual(4)
-    for (const { client } of served) client.close()
-  })
-
-  test('again and again is replaced without hurry', async ({ lab }) => {
-    const proxy = await startPair(lab, { upstream: await lab.server(ftpScript()) })
-    const ms = (record: LogRecord) => Date.parse(String(record.time))
-    for (const [index, retry_ms] of [0, 1000, 2000].entries()) {
-      const nth = index + 1
-      await killWorker(proxy, 1, nth)
-      const death = await proxy.record('worker.died', nth)
-      expect(death.retry_ms).toBe(retry_ms)
-      // The first two starts are those of the pair.
-      const start = await proxy.record('worker.started', nth + 2)
-      expect(ms(start) - ms(death)).toBeGreaterThanOrEqual(retry_ms)
-    }
-    await serves(lab, proxy)
-  })
-
-  test('while the service ends is not replaced', async ({ lab }) => {
-    const { server } = await halfwayServer(lab)
-    const proxy = await startPair(lab, { upstream: server, more: 'shutdown: { drainTimeout: 700ms }' })
-    const [victim, other] = await oneAtEach(lab, proxy)
-    const data = await other.client.connectData(other.pinhole)
-    expect((await other.client.command('RETR 1000')).code).toBe(150)
-    proxy.signal('SIGTERM')
-    await proxy.record('drain.start', 2)
-    await killWorker(proxy, other.worker)
-    expect(await data.ended()).toMatch(/fin|reset/)
-    expect((await victim.client.reply()).code).toBe(421)
-    expect(await proxy.exited()).toBe(0)
-    expect(proxy.records.filter(({ event }) => event === 'worker.died')).toEqual([])
-  })
-})
-
 describe('SIGHUP', () => {
   test('with a good file reaches both workers, counts once, and running sessions go on', async ({ lab }) => {
     const [before, after] = [
@@ -218,7 +119,7 @@ describe('SIGHUP', () => {
     await killWorker(proxy, 0)
     await pidOf(proxy, 0, 2)
     await becomesReady(proxy)
-    await serves(lab, proxy)
+    await servesAtBoth(lab, proxy)
   })
 
   test('with other ports waits for a restart, for a worker that starts afterwards too', async ({ lab }) => {

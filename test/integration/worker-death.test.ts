@@ -1,0 +1,112 @@
+// A worker that the kernel kills: what the others, their clients and the operator notice.
+
+import { describe, expect, vi } from 'vitest'
+import { ftpScript } from '../support/peers/ftp-script.ts'
+import { payloadSha256 } from '../support/peers/payload.ts'
+import { receive } from '../support/peers/scripted-client.ts'
+import { halfwayServer } from './halfway-server.ts'
+import { refusesConnections, test } from './lab.ts'
+import type { LogRecord } from './proxy-under-test.ts'
+import {
+  becomesReady,
+  countersOf,
+  fallen,
+  killWorker,
+  oneAtEach,
+  pidOf,
+  readyz,
+  servesAtBoth,
+  startPair,
+} from './worker-pair.ts'
+
+describe('a worker that is killed', () => {
+  test('is replaced; meanwhile readiness says so, and the transfers of the other go on', async ({ lab }) => {
+    const { server, goOn } = await halfwayServer(lab)
+    const proxy = await startPair(lab, { upstream: server })
+    const [victim, other] = await oneAtEach(lab, proxy)
+    const data = await other.client.connectData(other.pinhole)
+    const received = receive(data)
+    expect((await other.client.command('RETR 100000')).code).toBe(150)
+    await killWorker(proxy, victim.worker)
+    expect(await victim.client.wire.ended()).toMatch(/fin|reset/)
+    expect(await refusesConnections(victim.pinhole)).toBe(true)
+    expect(await proxy.record('worker.died')).toMatchObject({
+      level: 'error',
+      worker: victim.worker,
+      how: 'SIGKILL',
+      retry_ms: 0,
+    })
+    await vi.waitFor(async () => expect(await readyz(proxy)).toBe(503), { interval: 5 })
+    expect(await (await proxy.ask('/readyz')).text()).toContain(String(victim.worker))
+    expect((await proxy.ask('/livez')).status).toBe(200)
+    goOn()
+    expect(await received).toMatchObject({ sha256: payloadSha256(100_000), ending: 'fin' })
+    expect((await other.client.reply()).code).toBe(226)
+    await becomesReady(proxy)
+    expect(await pidOf(proxy, victim.worker, 2)).not.toBe(await pidOf(proxy, victim.worker))
+    await servesAtBoth(lab, proxy)
+  })
+
+  test('takes nothing away from what was counted', async ({ lab }) => {
+    const proxy = await startPair(lab, { upstream: await lab.server(ftpScript()) })
+    await servesAtBoth(lab, proxy)
+    const served = await oneAtEach(lab, proxy)
+    let seen = await countersOf(proxy)
+    expect(seen.get('ftp_alg_data_bytes_total{listener="edge",direction="download",path="relay"}')).toBe(1554)
+    const losses: string[] = []
+    const look = async () => {
+      const now = await countersOf(proxy)
+      losses.push(...fallen(seen, now))
+      seen = now
+    }
+    await killWorker(proxy, 0)
+    await proxy.record('worker.died')
+    const isReadyAgain = async () => {
+      await look()
+      return readyz(proxy)
+    }
+    await expect.poll(isReadyAgain, { timeout: 15_000 }).toBe(200)
+    await look()
+    expect((await proxy.status()).listeners).toMatchObject([
+      { up: true, sessions_active: 1, pinholes_active: 1, download_bytes: 1554 },
+    ])
+    // Nobody is left who counts.
+    await killWorker(proxy, 0, 2)
+    await killWorker(proxy, 1)
+    await proxy.record('worker.died', 3)
+    await look()
+    expect(losses).toEqual([])
+    expect(seen.get('ftp_alg_sessions_total{listener="edge"}')).toBeGreaterThanOrEqual(4)
+    for (const { client } of served) client.close()
+  })
+
+  test('again and again is replaced without hurry', async ({ lab }) => {
+    const proxy = await startPair(lab, { upstream: await lab.server(ftpScript()) })
+    const ms = (record: LogRecord) => Date.parse(String(record.time))
+    for (const [index, retry_ms] of [0, 1000, 2000].entries()) {
+      const nth = index + 1
+      await killWorker(proxy, 1, nth)
+      const death = await proxy.record('worker.died', nth)
+      expect(death.retry_ms).toBe(retry_ms)
+      // The first two starts are those of the pair.
+      const start = await proxy.record('worker.started', nth + 2)
+      expect(ms(start) - ms(death)).toBeGreaterThanOrEqual(retry_ms)
+    }
+    await servesAtBoth(lab, proxy)
+  })
+
+  test('while the service ends is not replaced', async ({ lab }) => {
+    const { server } = await halfwayServer(lab)
+    const proxy = await startPair(lab, { upstream: server, more: 'shutdown: { drainTimeout: 700ms }' })
+    const [victim, other] = await oneAtEach(lab, proxy)
+    const data = await other.client.connectData(other.pinhole)
+    expect((await other.client.command('RETR 1000')).code).toBe(150)
+    proxy.signal('SIGTERM')
+    await proxy.record('drain.start', 2)
+    await killWorker(proxy, other.worker)
+    expect(await data.ended()).toMatch(/fin|reset/)
+    expect((await victim.client.reply()).code).toBe(421)
+    expect(await proxy.exited()).toBe(0)
+    expect(proxy.records.filter(({ event }) => event === 'worker.died')).toEqual([])
+  })
+})
