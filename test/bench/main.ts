@@ -5,6 +5,7 @@ import { openLab } from './lab/lab.ts'
 import { parseOptions, usage } from './options.ts'
 import { makePlan } from './plan.ts'
 import { profileRelay } from './profile/profile.ts'
+import { soak, soakPlaces } from './soak/soak.ts'
 
 const argv = process.argv.slice(2)
 if (argv.includes('--help') || argv.includes('-h')) {
@@ -16,7 +17,8 @@ if (!parsed.ok) quitWith(parsed.problem)
 const plan = makePlan(parsed.options)
 if ('problem' in plan) quitWith(plan.problem)
 
-const lab = await openLab(plan.systems.length + 1)
+const { what, minutes, write } = parsed.options
+const lab = await openLab(what === 'soak' ? soakPlaces : plan.systems.length + 1)
 let isInterrupted = false
 const interrupted = async (): Promise<never> => {
   process.stderr.write('\ninterrupted; tidying up\n')
@@ -29,12 +31,9 @@ process.once('SIGTERM', interrupted)
 process.once('SIGHUP', interrupted)
 try {
   if (lab.reason !== null) say(`On loopback, with ftp-alg and the naive relay only: ${lab.reason}.\n`)
-  if (parsed.options.what === 'profile') await profileRelay(lab)
-  else
-    await compare(lab, plan, {
-      write: parsed.options.write,
-      commandLine: ['npm run bench --', ...argv].join(' '),
-    })
+  if (what === 'profile') await profileRelay(lab)
+  else if (what === 'soak') process.exitCode = (await soak(lab, minutes)) ? 0 : 1
+  else await compare(lab, plan, { write, commandLine: ['npm run bench --', ...argv].join(' ') })
 } catch (error) {
   // Whatever was under way when everything was stopped has failed, and that is not news.
   if (!isInterrupted) throw error

@@ -11,6 +11,8 @@ export interface Options {
   /** The dist directory of another build, measured beside our own. */
   readonly against: string | null
   readonly write: boolean
+  /** Of a soak. */
+  readonly minutes: number
 }
 
 const plans = [
@@ -24,6 +26,7 @@ const plans = [
   'memory',
   'instrument',
   'profile',
+  'soak',
 ] as const
 export type What = (typeof plans)[number]
 
@@ -41,11 +44,13 @@ export const usage = `npm run bench [-- PLAN] [options]
   growth      cost of a session at 100 to 10,000 concurrent ones
   instrument  what the load client and server themselves cost
   profile     ftp-alg under --cpu-prof: the functions that take the time
+  soak        twenty minutes of churn, aborts and hostile peers: does anything grow?
 
   --rounds N          so many rounds; each visits every system once per measure
   --peers A,B         only these peers: squid, suse, mod_proxy, haproxy, nf_nat_ftp, naive; none for no peer
   --measure A,B       only these: ${measureNames.join(', ')}
   --against DIR       another build of ftp-alg (its dist) beside this one
+  --minutes N         of a soak, instead of twenty
   --write             write docs/benchmarks.md and its charts
 `
 
@@ -70,6 +75,10 @@ export function parseOptions(argv: readonly string[]): Parsed {
   if (rounds !== null && !(Number.isInteger(rounds) && rounds >= 1 && rounds <= 100)) {
     return { ok: false, problem: `--rounds ${values.rounds} (allowed: 1 to 100)` }
   }
+  const minutes = Number(values.minutes ?? 20)
+  if (!(minutes >= 1 && minutes <= 60)) {
+    return { ok: false, problem: `--minutes ${values.minutes} (allowed: 1 to 60)` }
+  }
   const wanted = listOf(values.measure)
   const measures =
     wanted?.map((name) => measureNames.find((known) => known.toLowerCase() === name.toLowerCase())) ?? null
@@ -85,6 +94,7 @@ export function parseOptions(argv: readonly string[]): Parsed {
       measures: measures?.filter((name) => name !== undefined) ?? null,
       against: values.against ?? null,
       write: values.write,
+      minutes,
     },
   }
 }
@@ -98,6 +108,7 @@ function parse(argv: readonly string[]) {
       peers: { type: 'string' },
       measure: { type: 'string' },
       against: { type: 'string' },
+      minutes: { type: 'string' },
       write: { type: 'boolean', default: false },
     },
   })

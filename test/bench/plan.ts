@@ -38,6 +38,7 @@ const systemsOf: Readonly<Record<What, readonly System[]>> = {
   growth: [relay],
   instrument: [],
   profile: [],
+  soak: [],
 }
 
 const churnPerSecond = 200

@@ -7,6 +7,7 @@ import { openWire } from '../wire/wire.ts'
 import type { Job } from './jobs.ts'
 import { runBulk } from './run-bulk.ts'
 import { runIdle } from './run-idle.ts'
+import { runMischief } from './run-mischief.ts'
 import { runProbe } from './run-probe.ts'
 import { runRoundTrip } from './run-round-trip.ts'
 import { runSessions } from './run-sessions.ts'
@@ -31,6 +32,9 @@ switch (job.kind) {
     break
   case 'probe':
     print(await runProbe(wire, job))
+    break
+  case 'mischief':
+    print(await runMischief(job))
     break
 }
 process.exit(0)

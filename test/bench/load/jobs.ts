@@ -86,7 +86,20 @@ export interface ProbeResult {
   readonly failures: Readonly<Record<string, number>>
 }
 
-export type Job = SessionsJob | BulkJob | RoundTripJob | IdleJob | ProbeJob
+/** Peers that reset, abort, stall and talk rubbish, so many a second. */
+export interface MischiefJob {
+  readonly kind: 'mischief'
+  readonly target: Target
+  readonly seconds: number
+  readonly perSecond: number
+}
+
+export interface MischiefResult {
+  readonly visits: number
+  readonly failures: Readonly<Record<string, number>>
+}
+
+export type Job = SessionsJob | BulkJob | RoundTripJob | IdleJob | ProbeJob | MischiefJob
 
 /** Common to all results: what the job cost the load client, its start not included. */
 export interface Cost {
@@ -101,6 +114,7 @@ export interface ResultOf {
   readonly roundTrip: RoundTripResult & Cost
   readonly idle: IdleResult & Cost
   readonly probe: ProbeResult & Cost
+  readonly mischief: MischiefResult & Cost
 }
 
 /** Counts failures by their text, so that a thousand equal ones are one line. */

@@ -82,7 +82,9 @@ ${tables.map((table) => valueSection(table, titles)).join('\n\n')}
 </details>`,
     `## Run it yourself
 
-\`npm run bench\` compares the relay with Squid in about three minutes; \`npm run bench -- --help\` lists the rest. It needs root on Linux for the namespaces; the peers are taken from the system, or fetched as Debian packages into a cache. Without root it falls back to loopback, with ftp-alg and a naive relay only.`,
+\`npm run bench\` compares the relay with Squid in about three minutes; \`npm run bench -- --help\` lists the rest. It needs root on Linux for the namespaces; the peers are taken from the system, or fetched as Debian packages into a cache. Without root it falls back to loopback, with ftp-alg and a naive relay only.
+
+\`npm run bench -- soak\` asks another question: for twenty minutes sessions come and go beside peers that abort, stall, reset and talk rubbish, and whatever the process holds afterwards (memory, descriptors, data ports, sessions, nftables elements) is compared with what it held after the first minute.`,
   ]
   return `${sections.join('\n\n')}\n`
 }
