@@ -118,16 +118,16 @@ interface Running {
 
 function untilStopped({ service, observer, manager, config, sources }: Running): Promise<number> {
   let current = config
+  // One after another: each compares with what the one before has made of it.
+  let reloaded = Promise.resolve()
   process.on('SIGHUP', () => {
     manager.reloading()
-    reload({ service, observer, config: current, sources })
-      .then(
-        (reloaded) => {
-          current = reloaded
-          observer.configReloaded(null)
-        },
-        (error: unknown) => observer.configReloaded(error),
-      )
+    reloaded = reloaded
+      .then(async () => {
+        current = await reload({ service, observer, config: current, sources })
+        observer.configReloaded(null)
+      })
+      .catch((error: unknown) => observer.configReloaded(error))
       .finally(() => manager.ready('Running'))
   })
   return new Promise((resolve) => {

@@ -16,6 +16,8 @@ export interface WorkerProcessOptions {
 
 /** A worker that does not answer a question within this is not waited for. */
 const ANSWER_MS = 2_000
+/** Reloading may ask DNS for the addresses to announce. */
+const RELOAD_MS = 15_000
 
 type Answer = Extract<ToSupervisor, { readonly id: number }>
 
@@ -66,9 +68,11 @@ export class WorkerProcess {
 
   /** Errors: what kept it from taking the configuration. */
   async reload(config: Config): Promise<void> {
-    const answer = await this.#ask((id) => ({ type: 'reload', id, config }), null)
-    if (answer?.type === 'reloaded' && answer.problem !== null) {
-      throw new AlgError('RUNTIME_FAILED', `worker ${this.#options.index}: ${answer.problem}`)
+    const answer = await this.#ask((id) => ({ type: 'reload', id, config }), RELOAD_MS)
+    const isSilent = answer === null && this.#worker.isConnected()
+    const problem = isSilent ? 'does not answer' : answer?.type === 'reloaded' ? answer.problem : null
+    if (problem !== null) {
+      throw new AlgError('RUNTIME_FAILED', `worker ${this.#options.index}: ${problem}`)
     }
   }
 
@@ -77,7 +81,7 @@ export class WorkerProcess {
   }
 
   /** Null when it has ended, or does not answer in time. */
-  #ask(question: (id: number) => ToWorker, timeoutMs: number | null): Promise<Answer | null> {
+  #ask(question: (id: number) => ToWorker, timeoutMs: number): Promise<Answer | null> {
     this.#lastQuestion += 1
     const id = this.#lastQuestion
     if (!this.#worker.isConnected()) return Promise.resolve(null)
@@ -87,7 +91,7 @@ export class WorkerProcess {
         this.#questions.delete(id)
         resolve(answer)
       }
-      const timer = timeoutMs === null ? undefined : setTimeout(() => settle(null), timeoutMs)
+      const timer = setTimeout(() => settle(null), timeoutMs)
       this.#questions.set(id, settle)
       this.tell(question(id))
     })

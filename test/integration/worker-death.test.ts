@@ -110,3 +110,21 @@ describe('a worker that is killed', () => {
     expect(proxy.records.filter(({ event }) => event === 'worker.died')).toEqual([])
   })
 })
+
+test('a worker that hangs takes nothing away either, and does not keep the other from being seen', async ({
+  lab,
+}) => {
+  const proxy = await startPair(lab, { upstream: await lab.server(ftpScript()) })
+  await servesAtBoth(lab, proxy)
+  const before = await countersOf(proxy)
+  const pid = await pidOf(proxy, 0)
+  process.kill(pid, 'SIGSTOP')
+  try {
+    const { listeners } = await proxy.status()
+    expect(listeners).toMatchObject([{ up: true, download_bytes: 1554 }])
+    expect(fallen(before, await countersOf(proxy))).toEqual([])
+  } finally {
+    process.kill(pid, 'SIGCONT')
+  }
+  await servesAtBoth(lab, proxy)
+})
