@@ -28,7 +28,7 @@ async function runService({ sources, version, stderr }: RunRequest): Promise<num
   const { config, warnings } = loadConfig(sources)
   for (const warning of warnings) stderr.write(`warning: ${warning}\n`)
   const { environment } = sources
-  const observer = createObserver({ config, version })
+  const observer = createObserver({ config, version, isLogShared: config.workers > 1 })
   surviveMistakes(observer)
   const service = createService({ config, observer, environment })
   process.on('SIGUSR2', () => service.reopenLogs())
@@ -59,7 +59,7 @@ async function runWorker({ sources, version }: RunRequest): Promise<number> {
   let close: () => Promise<void> = async () => undefined
   try {
     await obeySupervisor(async ({ config }) => {
-      const observer = createObserver({ config, version })
+      const observer = createObserver({ config, version, isLogShared: true })
       close = observer.close
       surviveMistakes(observer)
       const inherited = inheritedSockets(sources.environment, {

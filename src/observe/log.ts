@@ -5,7 +5,7 @@ import { pino, stdSerializers } from 'pino'
 import { AlgError } from '../errors.ts'
 import { type EventName, events } from './log/events.ts'
 import { createFloodGate } from './log/flood-gate.ts'
-import { createLogOutput, type LogOutput } from './log/output.ts'
+import { createLogOutput, type LogOutput, type LogOutputOptions } from './log/output.ts'
 import { formatPretty } from './log/pretty.ts'
 import { truncate, withoutTricks } from './log/text.ts'
 import type { LogLevel } from './observer.ts'
@@ -32,6 +32,8 @@ export interface LogSettings {
   readonly format: 'json' | 'pretty'
   /** A file descriptor, or whatever takes finished lines. Default: standard output. */
   readonly output?: number | { write(line: string): void }
+  /** Other processes write to that descriptor too. */
+  readonly isShared?: boolean
   /** Lines lost to floods of identical warnings or to an output that cannot be written. */
   readonly lost?: (reason: 'flood' | 'output', lines: number) => void
 }
@@ -45,6 +47,7 @@ const ownFields = new Set(['time', 'level', 'message', 'event'])
 export function createLog(settings: LogSettings): Log {
   const lost = settings.lost ?? (() => undefined)
   const output = openOutput(settings.output ?? 1, {
+    isShared: settings.isShared ?? false,
     lost: (lines) => lost('output', lines),
     recovered: (lines, reason) => put('log.lose', { count: lines, reason }),
   })
@@ -145,8 +148,8 @@ function presentable(fields: LogFields): LogFields {
 
 function openOutput(
   output: number | { write(line: string): void },
-  callbacks: { lost: (lines: number) => void; recovered: (lines: number, reason: string) => void },
+  options: Omit<LogOutputOptions, 'fd'>,
 ): LogOutput {
-  if (typeof output === 'number') return createLogOutput({ fd: output, ...callbacks })
+  if (typeof output === 'number') return createLogOutput({ fd: output, ...options })
   return { write: (line) => output.write(line), flush: () => undefined, drain: () => Promise.resolve() }
 }

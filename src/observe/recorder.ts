@@ -41,11 +41,14 @@ export interface RecorderOptions {
   readonly version: string
   /** Default: standard output. */
   readonly logOutput?: LogSettings['output']
+  /** Other processes log to the same place. */
+  readonly isLogShared?: boolean
 }
 
 const DEFAULT_LIST_LIMIT = 1000
 
-export function createObserver({ config, version, logOutput = 1 }: RecorderOptions): Recorder {
+export function createObserver(options: RecorderOptions): Recorder {
+  const { config, version, logOutput = 1, isLogShared = false } = options
   const startedAt = new Date()
   const listening = new Map<string, Endpoint>()
   let pools: () => readonly PoolUse[] = () => []
@@ -59,6 +62,7 @@ export function createObserver({ config, version, logOutput = 1 }: RecorderOptio
   const log = createLog({
     ...config.log,
     output: logOutput,
+    isShared: isLogShared,
     lost: (reason, lines) => {
       const cell = reason === 'flood' ? metrics.process.logLostToFlood : metrics.process.logLostByOutput
       cell.value += lines

@@ -16,6 +16,8 @@ export interface LogOutput {
 
 export interface LogOutputOptions {
   readonly fd: number
+  /** Other processes write there too: whole lines only, in pieces that a pipe does not mix with theirs. */
+  readonly isShared?: boolean
   /** Characters that may wait for a slow reader; beyond that lines are lost. */
   readonly maxWaiting?: number
   /** Called at once when lines are lost: too many waited, or the system refused them. */
@@ -27,6 +29,8 @@ export interface LogOutputOptions {
 /** A line waits this long for company before it is written. */
 const GATHER_MS = 50
 const CHUNK = 16 * 1024
+/** PIPE_BUF of Linux: so many bytes are written to a pipe at once or not at all. */
+const ATOMIC_BYTES = 4096
 /** After EAGAIN: the reader of a pipe is slow. */
 const RETRY_MS = 20
 /** After ENOSPC, EPIPE and the like. */
@@ -34,7 +38,8 @@ const REST_MS = 1000
 const FLUSH_LIMIT_MS = 1000
 
 export function createLogOutput(options: LogOutputOptions): LogOutput {
-  const { fd, maxWaiting = 4 << 20 } = options
+  const { fd, isShared = false, maxWaiting = 4 << 20 } = options
+  const chunk = isShared ? ATOMIC_BYTES : CHUNK
   let waiting = ''
   let waitingLines = 0
   /** `resting`: the last write failed, the next one waits for the timer. */
@@ -45,7 +50,20 @@ export function createLogOutput(options: LogOutputOptions): LogOutput {
   let unreported = { lines: 0, reason: '' }
   let drained: (() => void)[] = []
 
-  const take = () => {
+  const takeLines = () => {
+    const head = Buffer.from(waiting.slice(0, ATOMIC_BYTES))
+    const end = head.lastIndexOf('\n', ATOMIC_BYTES - 1) + 1
+    // A longer line than that goes alone, and is at the reader's mercy.
+    const length = end > 0 ? head.toString('utf8', 0, end).length : waiting.indexOf('\n') + 1
+    const text = waiting.slice(0, length)
+    const lines = text.split('\n').length - 1
+    waiting = waiting.slice(length)
+    waitingLines -= lines
+    const bytes = Buffer.from(isTorn ? `\n${text}` : text)
+    isTorn = false
+    return { bytes, lines }
+  }
+  const takeAll = () => {
     // After a chunk that was cut short, the next line must not be glued to the torn one.
     const bytes = Buffer.from(isTorn ? `\n${waiting}` : waiting)
     const lines = waitingLines
@@ -68,7 +86,7 @@ export function createLogOutput(options: LogOutputOptions): LogOutput {
     if (waiting === '') return
     state = 'writing'
     writingSince = performance.now()
-    const { bytes, lines } = take()
+    const { bytes, lines } = isShared ? takeLines() : takeAll()
     writeFrom(bytes, 0, lines)
   }
   const writeFrom = (bytes: Buffer, from: number, lines: number) => {
@@ -93,7 +111,7 @@ export function createLogOutput(options: LogOutputOptions): LogOutput {
       resolveDrained()
       return
     }
-    const hasMore = waiting.length >= CHUNK
+    const hasMore = waiting.length >= chunk || (drained.length > 0 && waiting !== '')
     if (hasMore) begin()
     // What waited is on its way: the line that says what was lost finds room.
     if (unreported.lines > 0) {
@@ -120,15 +138,19 @@ export function createLogOutput(options: LogOutputOptions): LogOutput {
       waiting += line
       waitingLines += 1
       if (state !== 'idle') return
-      if (waiting.length >= CHUNK) begin()
+      if (waiting.length >= chunk) begin()
       else schedule(GATHER_MS)
     },
     flush: () => {
       const isStuck = state === 'writing' && performance.now() - writingSince > FLUSH_LIMIT_MS
       if (isStuck || waiting === '') return
-      const { bytes, lines } = take()
-      const failure = writeAllNow(fd, bytes)
-      if (failure !== null) lose(lines, failure)
+      while (waiting !== '') {
+        const { bytes, lines } = isShared ? takeLines() : takeAll()
+        const failure = writeAllNow(fd, bytes)
+        if (failure === null) continue
+        lose(lines, failure)
+        return
+      }
     },
     drain: (timeoutMs) => {
       if (state === 'idle') begin()

@@ -72,6 +72,40 @@ describe('log lines', () => {
   })
 })
 
+test('lines of two writers to one pipe are not mixed, however slow its reader', async () => {
+  const { reader, writer } = openPipe()
+  const lost: number[] = []
+  const count = 3000
+  const outputs = [writer, open(join(folder, 'pipe'), 'w')].map((fd) =>
+    createLogOutput({ fd, isShared: true, lost: (lines) => lost.push(lines), recovered: () => undefined }),
+  )
+  const line = (writer: number, nth: number) =>
+    `{"writer":${writer},"nth":${nth},"text":"${'ä'.repeat(nth % 200)}"}\n`
+  for (const [writer, output] of outputs.entries()) {
+    for (let nth = 0; nth < count; nth += 1) output.write(line(writer, nth))
+  }
+  const text = await readUntil(reader, (soFar) => soFar.split('\n').length > 2 * count)
+  const written = text.split('\n').slice(0, -1)
+  for (const writer of [0, 1]) {
+    const own = written.filter((each) => each.startsWith(`{"writer":${writer},`))
+    expect(own).toEqual(Array.from({ length: count }, (_, nth) => line(writer, nth).trimEnd()))
+  }
+  expect(lost).toEqual([])
+})
+
+test('a line longer than a pipe takes at once arrives all the same, in its place', async () => {
+  const path = join(folder, 'log')
+  const lines = ['short\n', `${'long'.repeat(5000)}\n`, 'ä\n', `${'y'.repeat(4095)}\n`, 'end\n']
+  const fd = open(path, 'a')
+  const output = createLogOutput({ fd, isShared: true, lost: () => undefined, recovered: () => undefined })
+  for (const each of lines) output.write(each)
+  await output.drain(5000)
+  for (const each of lines) output.write(each)
+  output.flush()
+  await output.drain(5000)
+  expect(readFileSync(path, 'utf8')).toBe(lines.join('').repeat(2))
+})
+
 describe('an output that cannot be written', () => {
   test('costs lines and nothing else: a full disk', async () => {
     const { output, lost } = outputTo(open('/dev/full', 'w'))
