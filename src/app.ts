@@ -103,6 +103,7 @@ export class App {
   async reload(config: Config): Promise<void> {
     this.#config = config
     this.#limitSessions()
+    this.#observer.sessionLimitChanged(config.limits.sessions)
     this.#observer.setLogLevel(config.log.level)
     this.#observer.logTransfersTo(config.log.transfers ?? null)
     this.#deniedSourcePorts = await deniedSourcePorts(config.listeners, this.#observer)

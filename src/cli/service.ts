@@ -71,6 +71,7 @@ function createSupervised({ config, observer, inherited }: ProcessOptions): Serv
     },
     reload: (next) => {
       observer.setLogLevel(next.log.level)
+      observer.sessionLimitChanged(next.limits.sessions)
       return supervisor.reload(next)
     },
     reopenLogs: () => supervisor.reopenLogs(),

@@ -38,6 +38,8 @@ export interface Observer {
     readonly at: Endpoint
     readonly sessionLimit: number
   }): void
+  /** From now on so many sessions may be open at once, over all listeners. */
+  sessionLimitChanged(sessions: number): void
   /** `figures` is called at every scrape. */
   poolsMeasuredBy(figures: () => readonly PoolUse[]): void
   draining(): void

@@ -100,6 +100,9 @@ export function createObserver(options: RecorderOptions): Recorder {
         session_limit: sessionLimit,
       })
     },
+    sessionLimitChanged: (sessions) => {
+      for (const { session } of metrics.listeners()) session.limit.value = sessions
+    },
     poolsMeasuredBy: (figures) => {
       pools = figures
     },

@@ -112,10 +112,11 @@ describe.concurrent('SIGHUP', () => {
     await proxy.rewrite({
       upstream: after,
       inListener: 'upstreamMode: active',
-      more: 'limits: { refusals: 2 }',
+      more: 'limits: { refusals: 2, sessions: 50 }',
     })
     proxy.signal('SIGHUP')
     await proxy.record('config.reload')
+    expect((await proxy.status()).listeners[0]?.sessions_limit).toBe(50)
     const client = await lab.client(proxy)
     expect((await client.reply()).line).toBe('220 After.')
     await client.command('USER joe')

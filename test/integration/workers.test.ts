@@ -92,7 +92,7 @@ describe('SIGHUP', () => {
     ]
     const proxy = await startPair(lab, { upstream: before })
     const old = await oneAtEach(lab, proxy)
-    await proxy.rewrite({ upstream: after, more: 'workers: 2\nlimits: { refusals: 1 }' })
+    await proxy.rewrite({ upstream: after, more: 'workers: 2\nlimits: { refusals: 1, sessions: 50 }' })
     proxy.signal('SIGHUP')
     await proxy.record('config.reload')
     for (const { client } of await oneAtEach(lab, proxy)) {
@@ -101,6 +101,7 @@ describe('SIGHUP', () => {
     }
     expect(after.visits.length).toBeGreaterThanOrEqual(2)
     for (const { client } of old) expect((await client.command('NOOP')).code).toBe(200)
+    expect((await proxy.status()).listeners[0]?.sessions_limit).toBe(50)
     const counters = await countersOf(proxy)
     expect(counters.get('ftp_alg_config_reloads_total{result="accepted"}')).toBe(1)
     expect((await proxy.status()).config).toMatchObject({ last_reload_successful: true, reloads_accepted: 1 })
