@@ -7,7 +7,7 @@ import { WorkerProcess } from './worker-process.ts'
 export interface PlaceOptions {
   /** From 0. */
   readonly index: number
-  readonly observer: Pick<Recorder, 'log'>
+  readonly observer: Pick<Recorder, 'log' | 'workerDied'>
   /** What a worker needs now. */
   readonly order: () => StartOrder
   readonly told: (snapshot: Snapshot) => void
@@ -106,6 +106,7 @@ export class Place {
       if (this.#isClosed) return
       if (performance.now() - sinceMs >= STEADY_MS) this.#failures = 0
       const retry_ms = restartDelayMs(this.#failures)
+      this.#options.observer.workerDied()
       this.#options.observer.log('error', 'worker.died', 'a worker died and is being replaced', {
         worker: this.index,
         how,

@@ -24,6 +24,8 @@ export interface Recorder extends Observer {
   pinholes(limit?: number): ListView<PinholeView>
   /** SIGHUP was answered; `null` for success, else why the old configuration stays. */
   configReloaded(failure: unknown | null): void
+  /** A worker ended without being told to. */
+  workerDied(): void
   setLogLevel(level: LogLevel): void
   /** Keeps the transfer log there from now on, in a file that is opened anew; null: keeps none. */
   logTransfersTo(settings: TransferLogSettings | null): void
@@ -122,6 +124,9 @@ export function createObserver(options: RecorderOptions): Recorder {
         cells.reloadsRefused.value += 1
         log.write('config.refuse', errorFields(failure))
       }
+    },
+    workerDied: () => {
+      metrics.process.workerDeaths.value += 1
     },
     exposition: () => metrics.registry.metrics(),
     status: () => ({

@@ -77,6 +77,7 @@ describe('a worker that is killed', () => {
     await look()
     expect(losses).toEqual([])
     expect(seen.get('ftp_alg_sessions_total{listener="edge"}')).toBeGreaterThanOrEqual(4)
+    await expect.poll(async () => (await countersOf(proxy)).get('ftp_alg_worker_deaths_total')).toBe(3)
     for (const { client } of served) client.close()
   })
 

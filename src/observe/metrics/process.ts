@@ -43,6 +43,11 @@ export function defineProcessMetrics(registry: Registry, { version, backend }: B
     labels: [],
     aggregator: 'max',
   })
+  const workerDeaths = counterFamily(registry, {
+    name: 'ftp_alg_worker_deaths_total',
+    help: 'Workers that ended without being told to; each is replaced.',
+    labels: [],
+  })
   const logLost = counterFamily(registry, {
     name: 'ftp_alg_log_lines_lost_total',
     help: 'Log lines that were left out or could not be written.',
@@ -65,6 +70,7 @@ export function defineProcessMetrics(registry: Registry, { version, backend }: B
     reloadsRefused: reloads({ result: 'refused' }),
     lastReloadSuccessful: lastReload({}),
     lastReloadTime: lastReloadTime({}),
+    workerDeaths: workerDeaths({}),
     logLostToFlood: logLost({ reason: 'flood' }),
     logLostByOutput: logLost({ reason: 'output' }),
     transferLog: {
