@@ -16,6 +16,8 @@ export interface WorkerProcessOptions {
 
 /** A worker that does not answer a question within this is not waited for. */
 const ANSWER_MS = 2_000
+/** After a worker's exit. Node does not always notice that the channel to a killed one is gone. */
+const LAST_WORDS_MS = 1_000
 /** Reloading may ask DNS for the addresses to announce. */
 const RELOAD_MS = 15_000
 
@@ -156,9 +158,19 @@ export class WorkerProcess {
     // The exit may be seen before the last words.
     const silent = new Promise<void>((resolve) => worker.once('disconnect', () => resolve()))
     const text = await how
-    if (worker.process.pid !== undefined) await silent
+    if (worker.process.pid !== undefined) await within(LAST_WORDS_MS, silent)
     this.#isRunning = false
     for (const settle of [...this.#questions.values()]) settle(null)
     return text
   }
+}
+
+function within(ms: number, event: Promise<void>): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms)
+    void event.then(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
 }

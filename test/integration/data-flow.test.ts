@@ -120,7 +120,7 @@ test('seventy-two transfers at once, more than there are large buffers, arrive u
   )
   for (const client of clients) client.close()
   await proxy.forgetsEverything()
-  expect(countLargeBuffers()).toBe(64)
+  expect(countLargeBuffers()).toBe(32)
 })
 
 /** Takes all there are and gives them back: a transfer that kept one would be missing here. */
