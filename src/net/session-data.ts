@@ -24,8 +24,12 @@ export type DataEffect = Extract<
   { readonly type: 'openPinhole' | 'closePinhole' | 'connectLeg' | 'closeChannel' }
 >
 
-/** A process that drains waits so long for the last word about connections whose session is over. */
-const LAST_WORD_MS = 3_000
+/**
+ * So long the kernel's last word about connections is waited for when their session is over: conntrack remembers for
+ * days those whose ends have vanished. A process that drains has less time.
+ */
+const LAST_WORD_MS = 60_000
+const LAST_WORD_IN_DRAIN_MS = 3_000
 
 export class SessionData {
   readonly #legs: DataLegs
@@ -68,15 +72,16 @@ export class SessionData {
 
   /**
    * Call about once a second; true when data has moved since the last call, or may have where the kernel moves it.
-   * Once the session is over that is no reason to stay: conntrack remembers for days a connection whose ends are dead.
+   * Once the session is over that is no reason to stay.
    */
   sweep(nowMs: number): boolean {
     this.#legs.sweep(nowMs)
     const bytes = this.#legs.openBytes
     const isOver = nowMs >= this.#overMs
-    const hasMoved = bytes !== this.#seenBytes || (!isOver && this.#pinholes.forwarding > 0)
+    const hasMoved = bytes !== this.#seenBytes || (!isOver && this.#pinholes.haveMoved(nowMs))
     this.#seenBytes = bytes
-    if (this.#isDraining && nowMs - this.#overMs > LAST_WORD_MS) this.#pinholes.forgetForwarded()
+    const patienceMs = this.#isDraining ? LAST_WORD_IN_DRAIN_MS : LAST_WORD_MS
+    if (nowMs - this.#overMs > patienceMs) this.#pinholes.forgetForwarded()
     return hasMoved
   }
 

@@ -36,14 +36,22 @@ interface Waiting {
   /** Null until the backend has taken the request. */
   handle: PinholeHandle | null
   inKernel: boolean
-  /** When it was asked for, then when it opened. */
+  /** When it was asked for, then when it opened, then when its connection came. */
   sinceMs: number
+  /** What the kernel has forwarded; asks it. */
+  carried: (() => ForwardTotals | null) | null
 }
+
+/** Each look is a question to the kernel for each connection. */
+const LOOK_MS = 15_000
 
 export class SessionPinholes {
   readonly #options: SessionPinholesOptions
   readonly #waiting = new Map<number, Waiting>()
   readonly #forwarding = new Set<Waiting>()
+  #lookedAtMs = 0
+  #seenBytes = 0
+  #hasMoved = true
 
   constructor(options: SessionPinholesOptions) {
     this.#options = options
@@ -54,10 +62,33 @@ export class SessionPinholes {
     return this.#forwarding.size
   }
 
+  /**
+   * Whether the kernel had forwarded a byte at the last look; true where it does not count. Ends that have vanished without a word leave a connection that conntrack remembers for days.
+   */
+  haveMoved(nowMs: number): boolean {
+    if (this.#forwarding.size === 0) return false
+    if (nowMs - this.#lookedAtMs < LOOK_MS) return this.#hasMoved
+    this.#lookedAtMs = nowMs
+    let bytes = 0
+    for (const { carried } of this.#forwarding) {
+      const totals = carried?.() ?? null
+      bytes += totals === null ? Number.NaN : totals.fromPeerBytes + totals.toPeerBytes
+    }
+    this.#hasMoved = bytes !== this.#seenBytes
+    this.#seenBytes = bytes
+    return this.#hasMoved
+  }
+
   open(spec: PinholeSpec): void {
     const { backend, observer, addresses, timeoutMs, emit, arrived } = this.#options
     const { pinhole, channel, mode, from, target } = spec
-    const waiting: Waiting = { spec, handle: null, inKernel: false, sinceMs: performance.now() }
+    const waiting: Waiting = {
+      spec,
+      handle: null,
+      inKernel: false,
+      sinceMs: performance.now(),
+      carried: null,
+    }
     this.#waiting.set(pinhole, waiting)
     waiting.handle = backend.open(
       {
@@ -78,7 +109,7 @@ export class SessionPinholes {
           this.#forget(waiting, 'used')
           arrived({ channel, mode, side: from, socket })
         },
-        forwarded: () => this.#forwarded(waiting),
+        forwarded: (carried) => this.#forwarded(waiting, carried),
         forwardEnded: (totals) => this.#forwardEnded(waiting, totals),
         expired: () => {
           this.#forget(waiting, 'expired')
@@ -105,7 +136,7 @@ export class SessionPinholes {
     for (const pinhole of [...this.#waiting.keys()]) this.close(pinhole, reason)
   }
 
-  /** Waits no longer for what the kernel forwards: it goes on by itself, and nobody will count it. */
+  /** Waits no longer for what the kernel forwards: it goes on by itself, and what it carries from here on nobody counts. */
   forgetForwarded(): void {
     for (const waiting of [...this.#forwarding]) {
       waiting.handle?.close()
@@ -140,12 +171,13 @@ export class SessionPinholes {
     this.#options.emit({ type: 'pinholeFailed', pinhole, reason })
   }
 
-  #forwarded(waiting: Waiting): void {
+  #forwarded(waiting: Waiting, carried: () => ForwardTotals | null): void {
     const { observer, emit } = this.#options
     const { channel, mode, from } = waiting.spec
     const nowMs = performance.now()
     this.#forget(waiting, 'used')
     this.#forwarding.add(waiting)
+    waiting.carried = carried
     observer.dataOpened({ channel, mode, path: 'kernel', setupMs: nowMs - waiting.sinceMs })
     waiting.sinceMs = nowMs
     // The far leg first: then nothing is left for the engine to connect.

@@ -31,7 +31,7 @@ export interface PinholeEvents {
   /** The expected peer came and the bytes are ours to move. The callee owns the socket; it is paused. */
   readonly connected: (socket: Socket) => void
   /** The expected peer came and the kernel moves the bytes. */
-  readonly forwarded: () => void
+  readonly forwarded: (carried: () => ForwardTotals | null) => void
   /** A forwarded connection is over; bytes as conntrack accounted them, null where it could not tell. */
   readonly forwardEnded: (totals: ForwardTotals | null) => void
   /** Nobody came in time; the pinhole is closed. */
@@ -86,7 +86,8 @@ export interface PinholeBackend {
 
 export interface PinholeHandle {
   /**
-   * Closes the pinhole if it is still waiting; of a forwarded connection nothing more is told. Safe to call at any time,
+   * Closes the pinhole if it is still waiting; of a forwarded connection it is told what it has carried
+   * so far, and nothing more. Safe to call at any time,
    * any number of times.
    */
   close(): void

@@ -5,10 +5,17 @@ import type { Flow, FlowBytes, FlowReport } from '../../kernel/conntrack.ts'
 import type { ConntrackEvents } from '../../kernel/conntrack-watch.ts'
 
 export interface AwaitedFlow {
-  /** The connection is there and the kernel moves its bytes. Who calls `forget` is not told of its end. */
-  readonly began: (forget: () => void) => void
+  /** The connection is there and the kernel moves its bytes. */
+  readonly began: (flow: RunningFlow) => void
   /** It is over; null when conntrack did not count or events were lost. */
   readonly ended: (bytes: FlowBytes | null) => void
+}
+
+export interface RunningFlow {
+  /** What it has carried so far; null when that cannot be known. A question to the kernel. */
+  carried(): FlowBytes | null
+  /** From here on nothing is told of it. */
+  forget(): void
 }
 
 export interface FlowQuestions {
@@ -50,7 +57,10 @@ export class ForwardedFlows implements ConntrackEvents {
     this.#awaited.delete(key)
     const running = flowKey(flow)
     this.#running.set(running, awaited)
-    awaited.began(() => this.#running.delete(running))
+    awaited.began({
+      carried: () => this.#ask.find(flow)?.bytes ?? null,
+      forget: () => void this.#running.delete(running),
+    })
   }
 
   readonly closed = ({ flow }: FlowReport): void => {

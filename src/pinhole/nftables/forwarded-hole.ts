@@ -5,6 +5,7 @@ import type { ElementChange } from '../../kernel/nft-elements.ts'
 import type { PinholeEvents, PinholeRequest } from '../backend.ts'
 import type { PortLease } from '../port-pool.ts'
 import { type Hole, openHole, sweepHole } from './elements.ts'
+import type { RunningFlow } from './flows.ts'
 import {
   type HoleContext,
   inquiry,
@@ -34,8 +35,8 @@ export class ForwardedHole implements LivingHole {
   #state: State = 'opening'
   #deadlineMs = 0
   #timer: NodeJS.Timeout | null = null
-  /** Set once the kernel forwards: conntrack's word about it is not wanted any more. */
-  #forget: (() => void) | null = null
+  /** Set while the kernel forwards. */
+  #flow: RunningFlow | null = null
 
   /** Takes a port and queues the elements. Null, with `opened` called, when there is no port to take. */
   static open(
@@ -86,7 +87,12 @@ export class ForwardedHole implements LivingHole {
   }
 
   close(): void {
-    this.#forget?.()
+    const flow = this.#flow
+    if (flow !== null) {
+      this.#flow = null
+      flow.forget()
+      this.#events.forwardEnded(totalsOf(flow.carried()))
+    }
     if (this.#state === 'ended') return
     const hasElements = this.#state !== 'opening'
     this.#end()
@@ -106,21 +112,24 @@ export class ForwardedHole implements LivingHole {
     this.#timer = setTimeout(() => this.#expire(), timeoutMs)
     this.#context.strangers.expect(peer, at)
     this.#context.flows.expect(peer, at, {
-      began: (forget) => {
-        this.#forget = forget
-        this.#used()
+      began: (flow) => {
+        this.#flow = flow
+        this.#used(flow)
       },
-      ended: (bytes) => this.#events.forwardEnded(totalsOf(bytes)),
+      ended: (bytes) => {
+        this.#flow = null
+        this.#events.forwardEnded(totalsOf(bytes))
+      },
     })
   }
 
-  #used(): void {
+  #used(flow: RunningFlow): void {
     // The kernel took `once` away; the maps are of no use to an established connection.
     const { transactions, strangers, sets } = this.#context
     if (this.#state === 'waiting') transactions.submitLater(sweepHole(this.#hole, sets))
     strangers.unexpect(this.#hole.peer, this.#hole.at, 'used')
     this.#end()
-    this.#events.forwarded()
+    this.#events.forwarded(() => totalsOf(flow.carried()))
   }
 
   /** Nobody came, or somebody is just coming: the door's element tells. */

@@ -7,7 +7,12 @@ import { pause } from '../measures/measure.ts'
 import { ftpAlg } from '../systems/ftp-alg.ts'
 import { readState, type State } from './state.ts'
 
-const systems = [ftpAlg(), ftpAlg({ id: 'nftables', title: 'ftp-alg nftables', backend: 'nftables' })]
+const idleSeconds = 30
+
+const systems = [
+  ftpAlg({ idleSeconds }),
+  ftpAlg({ id: 'nftables', title: 'ftp-alg nftables', backend: 'nftables', idleSeconds }),
+]
 
 /** One for each system, and one for the ground. */
 export const soakPlaces: number = systems.length + 1
@@ -15,8 +20,8 @@ export const soakPlaces: number = systems.length + 1
 const cycleSeconds = 30
 const sessionsPerSecond = 150
 const visitsPerSecond = 25
-/** Longer than anything that ends by itself: idle ports, lingering sockets, pinholes that nobody used (60 s). */
-const restMs = 70_000
+/** Longer than anything that ends by itself: idle sessions, lingering sockets, pinholes that nobody used (60 s). */
+const restMs = 100_000
 /** V8's heap grows to its working size within the first minutes and shrinks late. */
 const tolerableMemoryMb = 30
 

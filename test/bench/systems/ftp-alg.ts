@@ -12,6 +12,8 @@ export interface FtpAlgOptions {
   readonly workers: number
   /** The compiled program: our own `dist`, or another build to compare with. */
   readonly dist: string
+  /** After so many seconds of silence sessions end; null for the default. */
+  readonly idleSeconds: number | null
   /** Put before the script: `['--cpu-prof']`. */
   readonly nodeArgs: readonly string[]
 }
@@ -25,12 +27,13 @@ const defaults: FtpAlgOptions = {
   backend: 'relay',
   workers: 1,
   dist: ownDist,
+  idleSeconds: null,
   nodeArgs: [],
 }
 
 export function ftpAlg(options: Partial<FtpAlgOptions> = {}): System {
   const all = { ...defaults, ...options }
-  const { id, title, backend, workers, dist, nodeArgs } = all
+  const { id, title, backend, workers, dist, idleSeconds, nodeArgs } = all
   const script = join(resolve(dist), 'main.js')
   return {
     id,
@@ -48,7 +51,7 @@ export function ftpAlg(options: Partial<FtpAlgOptions> = {}): System {
         version: `Node ${process.versions.node}`,
         start: async (place, account) => {
           const file = join(place.directory, `${id}.yaml`)
-          writeFileSync(file, configuration(place, { backend, workers }))
+          writeFileSync(file, configuration(place, { backend, workers, idleSeconds }))
           const args = [...nodeArgs, script, 'run', '--config', file]
           const child = startIn(place, account, { name: id, program: process.execPath, args })
           return { target: { at: place.listen, user: 'anonymous' }, child }
@@ -58,8 +61,12 @@ export function ftpAlg(options: Partial<FtpAlgOptions> = {}): System {
   }
 }
 
-function configuration(place: Place, { backend, workers }: { backend: string; workers: number }): string {
+function configuration(
+  place: Place,
+  { backend, workers, idleSeconds }: Pick<FtpAlgOptions, 'backend' | 'workers' | 'idleSeconds'>,
+): string {
   const { listen, upstream, dataPorts, adminPort } = place
+  const idle = idleSeconds === null ? '' : `, idle: ${idleSeconds}s`
   return `
 listeners:
   - name: bench
@@ -68,7 +75,7 @@ listeners:
 dataPorts: ${dataPorts.first}-${dataPorts.last}
 pinholes: { backend: ${backend} }
 # All load comes from one address.
-limits: { sessions: 20000, sessionsPerClient: 20000 }
+limits: { sessions: 20000, sessionsPerClient: 20000${idle} }
 admin: { listen: "${listen.address}:${adminPort}" }
 log: { level: warn }
 workers: ${workers}
