@@ -1,7 +1,7 @@
 // Pinholes under attack, on a gateway that drops by default: who is not expected gets nothing, what was used or has
 // ended is closed, and nothing is left in the kernel.
 
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { Endpoint } from '../../../src/ftp/endpoints.ts'
 import { debianRootMissing } from '../../support/debian.ts'
 import type { Family } from '../../support/netns.ts'
@@ -161,18 +161,21 @@ describe.skipIf(missing !== null)('a pinhole', () => {
     })
 
     it('tells of strangers in the log and on the status page as it counts them', async () => {
-      const counted = Object.values(await strangers()).reduce((total, count) => total + count, 0)
-      const status = JSON.parse((await proxy?.get('/api/v1/status'))?.body ?? '{}')
-      expect(status.intruders_total).toBe(counted)
-      const told = proxy?.records().filter(({ event }) => event === 'pinhole.intrude') ?? []
-      expect(told).toHaveLength(counted)
-      for (const from of ['attacker', 'client', 'bystander']) {
-        const address = lab.address(from)
-        expect(told).toContainEqual(expect.objectContaining({ client_ip: address }))
-        expect(status.refusals).toContainEqual(
-          expect.objectContaining({ event: 'pinhole.intrude', client_ip: address }),
-        )
-      }
+      // The kernel tells of the last ones after a moment, and the log writes lines together.
+      await vi.waitFor(async () => {
+        const counted = Object.values(await strangers()).reduce((total, count) => total + count, 0)
+        const status = JSON.parse((await proxy?.get('/api/v1/status'))?.body ?? '{}')
+        expect(status.intruders_total).toBe(counted)
+        const told = proxy?.records().filter(({ event }) => event === 'pinhole.intrude') ?? []
+        expect(told).toHaveLength(counted)
+        for (const from of ['attacker', 'client', 'bystander']) {
+          const address = lab.address(from)
+          expect(told).toContainEqual(expect.objectContaining({ client_ip: address }))
+          expect(status.refusals).toContainEqual(
+            expect.objectContaining({ event: 'pinhole.intrude', client_ip: address }),
+          )
+        }
+      }, 5_000)
     })
 
     it('was never an open door: no data connection came from elsewhere', async () => {
