@@ -14,6 +14,7 @@ import { sha256Of } from '../../support/samples.ts'
 import { account } from '../../support/servers/server.ts'
 import { attemptTransfers } from '../../support/transfers.ts'
 import { EdgeLab, families } from './lab/edge-lab.ts'
+import { onceMore, tellWhy } from './lab/once-more.ts'
 import { dropByDefault } from './lab/rules.ts'
 import { configurationOf, everyPortIsFtp, nameOf, portOf, upstreamModes, variants } from './lab/variants.ts'
 import { acquaintances, witnessRules } from './lab/witness.ts'
@@ -69,6 +70,7 @@ describe.skipIf(missing !== null)('behind a gateway that drops by default', () =
 
     it.concurrent.each(namedWays)(
       '%s transfers over %s with %s, upstreamMode %s',
+      onceMore,
       async (_client, _family, _mode, _upstreamMode, { client, server, family, mode, upstreamMode }) => {
         const failures = await attemptTransfers({
           client,
@@ -80,6 +82,7 @@ describe.skipIf(missing !== null)('behind a gateway that drops by default', () =
           target: { address: lab.address(server, family), port: portOf[upstreamMode] },
           large: false,
         })
+        if (failures.length > 0) tellWhy(proxy)
         expect(failures).toEqual([])
       },
     )
@@ -157,9 +160,11 @@ describe.skipIf(missing !== null)('behind a gateway that drops by default', () =
     it('leaves no element and no session behind', async () => {
       await expect.poll(() => lab.elements()).toEqual([])
       await expect
-        .poll(async () => JSON.parse((await proxy?.get('/api/v1/sessions'))?.body ?? '{}'))
+        .poll(async () => JSON.parse((await proxy?.get('/api/v1/sessions'))?.body ?? '{}'), {
+          timeout: 90_000,
+        })
         .toMatchObject({ total: 0 })
       expect(proxy?.records().filter(({ level }) => level === 'error' || level === 'warn')).toEqual([])
-    })
+    }, 120_000)
   })
 })
