@@ -63,7 +63,8 @@ export class SessionPinholes {
   }
 
   /**
-   * Whether the kernel had forwarded a byte at the last look; true where it does not count. Ends that have vanished without a word leave a connection that conntrack remembers for days.
+   * Whether the kernel had forwarded a byte at the last look; true where it does not count. Ends that have vanished
+   * without a word leave a connection that conntrack remembers for days.
    */
   haveMoved(nowMs: number): boolean {
     if (this.#forwarding.size === 0) return false
@@ -138,10 +139,7 @@ export class SessionPinholes {
 
   /** Waits no longer for what the kernel forwards: it goes on by itself, and what it carries from here on nobody counts. */
   forgetForwarded(): void {
-    for (const waiting of [...this.#forwarding]) {
-      waiting.handle?.close()
-      this.#forwardEnded(waiting, null)
-    }
+    for (const { handle } of [...this.#forwarding]) handle?.close()
   }
 
   #opened(waiting: Waiting, { at, inKernel }: OpenPinhole): void {

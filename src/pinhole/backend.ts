@@ -30,7 +30,7 @@ export interface PinholeRequest {
 export interface PinholeEvents {
   /** The expected peer came and the bytes are ours to move. The callee owns the socket; it is paused. */
   readonly connected: (socket: Socket) => void
-  /** The expected peer came and the kernel moves the bytes. */
+  /** The expected peer came and the kernel moves the bytes; `carried` asks how many so far, null where it cannot tell. */
   readonly forwarded: (carried: () => ForwardTotals | null) => void
   /** A forwarded connection is over; bytes as conntrack accounted them, null where it could not tell. */
   readonly forwardEnded: (totals: ForwardTotals | null) => void
@@ -86,9 +86,8 @@ export interface PinholeBackend {
 
 export interface PinholeHandle {
   /**
-   * Closes the pinhole if it is still waiting; of a forwarded connection it is told what it has carried
-   * so far, and nothing more. Safe to call at any time,
-   * any number of times.
+   * Closes the pinhole if it is still waiting. Of a forwarded connection, which goes on, `forwardEnded` tells what it
+   * has carried so far, and nothing is told after that. Safe to call at any time, any number of times.
    */
   close(): void
 }

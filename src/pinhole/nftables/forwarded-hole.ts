@@ -125,10 +125,9 @@ export class ForwardedHole implements LivingHole {
 
   #used(flow: RunningFlow): void {
     // The kernel took `once` away; the maps are of no use to an established connection.
-    const { transactions, strangers, sets } = this.#context
+    const { transactions, sets } = this.#context
     if (this.#state === 'waiting') transactions.submitLater(sweepHole(this.#hole, sets))
-    strangers.unexpect(this.#hole.peer, this.#hole.at, 'used')
-    this.#end()
+    this.#end('used')
     this.#events.forwarded(() => totalsOf(flow.carried()))
   }
 
@@ -157,14 +156,14 @@ export class ForwardedHole implements LivingHole {
     this.#context.transactions.submit(removal(this.#hole, this.#context.sets), () => undefined)
   }
 
-  #end(): void {
+  #end(how: 'used' | 'unused' = 'unused'): void {
     if (this.#state === 'ended') return
     this.#state = 'ended'
     if (this.#timer !== null) clearTimeout(this.#timer)
     const { flows, strangers, pools, now, ended } = this.#context
     const { peer, at } = this.#hole
     flows.unexpect(peer, at)
-    strangers.unexpect(peer, at, 'unused')
+    strangers.unexpect(peer, at, how)
     pools[this.#from].release(this.#lease, now())
     ended(this)
   }
