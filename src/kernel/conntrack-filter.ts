@@ -12,9 +12,10 @@ import {
   CTA_TUPLE_ORIG,
   CTA_TUPLE_PROTO,
   TCP_CLOSE,
+  TCP_SYN_RECV,
   TCP_TIME_WAIT,
 } from './conntrack.ts'
-import { ATTRIBUTE_HEAD, NFNETLINK_HEAD, NLM_F_CREATE } from './netlink.ts'
+import { ATTRIBUTE_HEAD, NFNETLINK_HEAD } from './netlink.ts'
 
 /** Bytes of one instruction, `struct sock_filter`. */
 export const INSTRUCTION_BYTES = 8
@@ -26,8 +27,8 @@ export interface ConntrackFilter {
 }
 
 /**
- * Passes what has our mark, goes to one of our ports, and is a beginning, an end, or a change into a final state:
- * the other changes of state, four a connection, are of no use, nor are control connections with the same mark.
+ * Passes what has our mark, goes to one of our ports, and was just answered, has just closed or is forgotten: a first
+ * packet means nothing yet, and the other changes of state are of no use, nor are control connections with the same mark.
  */
 export function filterProgram({ mark, ports }: ConntrackFilter): Uint8Array {
   return assemble([
@@ -41,11 +42,9 @@ export function filterProgram({ mark, ports }: ConntrackFilter): Uint8Array {
     // Message type and subsystem are one 16-bit value in the machine's order: the type is its low byte.
     { code: LDB_ABS, k: littleEndian ? 4 : 5 },
     { code: JEQ, k: CT_DELETE & 0xff, yes: 'pass' },
-    // The 16-bit load is in network order: on little-endian machines the flags are seen swapped.
-    { code: LDH_ABS, k: 6 },
-    { code: JSET, k: littleEndian ? NLM_F_CREATE >> 8 : NLM_F_CREATE, yes: 'pass' },
     ...attribute(CTA_PROTOINFO, CTA_PROTOINFO_TCP, CTA_PROTOINFO_TCP_STATE),
     { code: LDB_IND, k: ATTRIBUTE_HEAD },
+    { code: JEQ, k: TCP_SYN_RECV, yes: 'pass' },
     { code: JEQ, k: TCP_TIME_WAIT, yes: 'pass' },
     { code: JEQ, k: TCP_CLOSE, yes: 'pass' },
   ])
@@ -95,7 +94,6 @@ function assemble(instructions: readonly Instruction[]): Uint8Array {
 const LD_IMM = 0x00
 const LDX_IMM = 0x01
 const LD_ABS = 0x20
-const LDH_ABS = 0x28
 const LDB_ABS = 0x30
 const LD_IND = 0x40
 const LDH_IND = 0x48
@@ -103,7 +101,6 @@ const LDB_IND = 0x50
 const JEQ = 0x15
 const JGT = 0x25
 const JGE = 0x35
-const JSET = 0x45
 const TAX = 0x07
 const RET = 0x06
 /** SKF_AD_OFF (-0x1000) and the two netlink loads above it. */

@@ -5,12 +5,12 @@ import type { Socket } from 'node:net'
 import { CT_DELETE, CT_NEW, type FlowReport, readFlow } from './conntrack.ts'
 import { type ConntrackFilter, filterProgram, INSTRUCTION_BYTES } from './conntrack-filter.ts'
 import { callFailed, type Libc, SOL_SOCKET } from './libc.ts'
-import { eachMessage, NLM_F_CREATE } from './netlink.ts'
+import { eachMessage } from './netlink.ts'
 import { openNetfilter } from './netlink-socket.ts'
 import { readDatagrams } from './netlink-stream.ts'
 
 export interface ConntrackEvents {
-  /** A first packet was let through everything and will be sent on. */
+  /** It was let through everything, and its target has answered. */
   readonly began: (report: FlowReport) => void
   /** Both sides have closed, or one reset. Its counters are still to be asked for (`findFlow`). */
   readonly closed: (report: FlowReport) => void
@@ -73,7 +73,7 @@ function deliver(datagram: DataView, events: ConntrackEvents): void {
     if (message.type === CT_DELETE) events.forgotten(report)
     else if (message.type !== CT_NEW) return
     else if (report.state === 'closed') events.closed(report)
-    else if ((message.flags & NLM_F_CREATE) !== 0) events.began(report)
+    else if (report.state === 'open') events.began(report)
   })
 }
 

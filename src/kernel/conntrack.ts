@@ -29,11 +29,11 @@ export interface FlowBytes {
   readonly receivedBytes: number
 }
 
-export type FlowState = 'open' | 'closed'
+export type FlowState = 'opening' | 'open' | 'closed'
 
 export interface FlowReport {
   readonly flow: Flow
-  /** `closed`: both FINs were acknowledged, or one side sent RST. */
+  /** `opening`: nobody has answered yet. `closed`: both FINs were acknowledged, or one side sent RST. */
   readonly state: FlowState
   readonly bytes: FlowBytes | null
 }
@@ -101,7 +101,9 @@ export const CTA_PROTOINFO = 4
 export const CTA_PROTOINFO_TCP = 1
 export const CTA_PROTOINFO_TCP_STATE = 1
 export const CTA_MARK = 8
-/** TCP_CONNTRACK_TIME_WAIT and TCP_CONNTRACK_CLOSE. */
+/** TCP_CONNTRACK_SYN_SENT, SYN_RECV (it was answered), TIME_WAIT and CLOSE. */
+const TCP_SYN_SENT = 1
+export const TCP_SYN_RECV = 2
 export const TCP_TIME_WAIT = 7
 export const TCP_CLOSE = 8
 
@@ -180,7 +182,8 @@ function readState(received: DataView, start: number, end: number): FlowState {
     eachAttribute(received, protocolStart, protocolEnd, (type, from) => {
       if (type !== CTA_PROTOINFO_TCP_STATE) return
       const value = received.getUint8(from)
-      if (value === TCP_TIME_WAIT || value === TCP_CLOSE) state = 'closed'
+      if (value <= TCP_SYN_SENT) state = 'opening'
+      else if (value === TCP_TIME_WAIT || value === TCP_CLOSE) state = 'closed'
     })
   })
   return state

@@ -7,8 +7,10 @@ import type { ErrorCode } from '../errors.ts'
 import { errnoFailed } from './libc.ts'
 import {
   answerErrno,
+  eachAttribute,
   eachMessage,
   NetlinkWriter,
+  NFGENMSG,
   NFNL_SUBSYS_NFTABLES,
   NLM_F_ACK,
   NLM_F_CREATE,
@@ -24,16 +26,19 @@ export interface SetName {
   readonly set: string
 }
 
+export interface ElementName {
+  readonly set: SetName
+  /** The parts of a concatenation one after another, each padded to four bytes. */
+  readonly key: Uint8Array
+}
+
 /** `add element`, `delete element` or `destroy element`. Adding what is there with the same value succeeds. */
-export interface ElementChange {
+export interface ElementChange extends ElementName {
   /**
    * `destroy` does not mind that there is nothing to delete. A `delete` that does makes the whole transaction fail, and
    * the kernel then waits for all its processors to pass a quiet state: ten milliseconds in which we wait too.
    */
   readonly action: 'add' | 'delete' | 'destroy'
-  readonly set: SetName
-  /** The parts of a concatenation one after another, each padded to four bytes. */
-  readonly key: Uint8Array
   /** What a map gives for the key, laid out likewise. */
   readonly value?: Uint8Array
   /** The kernel removes the element by itself after so long. */
@@ -80,12 +85,27 @@ export function changeElements(
   return failures
 }
 
+/**
+ * How many packets have matched an element of a set with counters; null when the element is not there.
+ *
+ * Errors: `AlgError` with `code` when the kernel does not take the question.
+ */
+export function countMatches(socket: NetlinkSocket, element: ElementName, code: ErrorCode): number | null {
+  writer.reset()
+  writeMessage(writer, { type: NFT_MSG_GETSETELEM, flags: NLM_F_REQUEST }, element)
+  let count: number | null = null
+  socket.exchange(writer.written(), code, (received) => {
+    eachMessage(received, ({ type, start, end }) => {
+      if (type === NFT_MSG_NEWSETELEM) count = readCounter(received, start + NFGENMSG, end)
+    })
+    // One question, one answer: the element or an error.
+    return true
+  })
+  return count
+}
+
 /** Whether the kernel knows `destroy` (Linux 6.3). The set must exist, the key need not. Errors: see `changeElements`. */
-export function knowsDestroy(
-  socket: NetlinkSocket,
-  { set, key }: Pick<ElementChange, 'set' | 'key'>,
-  code: ErrorCode,
-): boolean {
+export function knowsDestroy(socket: NetlinkSocket, { set, key }: ElementName, code: ErrorCode): boolean {
   return changeElements(socket, [{ action: 'destroy', set, key }], code).length === 0
 }
 
@@ -108,6 +128,7 @@ export function writeBatch(to: NetlinkWriter, changes: readonly ElementChange[])
 const NFNL_MSG_BATCH_BEGIN = 0x10
 const NFNL_MSG_BATCH_END = 0x11
 const NFT_MSG_NEWSETELEM = (NFNL_SUBSYS_NFTABLES << 8) | 12
+const NFT_MSG_GETSETELEM = (NFNL_SUBSYS_NFTABLES << 8) | 13
 const NFT_MSG_DELSETELEM = (NFNL_SUBSYS_NFTABLES << 8) | 14
 const NFT_MSG_DESTROYSETELEM = (NFNL_SUBSYS_NFTABLES << 8) | 30
 const NFTA_SET_ELEM_LIST_TABLE = 1
@@ -118,7 +139,10 @@ const NFTA_SET_ELEM_KEY = 1
 const NFTA_SET_ELEM_DATA = 2
 const NFTA_SET_ELEM_TIMEOUT = 4
 const NFTA_SET_ELEM_USERDATA = 6
+const NFTA_SET_ELEM_EXPR = 7
 const NFTA_DATA_VALUE = 1
+const NFTA_EXPR_DATA = 2
+const NFTA_COUNTER_PACKETS = 2
 /** In an element's user data: type, length, text with NUL. libnftables' own convention for comments. */
 const UDATA_COMMENT = 0
 const COMMENT_MAX = 128
@@ -139,15 +163,25 @@ function batchEdge(type: number) {
 }
 
 function writeChange(to: NetlinkWriter, change: ElementChange, last: boolean): void {
-  const { action, set } = change
+  const { action } = change
   const flags = NLM_F_REQUEST | (action === 'add' ? NLM_F_CREATE : 0) | (last ? NLM_F_ACK : 0)
-  to.beginMessage({ type: messageTypes[action], flags, family: nfproto[set.family] })
+  writeMessage(to, { type: messageTypes[action], flags }, change)
+}
+
+/** One message about one element; what `add` needs beside its name is written where it is given. */
+function writeMessage(
+  to: NetlinkWriter,
+  { type, flags }: { readonly type: number; readonly flags: number },
+  element: ElementName | ElementChange,
+): void {
+  const { set, key } = element
+  to.beginMessage({ type, flags, family: nfproto[set.family] })
   to.text(NFTA_SET_ELEM_LIST_TABLE, set.table)
   to.text(NFTA_SET_ELEM_LIST_SET, set.set)
   to.beginNested(NFTA_SET_ELEM_LIST_ELEMENTS)
   to.beginNested(NFTA_LIST_ELEM)
-  writeData(to, NFTA_SET_ELEM_KEY, change.key)
-  if (action === 'add') writeContents(to, change)
+  writeData(to, NFTA_SET_ELEM_KEY, key)
+  if ('action' in element && element.action === 'add') writeContents(to, element)
   to.endNested()
   to.endNested()
   to.endMessage()
@@ -165,4 +199,21 @@ function writeData(to: NetlinkWriter, type: number, value: Uint8Array): void {
   to.beginNested(type)
   to.bytes(NFTA_DATA_VALUE, value)
   to.endNested()
+}
+
+/** Packets of the first counter in an element; 0 where there is none. Exact to 2^53. */
+function readCounter(received: DataView, start: number, end: number): number {
+  let packets = 0
+  const path = [NFTA_SET_ELEM_LIST_ELEMENTS, NFTA_LIST_ELEM, NFTA_SET_ELEM_EXPR, NFTA_EXPR_DATA]
+  const descend = (from: number, to: number, depth: number): void => {
+    eachAttribute(received, from, to, (type, valueStart, valueEnd) => {
+      if (depth === path.length) {
+        if (type === NFTA_COUNTER_PACKETS) packets = Number(received.getBigUint64(valueStart))
+      } else if (type === path[depth]) {
+        descend(valueStart, valueEnd, depth + 1)
+      }
+    })
+  }
+  descend(start, end, 0)
+  return packets
 }

@@ -1,11 +1,11 @@
 import type { Side } from '../../engine/contract.ts'
-import { findFlow, listFlows } from '../../kernel/conntrack.ts'
+import { type Flow, findFlow, listFlows } from '../../kernel/conntrack.ts'
 import { watchConntrack } from '../../kernel/conntrack-watch.ts'
 import { loadLibc } from '../../kernel/libc.ts'
 import { DEFAULT_MARK } from '../../kernel/mark.ts'
 import { NetlinkSocket } from '../../kernel/netlink-socket.ts'
 import { openNft } from '../../kernel/nft.ts'
-import { changeElements, type ElementChange, knowsDestroy } from '../../kernel/nft-elements.ts'
+import { changeElements, countMatches, type ElementChange, knowsDestroy } from '../../kernel/nft-elements.ts'
 import { requireNetAdmin } from '../../kernel/privilege.ts'
 import { DEFAULT_TABLE } from '../../kernel/table-name.ts'
 import { ownAddressTowards } from '../../kernel/transparent.ts'
@@ -99,8 +99,9 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
     })
     return restored
   }
+  const find = (flow: Flow) => orElse(null, () => findFlow(socket, flow, 'RUNTIME_FAILED'))
   const flows = new ForwardedFlows({
-    find: (flow) => orElse(null, () => findFlow(socket, flow, 'RUNTIME_FAILED')),
+    find,
     list: () => orElse([], () => listFlows(socket, mark, 'RUNTIME_FAILED')),
   })
   const watch = watchConntrack(libc, { mark, ports: options.ports ?? ALL_PORTS }, flows)
@@ -114,6 +115,8 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
     now: options.now,
     ownAddressTowards: towards,
     isOwnAddress,
+    entrants: (door) => orElse(0, () => countMatches(socket, door, 'RUNTIME_FAILED')),
+    isTracked: (flow) => find(flow) !== null,
     warn: (event, message, fields) => options.log('warn', event, message, fields),
     forward,
     holes,

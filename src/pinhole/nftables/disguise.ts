@@ -13,7 +13,7 @@ import { type HoleContext, removal } from './hole.ts'
  * Errors: `AlgError` PINHOLE_FAILED, also without a route to the peer.
  */
 export function disguise(
-  { transactions, sets, ownAddressTowards }: HoleContext,
+  { transactions, sets, ownAddressTowards, isTracked }: HoleContext,
   { to, as }: DisguiseRequest,
 ): Disguise {
   const from = ownAddressTowards(to.address)
@@ -26,7 +26,9 @@ export function disguise(
       },
     )
   }
-  const { address: source, port: sourcePort } = as
+  const { address: source } = as
+  // The same two endpoints a second time, and conntrack would drop the packet: the kernel finds another port then.
+  const sourcePort = isTracked({ from: to, to: as }) ? 0 : as.port
   const hole: Hole = {
     peer: from,
     at: to,
@@ -52,7 +54,7 @@ export function disguise(
   }
 }
 
-/** The first packet leaves at once; retransmitted ones keep what conntrack has decided. */
-const TIMEOUT_MS = 2_000
+/** For a first packet that somebody dropped before conntrack kept it: until it has come again three times. */
+const TIMEOUT_MS = 8_000
 
 const OWNER = 'outgoing'

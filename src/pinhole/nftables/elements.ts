@@ -2,7 +2,7 @@
 
 import { type Family, familyOf } from '../../ftp/addresses.ts'
 import type { Endpoint } from '../../ftp/endpoints.ts'
-import type { ElementChange, SetName } from '../../kernel/nft-elements.ts'
+import type { ElementChange, ElementName, SetName } from '../../kernel/nft-elements.ts'
 import { addressBytes } from '../../kernel/sockaddr.ts'
 import type { PinholeSets } from './table.ts'
 
@@ -78,13 +78,9 @@ export function openHole(hole: Hole, { own, theirs }: HoleSets): readonly Elemen
   return changes
 }
 
-/** Takes away who may come; the element is gone already when somebody came, which `delete` minds. */
-export function closeDoor(
-  { peer, at }: Hole,
-  { own }: HoleSets,
-  action: 'delete' | 'destroy',
-): ElementChange {
-  return { action, set: own[familyOf(at.address)].once, key: holeKey(peer, at) }
+/** The element that lets the peer in; gone when it came and was answered. */
+export function doorOf({ peer, at }: Pick<Hole, 'peer' | 'at'>, { own }: HoleSets): ElementName {
+  return { set: own[familyOf(at.address)].once, key: holeKey(peer, at) }
 }
 
 /** Takes away the rest. Connections that came through keep their translation in conntrack. */

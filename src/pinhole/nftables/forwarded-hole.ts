@@ -4,17 +4,9 @@ import type { FlowBytes } from '../../kernel/conntrack.ts'
 import type { ElementChange } from '../../kernel/nft-elements.ts'
 import type { PinholeEvents, PinholeRequest } from '../backend.ts'
 import type { PortLease } from '../port-pool.ts'
-import { type Hole, openHole, sweepHole } from './elements.ts'
+import { doorOf, type Hole, openHole, sweepHole } from './elements.ts'
 import type { RunningFlow } from './flows.ts'
-import {
-  type HoleContext,
-  inquiry,
-  type LivingHole,
-  type Opened,
-  removal,
-  warnSwallowed,
-  wasEntered,
-} from './hole.ts'
+import { type HoleContext, type LivingHole, type Opened, removal, warnWhenSwallowed } from './hole.ts'
 import { poolError } from './pool-error.ts'
 
 /** A request that the kernel can serve by itself. */
@@ -22,7 +14,7 @@ export interface ForwardRequest extends PinholeRequest {
   readonly target: Endpoint
 }
 
-/** `claimed`: somebody entered, conntrack has yet to tell. */
+/** `claimed`: somebody entered and was answered, conntrack has yet to tell. */
 type State = 'opening' | 'waiting' | 'claimed' | 'ended'
 
 /** A pinhole whose connection the kernel sends on to its target. */
@@ -124,30 +116,27 @@ export class ForwardedHole implements LivingHole {
   }
 
   #used(flow: RunningFlow): void {
-    // The kernel took `once` away; the maps are of no use to an established connection.
+    // The kernel took `once` away with the answer; the maps are of no use to an established connection.
     const { transactions, sets } = this.#context
     if (this.#state === 'waiting') transactions.submitLater(sweepHole(this.#hole, sets))
     this.#end('used')
     this.#events.forwarded(() => totalsOf(flow.carried()))
   }
 
-  /** Nobody came, or somebody is just coming: the door's element tells. */
+  /** Nobody came, or somebody has just been answered: the door's element tells. */
   #expire(): void {
-    this.#state = 'claimed'
-    this.#context.transactions.submit(inquiry(this.#hole, this.#context.sets), (result) => {
-      if (this.#state !== 'claimed') return
-      if (!wasEntered(result)) {
-        this.#expired()
-        return
-      }
-      this.#timer = setTimeout(() => {
-        warnSwallowed(this.#context, this.#hole)
-        this.#expired()
-      }, CONNTRACK_DELAY_MS)
-    })
+    const { entrants, sets } = this.#context
+    if (entrants(doorOf(this.#hole, sets)) === null) {
+      this.#state = 'claimed'
+      this.#timer = setTimeout(() => this.#expired(), CONNTRACK_DELAY_MS)
+      return
+    }
+    warnWhenSwallowed(this.#context, this.#hole, 'forward')
+    this.#expired()
   }
 
   #expired(): void {
+    this.#remove()
     this.#end()
     this.#events.expired()
   }

@@ -1,13 +1,14 @@
 // What the two kinds of hole share: one forwarded by the kernel, one relayed by us.
 
 import type { Side } from '../../engine/contract.ts'
-import type { ElementChange } from '../../kernel/nft-elements.ts'
+import type { Flow } from '../../kernel/conntrack.ts'
+import type { ElementChange, ElementName } from '../../kernel/nft-elements.ts'
 import type { OpenPinhole, PinholeBackend, PinholeHandle } from '../backend.ts'
 import type { PortPool } from '../port-pool.ts'
-import { closeDoor, type Hole, type HoleSets, sweepHole } from './elements.ts'
+import { doorOf, type Hole, type HoleSets, sweepHole } from './elements.ts'
 import type { ForwardedFlows } from './flows.ts'
 import type { Strangers } from './strangers.ts'
-import type { ElementTransactions, JobResult } from './transactions.ts'
+import type { ElementTransactions } from './transactions.ts'
 
 /** What every hole works with. */
 export interface HoleContext {
@@ -22,6 +23,10 @@ export interface HoleContext {
   /** An address of this machine on which a connection from `peer` can end, or null without a route to it. */
   readonly ownAddressTowards: (peer: string) => string | null
   readonly isOwnAddress: (address: string) => boolean
+  /** How many first packets an element has let in; null when it is not there. */
+  readonly entrants: (door: ElementName) => number | null
+  /** Whether conntrack knows a connection of these two endpoints, running or lately closed. */
+  readonly isTracked: (flow: Flow) => boolean
   readonly warn: (event: string, message: string, fields: Readonly<Record<string, unknown>>) => void
   /** The hole has ended and is nobody's any more. */
   readonly ended: (hole: LivingHole) => void
@@ -37,25 +42,23 @@ export type Opened = (error: Error | null, pinhole: OpenPinhole | null) => void
 
 /** Every element of a hole, used or not. `once` comes first: nobody enters while the rest goes. */
 export function removal(hole: Hole, sets: HoleSets): readonly ElementChange[] {
-  return [closeDoor(hole, sets, 'destroy'), ...sweepHole(hole, sets)]
-}
-
-/** The same where one wants to know whether it was used; dear when it was. */
-export function inquiry(hole: Hole, sets: HoleSets): readonly ElementChange[] {
-  return [closeDoor(hole, sets, 'delete'), ...sweepHole(hole, sets)]
-}
-
-/** Whether an inquiry found that a connection had taken the door's element away. */
-export function wasEntered(result: JobResult): boolean {
-  return result.ok && result.gone.some(({ set }) => set.set === 'once')
+  return [{ action: 'destroy', ...doorOf(hole, sets) }, ...sweepHole(hole, sets)]
 }
 
 /**
- * Somebody entered and never arrived: a chain that is not ours dropped the packet. The most likely mistake of an
- * installation, so it is said in words.
+ * Says when somebody entered and never arrived: a chain that is not ours dropped the packet. The most likely mistake of
+ * an installation, so it is said in words. Call before the elements are taken away.
  */
-export function warnSwallowed({ warn }: HoleContext, { peer, at, forward, owner }: Hole): void {
-  const chain = forward === null ? 'input' : 'forward'
+export function warnWhenSwallowed(
+  { entrants, sets, warn }: HoleContext,
+  hole: Hole,
+  chain: 'input' | 'forward',
+): void {
+  // What we answer ourselves was never answered; elsewhere the target may be silent, but then no packet comes twice:
+  // conntrack keeps what has been let through.
+  const proof = chain === 'input' ? 1 : 2
+  if ((entrants(doorOf(hole, sets)) ?? 0) < proof) return
+  const { peer, at, owner } = hole
   warn(
     'pinhole.swallow',
     `${peer} came through the pinhole at ${at.address} port ${at.port}, but the ${chain} chain of the firewall dropped it: accept the ct mark there (ftp-alg firewall prints the line)`,

@@ -3,15 +3,7 @@ import { canonicalAddress } from '../../ftp/addresses.ts'
 import type { ElementChange } from '../../kernel/nft-elements.ts'
 import type { PinholeEvents, PinholeHandle, PinholeRequest } from '../backend.ts'
 import { type Hole, openHole, sweepHole } from './elements.ts'
-import {
-  type HoleContext,
-  inquiry,
-  type LivingHole,
-  type Opened,
-  removal,
-  warnSwallowed,
-  wasEntered,
-} from './hole.ts'
+import { type HoleContext, type LivingHole, type Opened, removal, warnWhenSwallowed } from './hole.ts'
 
 /**
  * A pinhole on a port that we listen on ourselves, admitted by the firewall for one peer, once. Where the peer
@@ -107,17 +99,15 @@ export class RelayedHole implements LivingHole {
 
   #expired(): void {
     const hole = this.#hole
-    this.#end()
     if (hole !== null) {
-      const { transactions, sets } = this.#context
-      transactions.submit(inquiry(hole, sets), (result) => {
-        if (wasEntered(result)) warnSwallowed(this.#context, hole)
-      })
+      warnWhenSwallowed(this.#context, hole, 'input')
+      this.#remove(hole)
     }
+    this.#end()
     this.#events.expired()
   }
 
-  /** The right peer is here and took the door's element with it. */
+  /** The right peer is here; our answer to it took the door's element away. */
   #sweep(): void {
     const { transactions, sets } = this.#context
     if (this.#hole !== null) transactions.submitLater(sweepHole(this.#hole, sets))

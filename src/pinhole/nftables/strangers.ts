@@ -61,7 +61,7 @@ export class Strangers {
   #reason(peer: string, to: Endpoint): IntruderReason | null {
     const place = placeKey(to)
     const door = `${place}|${peer}`
-    // Its first packet took the element and was dropped later on: this is the same packet again.
+    // The element is being put back: somebody flushed the tables.
     if (this.#expected.has(door)) return null
     const nowMs = this.#options.now()
     if (isRemembered(this.#served, door, nowMs)) return 'duplicate'

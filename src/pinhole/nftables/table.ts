@@ -33,8 +33,9 @@ export function pinholeSets(table: string = DEFAULT_TABLE): Readonly<Record<Fami
  * add table ip ftp_alg
  * delete table ip ftp_alg
  * table ip ftp_alg {
- *   # Who may still come: a connection takes its element away, so a pinhole works once.
- *   set once     { type ipv4_addr . ipv4_addr . inet_service; size 131072; flags dynamic,timeout; }
+ *   # Who may still come: the answer to a connection takes its element away, so a pinhole works once. An attempt that
+ *   # nobody answered leaves it, and the peer's next one is let in too. How many came tells what became of them.
+ *   set once     { type ipv4_addr . ipv4_addr . inet_service; size 131072; flags dynamic,timeout; counter; }
  *   # Where the kernel sends it, and whose address the target sees. Absent for what we relay ourselves.
  *   map forward  { type ipv4_addr . ipv4_addr . inet_service : ipv4_addr . inet_service; size 131072; flags timeout; }
  *   map source   { type ipv4_addr . ipv4_addr . inet_service : ipv4_addr; size 131072; flags timeout; }
@@ -43,15 +44,20 @@ export function pinholeSets(table: string = DEFAULT_TABLE): Readonly<Record<Fami
  *   # Before anybody's dstnat. The mark is conntrack's: a packet mark may belong to policy routing.
  *   chain claim {
  *     type filter hook prerouting priority -110; policy accept;
+ *     tcp flags & (fin | syn | rst | ack) == syn | ack ct mark 0xf7 delete @once { ct original ip saddr . ct original ip daddr . ct original proto-dst }
  *     ct state != new accept
- *     ip saddr . ip daddr . tcp dport @once ct mark set 0xf7 delete @once { ip saddr . ip daddr . tcp dport }
+ *     # An attempt on its way again, that everybody let through the first time.
+ *     ct status confirmed accept
+ *     tcp flags & (fin | syn | rst | ack) == syn ip saddr . ip daddr . tcp dport @once ct mark set 0xf7
  *     # Strangers: what wants to one of our data ports and was not claimed is told to us, and goes its way to your rules.
  *     tcp dport { 30000-30999 } tcp flags & (fin | syn | rst | ack) == syn ct mark != 0xf7 iifname != "lo" fib daddr type local limit rate 1000/second burst 1000 packets log group 30000 snaplen 128
  *   }
- *   # The same for what we connect in somebody else's name (redirect, active clients): see disguise.ts.
+ *   # The same for what we answer ourselves, and for what we connect in somebody else's name (redirect, active
+ *   # clients): see disguise.ts.
  *   chain depart {
  *     type filter hook output priority -110; policy accept;
- *     ct state new ip saddr . ip daddr . tcp dport @once ct mark set 0xf7 delete @once { ip saddr . ip daddr . tcp dport }
+ *     tcp flags & (fin | syn | rst | ack) == syn | ack ct mark 0xf7 delete @once { ct original ip saddr . ct original ip daddr . ct original proto-dst }
+ *     ct state new tcp flags & (fin | syn | rst | ack) == syn ip saddr . ip daddr . tcp dport @once ct mark set 0xf7
  *   }
  *   chain pre {
  *     type nat hook prerouting priority -105; policy accept;
@@ -80,23 +86,27 @@ export function pinholeTable(
   const packet = `${ip} saddr . ${ip} daddr . tcp dport`
   const original = `ct original ${ip} saddr . ct original ${ip} daddr . ct original proto-dst`
   const ours = `ct mark ${hexMark(mark)}`
-  const take = `${packet} @once ct mark set ${hexMark(mark)} delete @once { ${packet} }`
+  const claim = `${FIRST_PACKET} ${packet} @once ct mark set ${hexMark(mark)}`
+  const take = `${ANSWER} ${ours} delete @once { ${original} }`
   const tell = strangers === null ? '' : `\n    ${strangersRule(mark, strangers)}`
   return `add table ${ip} ${table}
 delete table ${ip} ${table}
 table ${ip} ${table} {
-  set once { type ${key}; size ${SIZE}; flags dynamic,timeout; }
+  set once { type ${key}; size ${SIZE}; flags dynamic,timeout; counter; }
   map forward { type ${key} : ${address} . inet_service; size ${SIZE}; flags timeout; }
   map source { type ${key} : ${address}; size ${SIZE}; flags timeout; }
   map call { type ${key} : ${address} . inet_service; size ${SIZE}; flags timeout; }
   chain claim {
     type filter hook prerouting priority -110; policy accept;
+    ${take}
     ct state != new accept
-    ${take}${tell}
+    ct status confirmed accept
+    ${claim}${tell}
   }
   chain depart {
     type filter hook output priority -110; policy accept;
-    ct state new ${take}
+    ${take}
+    ct state new ${claim}
   }
   chain pre {
     type nat hook prerouting priority -105; policy accept;
@@ -137,12 +147,15 @@ export interface StrangersRule {
 function strangersRule(mark: number, { group, ports, everywhere }: StrangersRule): string {
   const ranges = ports.map(({ first, last }) => `${first}-${last}`).join(', ')
   return [
-    `tcp dport { ${ranges} } tcp flags & (fin | syn | rst | ack) == syn`,
+    `tcp dport { ${ranges} } ${FIRST_PACKET}`,
     `ct mark != ${hexMark(mark)} iifname != "lo"`,
     ...(everywhere ? [] : ['fib daddr type local']),
     `limit rate 1000/second burst 1000 packets log group ${group} snaplen ${LOGGED_BYTES}`,
   ].join(' ')
 }
+
+const FIRST_PACKET = 'tcp flags & (fin | syn | rst | ack) == syn'
+const ANSWER = 'tcp flags & (fin | syn | rst | ack) == syn | ack'
 
 const COUNT_CHAIN = `  chain count {
     ct bytes 0

@@ -4,10 +4,8 @@ import { AlgError } from '../../errors.ts'
 import { EEXIST, ENOENT, errnoFailed } from '../../kernel/libc.ts'
 import type { ElementChange, ElementFailure } from '../../kernel/nft-elements.ts'
 
-/** What became of one job. `gone`: elements it wanted to delete that were not there any more. */
-export type JobResult =
-  | { readonly ok: true; readonly gone: readonly ElementChange[] }
-  | { readonly ok: false; readonly error: AlgError }
+/** What became of one job. */
+export type JobResult = { readonly ok: true } | { readonly ok: false; readonly error: AlgError }
 
 export interface TransactionOptions {
   /** The name of our tables. */
@@ -22,11 +20,9 @@ export interface TransactionOptions {
 }
 
 interface Job {
-  readonly changes: readonly ElementChange[]
   readonly done: (result: JobResult) => void
   /** What is still to be carried out. */
   left: ElementChange[]
-  readonly gone: ElementChange[]
 }
 
 /** Gathers jobs and carries them out together; a job that fails takes no other down with it. */
@@ -42,14 +38,14 @@ export class ElementTransactions {
 
   /** Queues changes that belong together; `done` is called once, in the next phase of this turn. */
   submit(changes: readonly ElementChange[], done: (result: JobResult) => void): void {
-    this.#jobs.push({ changes, done, left: [...changes], gone: [] })
+    this.#jobs.push({ done, left: [...changes] })
     this.#flush ??= setImmediate(() => this.flush())
   }
 
   /** Queues changes that are only tidying: they go with the next transaction, or alone after a moment. */
   submitLater(changes: readonly ElementChange[]): void {
     if (changes.length === 0) return
-    this.#jobs.push({ changes, done: () => undefined, left: [...changes], gone: [] })
+    this.#jobs.push({ done: () => undefined, left: [...changes] })
     if (this.#flush === null) this.#later ??= setTimeout(() => this.flush(), TIDY_MS)
   }
 
@@ -65,7 +61,7 @@ export class ElementTransactions {
       let end = at
       let size = 0
       while (end < jobs.length && size < CHANGES_MAX) {
-        size += jobs[end]?.changes.length ?? 0
+        size += jobs[end]?.left.length ?? 0
         end += 1
       }
       this.#commit(jobs.slice(at, end))
@@ -87,7 +83,7 @@ export class ElementTransactions {
         return
       }
       if (failures.length === 0) {
-        for (const { done, gone } of rest) done({ ok: true, gone })
+        for (const { done } of rest) done({ ok: true })
         return
       }
       if (canRestore && tablesAreGone(rest, failures, this.#options.table)) {
@@ -125,8 +121,7 @@ function withoutFailures(jobs: readonly Job[], failures: readonly ElementFailure
       const errno = errnoAt.get(index)
       index += 1
       if (errno === undefined) return true
-      if (change.action !== 'add' && errno === ENOENT) job.gone.push(change)
-      else error ??= changeFailed(change, errno)
+      if (change.action === 'add' || errno !== ENOENT) error ??= changeFailed(change, errno)
       return false
     })
     if (error === null) rest.push(job)

@@ -105,10 +105,14 @@ describe.skipIf(missing !== null)('classic firewalls', () => {
     },
   )
 
-  it.each(variants.map((variant, index) => [nameOf(variant), variant, 28 * 256 + index] as const))(
-    'a client that names one port again and again is called each time, first from port 20: %s',
-    async (_name, variant, port) => {
-      const config = oneMode(variant, 'passive')
+  it.each(
+    variants.flatMap((variant, index) =>
+      modes.map((mode, earlier) => [nameOf(variant), mode, variant, 28 * 256 + index, earlier] as const),
+    ),
+  )(
+    'a client that names one port again and again is called by the server each time: %s, upstreamMode %s',
+    async (_name, upstreamMode, variant, port, earlier) => {
+      const config = oneMode(variant, upstreamMode)
       await lab.network.host('vsftpd').firewall('')
       await lab.network.host('client').firewall('')
       await lab.network.gateway.firewall(dropByDefault())
@@ -132,7 +136,8 @@ describe.skipIf(missing !== null)('classic firewalls', () => {
         data.halfClose()
         await client.expect(226)
       }
-      expect(ports[0]).toBe(20)
+      // Conntrack remembers those of the mode before, whoever made them.
+      if (earlier === 0) expect(ports[0]).toBe(20)
       expect(new Set(ports).size).toBe(3)
       client.close()
       door.close()

@@ -97,7 +97,7 @@ describe.skipIf(missing !== null)('the administrator’s firewall', () => {
   it('is named in the log when it swallows what a pinhole let in', async () => {
     const [variant = variants[0]] = admitted
     if (variant === undefined) throw new Error('no variant')
-    config = configurationOf(variant).replace('pinholes: {', 'pinholes: { timeout: 1s,')
+    config = configurationOf(variant).replace('pinholes: {', 'pinholes: { timeout: 2s,')
     // The administrator has forgotten the forward chain.
     await lab.network.gateway.firewall(dropByDefault({ both: '', input: 'ct mark 0xf7 accept' }))
     proxy = await lab.start(config)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { closeDoor, type Hole, openHole, sweepHole } from '../../../src/pinhole/nftables/elements.ts'
+import { doorOf, type Hole, openHole, sweepHole } from '../../../src/pinhole/nftables/elements.ts'
 import { pinholeSets, pinholeTables } from '../../../src/pinhole/nftables/table.ts'
 import { parseSetName } from '../../../src/pinhole/nftables/their-sets.ts'
 
@@ -76,7 +76,7 @@ describe('the elements of a pinhole', () => {
   it('are all taken away again', () => {
     for (const each of [hole, { ...hole, source: null }, { ...hole, forward: null, source: null }]) {
       const added = openHole(each, theirs).map(({ set, key }) => [set, Buffer.from(key).toString('hex')])
-      const removed = [closeDoor(each, theirs, 'destroy'), ...sweepHole(each, theirs)].map(({ set, key }) => [
+      const removed = [doorOf(each, theirs), ...sweepHole(each, theirs)].map(({ set, key }) => [
         set,
         Buffer.from(key).toString('hex'),
       ])
@@ -100,7 +100,7 @@ describe('our tables', () => {
       'delete table ip6 ftp_alg',
     ])
     expect(rules).not.toContain('0xf7')
-    expect(rules.match(/ct mark (set )?0x51/g)).toHaveLength(10)
+    expect(rules.match(/ct mark (set )?0x51/g)).toHaveLength(14)
   })
 
   it('tell of connection attempts to the data ports that took no element, where somebody listens', () => {

@@ -37,7 +37,7 @@ describe('a connection attempt that took no pinhole', () => {
     expect(reasonFor(stranger)).toBe('wrong_peer')
   })
 
-  it('is the expected peer’s own, again, while its pinhole waits: a firewall dropped the first packet', () => {
+  it('is not of the expected peer while its pinhole waits: somebody flushed the tables, and they are put back', () => {
     const { strangers, reasonFor } = world()
     strangers.expect(client, at)
     expect(reasonFor(client)).toBeNull()

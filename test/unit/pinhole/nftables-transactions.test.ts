@@ -35,7 +35,7 @@ class FakeKernel {
     },
   })
 
-  /** Submits a job and keeps what becomes of it: `ok`, `ok, gone 1`, or the error's message. */
+  /** Submits a job and keeps what becomes of it: `ok` or the error's message. */
   submit(...changes: readonly ElementChange[]): { outcome: string | null } {
     const job: { outcome: string | null } = { outcome: null }
     this.transactions.submit(changes, (result) => {
@@ -47,8 +47,7 @@ class FakeKernel {
 }
 
 function describeResult(result: JobResult): string {
-  if (!result.ok) return `${result.error.code}: ${result.error.message}`
-  return result.gone.length === 0 ? 'ok' : `ok, gone ${result.gone.map(({ key }) => key[0]).join(', ')}`
+  return result.ok ? 'ok' : `${result.error.code}: ${result.error.message}`
 }
 
 describe('transactions of elements', () => {
@@ -97,13 +96,13 @@ describe('transactions of elements', () => {
     ])
   })
 
-  it('do not mind when what they delete is gone, and tell', () => {
+  it('do not mind when what they delete is gone', () => {
     const kernel = new FakeKernel()
     kernel.answers.push([{ index: 1, errno: ENOENT }])
     const jobs = [kernel.submit(remove(1)), kernel.submit(remove(2), remove(3))]
     kernel.transactions.flush()
     expect(kernel.asked).toEqual(['delete 1, delete 2, delete 3', 'delete 1, delete 3'])
-    expect(jobs.map(({ outcome }) => outcome)).toEqual(['ok', 'ok, gone 2'])
+    expect(jobs.map(({ outcome }) => outcome)).toEqual(['ok', 'ok'])
   })
 
   it('ask nothing more when everything was gone', () => {
@@ -112,7 +111,7 @@ describe('transactions of elements', () => {
     const job = kernel.submit(remove(1))
     kernel.transactions.flush()
     expect(kernel.asked).toEqual(['delete 1'])
-    expect(job.outcome).toBe('ok, gone 1')
+    expect(job.outcome).toBe('ok')
   })
 
   it('put the tables back once and go on', () => {
