@@ -1,17 +1,10 @@
 // docs/scaling.md, one address for several instances: the balancer spreads control connections as it likes, and
 // sends each slice of the data ports to the instance that it belongs to.
 
-import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { clientTree } from '../../support/clients/client.ts'
-import { curl } from '../../support/clients/curl.ts'
-import { debianRootMissing, debianTree } from '../../support/debian.ts'
-import { createNetwork, type Network } from '../../support/netns.ts'
+import { debianRootMissing } from '../../support/debian.ts'
 import { type RunningProxy, startProxy } from '../../support/proxy.ts'
-import { createSamples, type Samples } from '../../support/samples.ts'
-import { type FtpServer, serverPackages } from '../../support/servers/server.ts'
-import { startVsftpd } from '../../support/servers/vsftpd.ts'
-import { attemptTransfers, shareSamples } from '../../support/transfers.ts'
+import { type Ground, openGround } from './ground.ts'
 
 const missing = debianRootMissing('instances behind one address')
 
@@ -32,53 +25,33 @@ const balancer = `table ip balancer {
 }`
 
 describe.skipIf(missing !== null)('two instances behind one address', () => {
-  let network: Network
-  let server: FtpServer
-  let samples: Samples
+  let ground: Ground
   const instances: RunningProxy[] = []
 
   beforeAll(async () => {
-    await Promise.all([clientTree(), debianTree(serverPackages)])
-    samples = await createSamples()
-    network = await createNetwork({ inside: ['client'], outside: ['one', 'two', 'server'] })
-    await network.gateway.forward(true)
-    await network.gateway.firewall(balancer)
-    const passivePorts = { first: 40_000, last: 49_999 }
-    server = await startVsftpd({
-      place: network.host('server'),
-      address: '10.77.2.30',
-      port: 21,
-      passivePorts,
+    ground = await openGround({
+      inside: ['client'],
+      outside: ['one', 'two', 'server'],
+      server: { on: 'server', address: '10.77.2.30' },
     })
-    await shareSamples(server, samples)
+    const { network, cleanup } = ground
+    await network.gateway.firewall(balancer)
     for (const [index, name] of ['one', 'two'].entries()) {
       const env = { FTP_ALG_SLICE_INDEX: String(index) }
-      instances.push(await startProxy({ place: network.host(name), config, env }))
+      const instance = await startProxy({ place: network.host(name), config, env })
+      cleanup.add(instance.kill)
+      instances.push(instance)
     }
   })
 
-  afterAll(async () => {
-    for (const instance of instances) await instance.kill()
-    await server?.stop()
-    await network?.close()
-    if (samples !== undefined) await rm(samples.folder, { recursive: true })
-  })
+  afterAll(() => ground?.cleanup.run())
 
   it.each(['PASV', 'EPSV'] as const)(
     'serve every transfer with %s, whichever the balancer chose',
     async (mode) => {
       for (let round = 0; round < 4; round += 1) {
-        const failed = await attemptTransfers({
-          client: curl,
-          server,
-          samples,
-          family: 'ipv4',
-          mode,
-          place: network.host('client'),
-          target: { address: '10.77.1.1', port: 21 },
-          large: false,
-        })
-        expect(failed).toEqual([])
+        const target = { address: '10.77.1.1', port: 21 }
+        expect(await ground.transfers({ mode, from: 'client', target })).toEqual([])
       }
     },
   )
@@ -92,6 +65,6 @@ describe.skipIf(missing !== null)('two instances behind one address', () => {
   })
 
   it('end with exit code 0', async () => {
-    for (const instance of instances.splice(0)) await instance.stop()
+    for (const instance of instances) await instance.stop()
   })
 })

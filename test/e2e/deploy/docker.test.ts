@@ -6,9 +6,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { clientTree } from '../../support/clients/client.ts'
-import { curl } from '../../support/clients/curl.ts'
-import { debianRootMissing, debianTree } from '../../support/debian.ts'
+import { debianRootMissing } from '../../support/debian.ts'
 import {
   buildNodeImage,
   type Container,
@@ -16,11 +14,7 @@ import {
   imagesMissing,
   openImageStore,
 } from '../../support/images.ts'
-import { createNetwork, type Network } from '../../support/netns.ts'
-import { createSamples, type Samples } from '../../support/samples.ts'
-import { type FtpServer, serverPackages } from '../../support/servers/server.ts'
-import { startVsftpd } from '../../support/servers/vsftpd.ts'
-import { attemptTransfers, shareSamples } from '../../support/transfers.ts'
+import { type Ground, openGround } from './ground.ts'
 
 const project = new URL('../../../', import.meta.url).pathname
 const deploy = join(project, 'deploy', 'docker')
@@ -29,35 +23,23 @@ const NET_ADMIN = 12
 
 describe.skipIf(missing !== null)('the container images', { timeout: 900_000 }, () => {
   let store: ImageStore
-  let network: Network
-  let server: FtpServer
-  let samples: Samples
+  let ground: Ground
   let folder: string
 
   beforeAll(async () => {
-    await Promise.all([clientTree(), debianTree(serverPackages)])
+    ground = await openGround({
+      inside: ['client'],
+      outside: ['server'],
+      server: { on: 'server', address: '::' },
+    })
     store = await openImageStore()
+    ground.cleanup.add(store.close)
     await buildNodeImage(store, 'localhost/node-for-tests')
     folder = await mkdtemp(join(tmpdir(), 'ftp-alg-container-'))
-    samples = await createSamples()
-    network = await createNetwork({ inside: ['client'], outside: ['server'] })
-    server = await startVsftpd({
-      place: network.host('server'),
-      address: '::',
-      port: 21,
-      passivePorts: { first: 40_000, last: 49_999 },
-    })
-    await shareSamples(server, samples)
+    ground.cleanup.add(() => rm(folder, { recursive: true, force: true }))
   }, 900_000)
 
-  afterAll(async () => {
-    await server?.stop()
-    await network?.close()
-    await store?.close()
-    for (const made of [folder, samples?.folder]) {
-      if (made !== undefined) await rm(made, { recursive: true, force: true })
-    }
-  })
+  afterAll(() => ground?.cleanup.run())
 
   const targets = [
     { target: 'relay', user: '65532:65532', capabilities: [], backend: 'relay' },
@@ -78,12 +60,12 @@ describe.skipIf(missing !== null)('the container images', { timeout: 900_000 }, 
         tag,
       })
       // The kernel forwards data connections only on a machine that forwards.
-      await network.gateway.forward(backend === 'nftables')
+      await ground.network.gateway.forward(backend === 'nftables')
       const volume = join(folder, target)
       await mkdir(volume)
       await writeFile(join(volume, 'config.yaml'), configuration(backend))
       container = await store.start(tag, {
-        place: network.gateway,
+        place: ground.network.gateway,
         capabilities,
         volumes: [{ source: volume, target: '/etc/ftp-alg' }],
       })
@@ -100,7 +82,7 @@ describe.skipIf(missing !== null)('the container images', { timeout: 900_000 }, 
 
     it('becomes ready on a read-only root, as its own user, with no capability that it does not need', async () => {
       const script = 'until curl -sf -m 2 http://127.0.0.1:9121/readyz; do sleep 0.1; done'
-      const ready = await network.gateway.run(['sh', '-c', script], { timeoutMs: 20_000 })
+      const ready = await ground.network.gateway.run(['sh', '-c', script], { timeoutMs: 20_000 })
       expect(ready.stdout, container.program.output()).toBe('ready\n')
       const status = readFileSync(`/proc/${container.pid()}/status`, 'utf8')
       const [uid] = user.split(':')
@@ -117,16 +99,8 @@ describe.skipIf(missing !== null)('the container images', { timeout: 900_000 }, 
     })
 
     it.each(['PASV', 'PORT', 'EPSV', 'EPRT'] as const)('carries real transfers with %s', async (mode) => {
-      const failed = await attemptTransfers({
-        client: curl,
-        server,
-        samples,
-        family: 'ipv4',
-        mode,
-        place: network.host('client'),
-        target: { address: network.gateway.inside.ipv4, port: 2121 },
-        large: true,
-      })
+      const target = { address: ground.network.gateway.inside.ipv4, port: 2121 }
+      const failed = await ground.transfers({ mode, from: 'client', target, large: true })
       expect(failed, container.program.output()).toEqual([])
     })
 
@@ -137,7 +111,7 @@ describe.skipIf(missing !== null)('the container images', { timeout: 900_000 }, 
 
     it('refuses a configuration with a mistake, exit code 2', async () => {
       const wrong = await store.start(tag, {
-        place: network.gateway,
+        place: ground.network.gateway,
         capabilities,
         volumes: [],
         command: ['check', '--upstream', 'ftp.example.net', '--listen', 'nonsense'],

@@ -1,39 +1,33 @@
 // The overlay `client-sidecar`: an application that only speaks active FTP, in a network that lets nobody in.
 
-import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { clientTree } from '../../../support/clients/client.ts'
 import { curl } from '../../../support/clients/curl.ts'
 import { ftplib } from '../../../support/clients/scripted.ts'
 import { tnftp } from '../../../support/clients/tnftp.ts'
-import { debianRootMissing, debianTree } from '../../../support/debian.ts'
+import { debianRootMissing } from '../../../support/debian.ts'
 import { networkPolicyOf, renderOverlay, workloadOf } from '../../../support/kubernetes.ts'
-import { createNetwork, type Network } from '../../../support/netns.ts'
-import { runOrThrow, runProgram } from '../../../support/programs.ts'
-import { createSamples, type Samples } from '../../../support/samples.ts'
-import { account, type FtpServer, serverPackages } from '../../../support/servers/server.ts'
-import { startVsftpd } from '../../../support/servers/vsftpd.ts'
-import { attemptTransfers, sharedFolder, shareSamples } from '../../../support/transfers.ts'
+import { runOrThrow } from '../../../support/programs.ts'
+import { sharedFolder } from '../../../support/transfers.ts'
+import { curlCommand, type Ground, openGround } from '../ground.ts'
 import { podRules } from './cluster-rules.ts'
 import { type Pod, startPod } from './pod.ts'
 
 const missing = debianRootMissing('the Kubernetes overlay client-sidecar')
-const passivePorts = { first: 40_000, last: 49_999 }
 
 describe.skipIf(missing !== null)(
   'client-sidecar: an application that only speaks active FTP, in a network that lets nobody in',
   () => {
-    let samples: Samples
-    let network: Network
-    let server: FtpServer
+    let ground: Ground
     let pod: Pod
 
     beforeAll(async () => {
-      await Promise.all([clientTree(), debianTree(serverPackages)])
-      samples = await createSamples()
       const objects = await renderOverlay('client-sidecar')
-      network = await createNetwork({ inside: ['pod'], outside: ['partner'] })
-      await network.gateway.forward(true)
+      ground = await openGround({
+        inside: ['pod'],
+        outside: ['partner'],
+        server: { on: 'partner', address: '10.77.2.10' },
+      })
+      const { network, cleanup } = ground
       const policy = networkPolicyOf(objects)
       if (policy === null) throw new Error('the overlay lacks a policy')
       await network.host('pod').firewall(podRules(policy, workloadOf(objects)))
@@ -45,45 +39,23 @@ describe.skipIf(missing !== null)(
       await runOrThrow(['sysctl', '-q', '-w', `${setting?.name}=${setting?.value}`], {
         place: network.host('pod'),
       })
-      server = await startVsftpd({
-        place: network.host('partner'),
-        address: '10.77.2.10',
-        port: 21,
-        passivePorts,
-      })
-      await shareSamples(server, samples)
       const names = { 'ftp.partner.example': '10.77.2.10' }
       pod = await startPod({ objects, place: network.host('pod'), names })
+      cleanup.add(pod.proxy.kill)
     })
-    afterAll(async () => {
-      await pod?.proxy.kill()
-      await server?.stop()
-      await network?.close()
-      if (samples !== undefined) await rm(samples.folder, { recursive: true })
-    })
+    afterAll(() => ground?.cleanup.run())
 
     it('fails without the sidecar', async () => {
       const url = `ftp://10.77.2.10:21/${sharedFolder}/`
-      const active = ['--ftp-port', '-', '--user', `${account.user}:${account.password}`, '-m', '5']
-      const tried = await runProgram(['curl', '-sS', '--noproxy', '*', ...active, url], {
-        place: network.host('pod'),
-      })
+      const tried = await ground.network.host('pod').run([...curlCommand, '--ftp-port', '-', '-m', '5', url])
       expect(tried.exitCode).not.toBe(0)
     })
 
     it.each(['PORT', 'EPRT'] as const)('turns %s from the application into passive', async (mode) => {
       for (const client of [curl, tnftp, ftplib]) {
         if (client.cannotUse({ mode, family: 'ipv4' }) !== null) continue
-        const failed = await attemptTransfers({
-          client,
-          server,
-          samples,
-          family: 'ipv4',
-          mode,
-          place: network.host('pod'),
-          target: { address: '127.0.0.1', port: 21 },
-          large: false,
-        })
+        const target = { address: '127.0.0.1', port: 21 }
+        const failed = await ground.transfers({ client, mode, from: 'pod', target })
         expect(failed, pod.proxy.output()).toEqual([])
       }
       expect(await pod.proxy.metrics()).toMatch(

@@ -1,38 +1,30 @@
 // The overlay `gateway`: two replicas, each with its own Service, slice of the ports and name.
 
-import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { clientTree } from '../../../support/clients/client.ts'
-import { curl } from '../../../support/clients/curl.ts'
+import { dataModes } from '../../../support/clients/client.ts'
 import { endpointOf227, openControlConnection } from '../../../support/control-connection.ts'
-import { debianRootMissing, debianTree } from '../../../support/debian.ts'
+import { debianRootMissing } from '../../../support/debian.ts'
 import { networkPolicyOf, renderOverlay, servicesOf, workloadOf } from '../../../support/kubernetes.ts'
-import { createNetwork, type Network } from '../../../support/netns.ts'
-import { createSamples, type Samples } from '../../../support/samples.ts'
-import { account, type FtpServer, serverPackages } from '../../../support/servers/server.ts'
-import { startVsftpd } from '../../../support/servers/vsftpd.ts'
-import { attemptTransfers, shareSamples } from '../../../support/transfers.ts'
+import { curlCommand, type Ground, openGround } from '../ground.ts'
 import { nodeRules, podRules } from './cluster-rules.ts'
 import { type Pod, startPod } from './pod.ts'
 
 const missing = debianRootMissing('the Kubernetes overlay gateway')
-const passivePorts = { first: 40_000, last: 49_999 }
-const modes = ['PASV', 'EPSV', 'PORT', 'EPRT'] as const
 
 describe.skipIf(missing !== null)('gateway: two replicas, each with its Service and its slice', () => {
-  let samples: Samples
   const addresses = ['10.77.1.1', '10.77.1.2'] as const
-  let network: Network
-  let server: FtpServer
+  let ground: Ground
   const pods: Pod[] = []
 
   beforeAll(async () => {
-    await Promise.all([clientTree(), debianTree(serverPackages)])
-    samples = await createSamples()
     const objects = await renderOverlay('gateway')
     const workload = workloadOf(objects)
-    network = await createNetwork({ inside: ['client'], outside: ['pod0', 'pod1', 'server'] })
-    await network.gateway.forward(true)
+    ground = await openGround({
+      inside: ['client'],
+      outside: ['pod0', 'pod1', 'server'],
+      server: { on: 'server', address: '10.77.2.30' },
+    })
+    const { network, cleanup } = ground
     await network.gateway.run(['ip', 'addr', 'add', '10.77.1.2/24', 'dev', 'side1'])
     const published = servicesOf(objects)
       .filter(({ spec }) => spec.type === 'LoadBalancer')
@@ -41,43 +33,31 @@ describe.skipIf(missing !== null)('gateway: two replicas, each with its Service 
         return { service, address: addresses[ordinal] ?? '', pod: `10.77.2.${10 * (ordinal + 1)}` }
       })
     await network.gateway.firewall(nodeRules(published, { workload, outward: 'side1' }))
-    server = await startVsftpd({
-      place: network.host('server'),
-      address: '10.77.2.30',
-      port: 21,
-      passivePorts,
-    })
-    await shareSamples(server, samples)
     const policy = networkPolicyOf(objects)
     for (const ordinal of [0, 1]) {
       const place = network.host(`pod${ordinal}`)
       if (policy !== null) await place.firewall(podRules(policy, workload))
-      pods.push(
-        await startPod({
-          objects,
-          place,
-          names: {
-            'ftp.internal.example': '10.77.2.30',
-            [`ftp-alg-${ordinal}.ftp.example.net`]: addresses[ordinal] ?? '',
-          },
-          fields: {
-            'metadata.name': `ftp-alg-${ordinal}`,
-            "metadata.labels['apps.kubernetes.io/pod-index']": String(ordinal),
-          },
-        }),
-      )
+      const pod = await startPod({
+        objects,
+        place,
+        names: {
+          'ftp.internal.example': '10.77.2.30',
+          [`ftp-alg-${ordinal}.ftp.example.net`]: addresses[ordinal] ?? '',
+        },
+        fields: {
+          'metadata.name': `ftp-alg-${ordinal}`,
+          "metadata.labels['apps.kubernetes.io/pod-index']": String(ordinal),
+        },
+      })
+      cleanup.add(pod.proxy.kill)
+      pods.push(pod)
     }
   })
-  afterAll(async () => {
-    for (const pod of pods) await pod.proxy.kill()
-    await server?.stop()
-    await network?.close()
-    if (samples !== undefined) await rm(samples.folder, { recursive: true })
-  })
+  afterAll(() => ground?.cleanup.run())
 
   it.each([0, 1])('pod %i announces its own address and a port of its own slice', async (ordinal) => {
     const address = addresses[ordinal] ?? ''
-    const session = await openControlConnection({ address, port: 21 }, network.host('client'))
+    const session = await openControlConnection({ address, port: 21 }, ground.network.host('client'))
     await session.login()
     const announced = endpointOf227(await session.ask('PASV'))
     await session.close()
@@ -88,21 +68,13 @@ describe.skipIf(missing !== null)('gateway: two replicas, each with its Service 
   it.each([0, 1])('every data connection of pod %i comes to it', async (ordinal) => {
     const pod = pods[ordinal]
     const before = await connectionsOf(pods)
-    for (const mode of modes) {
-      const failed = await attemptTransfers({
-        client: curl,
-        server,
-        samples,
-        family: 'ipv4',
-        mode,
-        place: network.host('client'),
-        target: { address: addresses[ordinal] ?? '', port: 21 },
-        large: false,
-      })
+    for (const mode of dataModes) {
+      const target = { address: addresses[ordinal] ?? '', port: 21 }
+      const failed = await ground.transfers({ mode, from: 'client', target })
       expect(failed, pod?.proxy.output()).toEqual([])
     }
     const after = await connectionsOf(pods)
-    expect(after[ordinal]).toBeGreaterThan((before[ordinal] ?? 0) + modes.length)
+    expect(after[ordinal]).toBeGreaterThan((before[ordinal] ?? 0) + dataModes.length)
     expect(after[1 - ordinal]).toBe(before[1 - ordinal])
     for (const { proxy } of pods) {
       expect(await proxy.metrics()).not.toMatch(/^ftp_alg_pinhole_rejected_connections_total\{[^}]*\} [1-9]/m)
@@ -111,7 +83,7 @@ describe.skipIf(missing !== null)('gateway: two replicas, each with its Service 
 
   it('does not lead a port of one slice to the other pod', async () => {
     const script = 'exec 3<>"/dev/tcp/$0/$1"'
-    const client = network.host('client')
+    const client = ground.network.host('client')
     // Port 30000 is of the slice of pod 0: its Service has it, the other has not.
     const tried = await client.run(['bash', '-c', script, '10.77.1.2', '30000'], { timeoutMs: 5000 })
     expect(tried.exitCode).not.toBe(0)
@@ -119,17 +91,7 @@ describe.skipIf(missing !== null)('gateway: two replicas, each with its Service 
 
   it('goes on with one pod while the other ends', async () => {
     await pods[0]?.stop()
-    const listing = await network
-      .host('client')
-      .run([
-        'curl',
-        '-sS',
-        '--noproxy',
-        '*',
-        '--user',
-        `${account.user}:${account.password}`,
-        'ftp://10.77.1.2/',
-      ])
+    const listing = await ground.network.host('client').run([...curlCommand, 'ftp://10.77.1.2/'])
     expect(listing.exitCode, listing.stderr).toBe(0)
     await pods[1]?.stop()
   })
