@@ -162,6 +162,33 @@ describe('files', () => {
   })
 })
 
+describe('docs/architecture.md', () => {
+  const page = readFileSync(new URL('../../docs/architecture.md', import.meta.url), 'utf8')
+  const section = (title: string) => page.split(`\n## ${title}\n`)[1]?.split('\n## ')[0] ?? ''
+  const code = (text: string) => [...text.matchAll(/`([^`]+)`/g)].map(([, word = '']) => word)
+
+  test.each([
+    ['The rooms', src],
+    ['The tests', join(unit, '..')],
+  ])('%s: names every folder that exists, and no other', (title, root) => {
+    const folders = readdirSync(root, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => `${join(entry.parentPath, entry.name).slice(root.length)}/`.replace(/^\//, ''))
+      .filter((folder) => !/^(fixtures\/transcripts\/.|node_modules\/)/.test(folder))
+    const named = new Set(code(section(title)).filter((word) => word.endsWith('/')))
+    expect([...named].sort()).toEqual(folders.sort())
+  })
+
+  test('says who may import whom as it is checked here', () => {
+    const rows = [...section('The rooms').matchAll(/^\| `([^`]+)` \|.*\|([^|]*)\|$/gm)]
+    const said = rows.map(([, room = '', imports = '']) => [room.replace('/', ''), code(imports)])
+    const checked = Object.entries(mayImport)
+      .map(([room, allowed]) => [room, allowed.filter((other) => other !== 'errors.ts')])
+      .filter(([room]) => room !== 'errors.ts')
+    expect(said).toEqual(checked)
+  })
+})
+
 describe('code', () => {
   const anys = /(:|<|\||&|\bas|=)\s*any\b.*/g
   const bangs = /[\w)\]]!(?![=\w]).*/g
