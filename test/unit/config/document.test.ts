@@ -57,6 +57,24 @@ describe('deploy/config/minimal.yaml', () => {
   })
 })
 
+describe('the examples of README.md and docs', () => {
+  const pages = ['README.md', 'docs/scaling.md', 'docs/firewall.md', 'docs/edge-gateway.md']
+  const examples = pages.flatMap((page) =>
+    [...readFileSync(pathTo(page), 'utf8').matchAll(/^```yaml\n(.*?)^```$/gms)]
+      .map(([, text = '']) => [page, text] as const)
+      .filter(([, text]) => /^(listeners|pinholes):/m.test(text)),
+  )
+
+  test('are there', () => {
+    expect(new Set(examples.map(([page]) => page))).toEqual(new Set(pages))
+  })
+
+  test.each(examples)('of %s are right, without warnings: %s', (_page, text) => {
+    const listeners = /^listeners:/m.test(text) ? '' : 'listeners: [{ upstream: ftp.example.net }]\n'
+    expect(load(`${listeners}${text}`).warnings).toEqual([])
+  })
+})
+
 describe('deploy/config/full.yaml', () => {
   test('is right, without warnings, and nothing but defaults', () => {
     const { config, warnings } = loadFile('deploy/config/full.yaml')
