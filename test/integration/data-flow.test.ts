@@ -6,6 +6,7 @@ import { ftpScript } from '../support/peers/ftp-script.ts'
 import { Arrivals } from '../support/peers/patience.ts'
 import { MiB, payload, payloadSha256 } from '../support/peers/payload.ts'
 import type { Wire } from '../support/peers/wire.ts'
+import { halfwayServer } from './halfway-server.ts'
 import { type Lab, test } from './lab.ts'
 
 const block = payload(MiB)
@@ -79,38 +80,17 @@ for (const [line, direction] of [
 test('seventy-two transfers at once, more than there are large buffers, arrive unmixed', async ({ lab }) => {
   const all = 72
   const size = (index: number) => MiB + index
-  let begun = 0
-  let everybodyBegins: () => void = () => undefined
-  const everybodyHasBegun = new Promise<void>((resolve) => {
-    everybodyBegins = resolve
-  })
-  const server = await lab.server(
-    ftpScript({
-      verbs: {
-        RETR: async (visit, { argument }) => {
-          visit.reply('150 Wait for the others.')
-          const data = await visit.data()
-          const bytes = payload(Number(argument))
-          await data.send(bytes.subarray(0, MiB / 2))
-          begun += 1
-          if (begun === all) everybodyBegins()
-          await everybodyHasBegun
-          const rest = data.collect()
-          await data.send(bytes.subarray(MiB / 2))
-          data.halfClose()
-          await rest
-          visit.reply('226 Sent.')
-        },
-      },
-    }),
-  )
+  const { server, goOn, begun } = await halfwayServer(lab)
   const proxy = await lab.proxy(server)
   const clients = await Promise.all(
     Array.from({ length: all }, async () => (await lab.client(proxy)).login()),
   )
-  const transfers = await Promise.all(
+  const downloads = Promise.all(
     clients.map((client, index) => client.download(`RETR ${size(index)}`, index % 2 === 0 ? 'EPSV' : 'PORT')),
   )
+  await expect.poll(begun, { timeout: 15_000 }).toBe(all)
+  goOn()
+  const transfers = await downloads
   expect(transfers.map(({ data }) => data)).toEqual(
     transfers.map((_, index) => ({
       byteCount: size(index),

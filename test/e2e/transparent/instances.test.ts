@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Endpoint } from '../../../src/ftp/endpoints.ts'
 import { debianRootMissing } from '../../support/debian.ts'
 import { type RunningProxy, startProxy } from '../../support/proxy.ts'
-import { Dialogue } from './lab/dialogue.ts'
+import { Dialogue, downloads, type Waiting } from './lab/dialogue.ts'
 import { EdgeLab, ftpAlg } from './lab/edge-lab.ts'
 import { dropByDefault } from './lab/rules.ts'
 import { everyPortIsFtp, portOf } from './lab/variants.ts'
@@ -67,20 +67,10 @@ describe.skipIf(missing !== null)('two instances', () => {
   }
 
   /** A session that waits for its data connection. */
-  async function waiting({ port }: Instance) {
+  async function waiting({ port }: Instance): Promise<Waiting> {
     const client = await Dialogue.begin(lab.network.host('client'), { address: lab.address('vsftpd'), port })
     open.push(client)
     return { client, hole: await client.passive('ipv4') }
-  }
-
-  async function downloads({ client, hole }: Awaited<ReturnType<typeof waiting>>): Promise<number> {
-    void client.wire.send('RETR files/64KiB.bin\r\n')
-    const data = await client.connectData(hole)
-    await client.expect(150)
-    const { byteCount } = await data.collect()
-    data.halfClose()
-    await client.expect(226)
-    return byteCount
   }
 
   const tables = async () =>

@@ -3,10 +3,9 @@
 
 import { readFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import type { Endpoint } from '../../../src/ftp/endpoints.ts'
 import { debianRootMissing } from '../../support/debian.ts'
 import type { RunningProxy } from '../../support/proxy.ts'
-import { Dialogue } from './lab/dialogue.ts'
+import { Dialogue, downloads, type Waiting } from './lab/dialogue.ts'
 import { EdgeLab } from './lab/edge-lab.ts'
 import { dropByDefault, dropped } from './lab/rules.ts'
 import { startConnecting } from './lab/sockets.ts'
@@ -16,12 +15,6 @@ const missing = debianRootMissing('workers on a gateway')
 
 /** Ports 30000–30499 are the first worker's. */
 const firstOfSecond = 30_500
-
-interface Waiting {
-  readonly client: Dialogue
-  /** Where its data connection is expected. */
-  readonly hole: Endpoint
-}
 
 describe.skipIf(missing !== null)('two workers', () => {
   let lab: EdgeLab
@@ -56,16 +49,6 @@ describe.skipIf(missing !== null)('two workers', () => {
       if (first !== null && second !== null) return [first, second]
     }
     throw new Error('a hundred sessions went to one worker')
-  }
-
-  async function downloads({ client, hole }: Waiting): Promise<number> {
-    void client.wire.send('RETR files/64KiB.bin\r\n')
-    const data = await client.connectData(hole)
-    await client.expect(150)
-    const { byteCount } = await data.collect()
-    data.halfClose()
-    await client.expect(226)
-    return byteCount
   }
 
   it.each(variants.map((variant) => [nameOf(variant), variant] as const))(

@@ -6,6 +6,24 @@ import type { Place } from '../../../support/programs.ts'
 import { account } from '../../../support/servers/server.ts'
 import { connectWire } from './sockets.ts'
 
+/** A client with a data channel set up. */
+export interface Waiting {
+  readonly client: Dialogue
+  /** Where its data connection is expected. */
+  readonly hole: Endpoint
+}
+
+/** Fetches the sample of 64 KiB and gives the bytes that came. */
+export async function downloads({ client, hole }: Waiting): Promise<number> {
+  void client.wire.send('RETR files/64KiB.bin\r\n')
+  const data = await client.connectData(hole)
+  await client.expect(150)
+  const { byteCount } = await data.collect()
+  data.halfClose()
+  await client.expect(226)
+  return byteCount
+}
+
 /** A client that speaks FTP by hand from a host of the lab. */
 export class Dialogue {
   readonly wire: Wire
