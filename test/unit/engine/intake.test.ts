@@ -56,6 +56,19 @@ describe('what a client says', () => {
     expect(intake.isFull).toBe(true)
   })
 
+  test('is full after 16 KiB of lines that wait, and looks no further for one that may overtake', () => {
+    const intake = new ClientIntake({ maxLineBytes: 4_000 })
+    intake.push(`${'x'.repeat(4_000)}\r\n`.repeat(4))
+    expect(intake.nextOvertaking(abortOnly)).toBeNull()
+    expect(intake.isFull).toBe(false)
+    intake.push(`${'x'.repeat(400)}\r\nABOR\r\n`)
+    expect(intake.nextOvertaking(abortOnly)).toBeNull()
+    expect(intake.isFull).toBe(true)
+    intake.next()
+    expect(intake.isFull).toBe(false)
+    expect(intake.nextOvertaking(abortOnly)?.verb).toBe('ABOR')
+  })
+
   test('may always complete a line, however long lines may be', () => {
     const intake = new ClientIntake({ maxLineBytes: 60_000 })
     intake.push(`CWD ${'x'.repeat(59_996)}`)
