@@ -10,18 +10,6 @@ export interface Metric {
   readonly better: 'less' | 'more'
 }
 
-/** How long and how often; small in a quick run. */
-export interface Effort {
-  readonly rounds: number
-  readonly sessionSeconds: number
-  readonly clientCounts: readonly number[]
-  readonly bulkBytes: number
-  readonly noops: number
-  readonly transfers: number
-  readonly idleCounts: readonly number[]
-  readonly growthCounts: readonly number[]
-}
-
 /** What one run of a measure gave: metric id to value, and what went wrong in it. */
 export interface Reading {
   readonly values: Readonly<Record<string, number>>
