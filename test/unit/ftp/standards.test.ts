@@ -34,3 +34,22 @@ test('every file and transcript that is named exists', () => {
   })
   expect(missing).toEqual([])
 })
+
+test('the conversations that show a row say each of its verbs', () => {
+  const transcripts = `${root}test/fixtures/transcripts/`
+  const textOf = (name: string): string => {
+    if (existsSync(root + name)) return ''
+    if (!name.endsWith('/*')) return readFileSync(`${transcripts}${name}.txt`, 'utf8')
+    const folder = name.slice(0, -2)
+    return readdirSync(transcripts + folder)
+      .map((file) => readFileSync(`${transcripts}${folder}/${file}`, 'utf8'))
+      .join('')
+  }
+  const unsaid = rows.flatMap(([, first, , , shownBy]) => {
+    const text = quoted(shownBy).map(textOf).join('\n')
+    const named = quoted(first).map((words) => words.split(' ')[0] ?? '')
+    const isSaid = (verb: string) => new RegExp(`^C> ${verb}\\b`, 'im').test(text)
+    return text === '' ? [] : named.filter((verb) => verbs.has(verb) && !isSaid(verb))
+  })
+  expect(unsaid).toEqual([])
+})
