@@ -220,6 +220,10 @@ describe('code', () => {
     expect(found(bangs)).toEqual([])
   })
 
+  test('gives no text to a shell', () => {
+    expect(found(/(?<!\.)\bexec(Sync)?\(.*|\bspawnSync\(.*|\bshell:.*/g)).toEqual([])
+  })
+
   test('leaves nothing to be done', () => {
     expect(files.filter(({ text }) => /\b(TODO|FIXME|XXX)\b/.test(text)).map(({ path }) => path)).toEqual([])
   })
