@@ -146,6 +146,11 @@ export const test = base.extend<{ lab: Lab }>({
   },
 })
 
+/** Nobody listens there any more, or soon nobody will: of several processes one is the last to close its socket. */
+export async function comesToRefuse(at: Endpoint): Promise<void> {
+  await expect.poll(() => refusesConnections(at), { interval: 20 }).toBe(true)
+}
+
 /** Whether a connection to this endpoint is refused now. */
 export async function refusesConnections(at: Endpoint): Promise<boolean> {
   try {

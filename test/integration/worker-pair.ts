@@ -91,7 +91,7 @@ export function fallen(before: ReadonlyMap<string, number>, after: ReadonlyMap<s
 export const readyz = async (proxy: ProxyProcess) => (await proxy.ask('/readyz')).status
 
 export async function becomesReady(proxy: ProxyProcess): Promise<void> {
-  await vi.waitFor(async () => expect(await readyz(proxy)).toBe(200), { timeout: 15_000 })
+  await expect.poll(() => readyz(proxy)).toBe(200)
 }
 
 /** A worker that is up again serves, on ports of its own slice. */

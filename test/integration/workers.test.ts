@@ -9,7 +9,7 @@ import { receive } from '../support/peers/scripted-client.ts'
 import type { Collected } from '../support/peers/wire.ts'
 import { claimPorts } from '../support/port-block.ts'
 import { halfwayServer } from './halfway-server.ts'
-import { refusesConnections, test } from './lab.ts'
+import { comesToRefuse, refusesConnections, test } from './lab.ts'
 import { nothing, type ProxyProcess } from './proxy-process.ts'
 import {
   becomesReady,
@@ -38,9 +38,9 @@ describe('two workers', () => {
     const proxy = await startPair(lab, { upstream: await lab.server(ftpScript()) })
     expect(await readyz(proxy)).toBe(200)
     const served = await oneAtEach(lab, proxy)
-    await vi.waitFor(async () => {
-      expect(await proxy.remains()).toEqual({ sessions: 2, dataConnections: 0, pinholes: 2, ports: 2 })
-    })
+    await expect
+      .poll(() => proxy.remains())
+      .toEqual({ sessions: 2, dataConnections: 0, pinholes: 2, ports: 2 })
     expect(await listed<SessionView>(proxy, 'sessions')).toHaveLength(2)
     const pinholes = await listed<PinholeView>(proxy, 'pinholes')
     expect(pinholes.map(({ announced_port }) => announced_port).sort()).toEqual(
@@ -51,7 +51,7 @@ describe('two workers', () => {
     expect(pools).toMatchObject([{ pool: 'shared', ports: proxy.dataPorts.last - proxy.dataPorts.first + 1 }])
     expect(listeners).toMatchObject([{ up: true, port: proxy.port, sessions_limit: 10_000 }])
     for (const { client } of served) client.close()
-    await vi.waitFor(async () => expect(await proxy.remains()).toEqual(nothing))
+    await expect.poll(() => proxy.remains()).toEqual(nothing)
   })
 
   test('share the session limit: nobody is turned away while there is room, wherever it is', async ({
@@ -63,7 +63,7 @@ describe('two workers', () => {
     // One after another most of them come to one worker.
     for (let count = 1; count <= 20; count += 1) {
       await (await lab.client(proxy)).login()
-      await vi.waitFor(async () => expect(await sessions()).toBe(count))
+      await expect.poll(sessions).toBe(count)
     }
     for (let count = 0; count < 10; count += 1) {
       const refused = await lab.client(proxy)
@@ -79,7 +79,7 @@ describe('two workers', () => {
     proxy.signal('SIGKILL')
     for (const { client } of served) expect(await client.wire.ended()).not.toBe('closed')
     for (const pid of pids) await endOf(pid)
-    expect(await refusesConnections(proxy)).toBe(true)
+    await comesToRefuse(proxy)
     for (const { pinhole } of served) expect(await refusesConnections(pinhole)).toBe(true)
   })
 })
@@ -152,11 +152,11 @@ describe('SIGTERM', () => {
       files.push(receive(await client.connectData(pinhole)))
       expect((await client.command('RETR 300000')).code).toBe(150)
     }
-    await vi.waitFor(() => expect(begun()).toBe(2))
+    await expect.poll(begun).toBe(2)
     const before = await countersOf(proxy)
     proxy.signal('SIGTERM')
     expect((await idle.client.reply()).code).toBe(421)
-    expect(await refusesConnections(proxy)).toBe(true)
+    await comesToRefuse(proxy)
     expect(await readyz(proxy)).toBe(503)
     expect(await (await proxy.ask('/readyz')).text()).toContain('draining')
     expect(fallen(before, await countersOf(proxy))).toEqual([])
@@ -183,13 +183,10 @@ describe('SIGTERM', () => {
     expect((await idle.client.reply()).code).toBe(421)
     idle.client.close()
     await endOf(pid)
-    const after = await vi.waitFor(async () => {
-      const counters = await countersOf(proxy)
-      // It happened after anybody looked: the worker's last words.
-      expect(counters.get('ftp_alg_sessions_closed_total{listener="edge",reason="drain"}')).toBeGreaterThan(0)
-      return counters
-    })
-    expect(fallen(before, after)).toEqual([])
+    const drained = 'ftp_alg_sessions_closed_total{listener="edge",reason="drain"}'
+    // It happened after anybody looked: the worker's last words.
+    await expect.poll(async () => (await countersOf(proxy)).get(drained)).toBeGreaterThan(0)
+    expect(fallen(before, await countersOf(proxy))).toEqual([])
     goOn()
     expect(await received).toMatchObject({ byteCount: 1000, ending: 'fin' })
     expect(await proxy.exited()).toBe(0)
