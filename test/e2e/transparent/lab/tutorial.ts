@@ -43,6 +43,25 @@ export function parseTutorial(page: string): readonly TutorialStep[] {
   return steps
 }
 
+/** Programs that show what there is and change nothing. */
+const looking = /^(curl -\w+ http:|grep |tail |nft list |ftp-alg doctor )/
+
+/**
+ * Whether a block of commands may be tried again: the reader of a page takes seconds for a command, and a log line or a count
+ * may come that much later.
+ *
+ * `"# on the gateway\ngrep ' 226 ' /var/log/ftpd.log | tail -n 1\n"` gives true; anything with `&`, `;` or `>` is no look.
+ */
+export function onlyLooks(commands: string): boolean {
+  const pipelines = commands
+    .replaceAll(/'[^']*'|"[^"]*"/g, '…')
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'))
+  return pipelines.every(
+    (line) => !/[&;><`$]/.test(line) && line.split('|').every((command) => looking.test(command.trim())),
+  )
+}
+
 /** The promised lines that an output lacks; one that is promised twice is wanted twice. */
 export function missingLines(promises: readonly string[], output: string): readonly string[] {
   const lines = output.split('\n')
