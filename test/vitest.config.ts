@@ -4,13 +4,32 @@ import { defineConfig } from 'vitest/config'
 // `e2e` needs Linux, root and Debian's FTP programs, and says in one line when it has to skip.
 const root = new URL('.', import.meta.url).pathname
 
+/** How long `expect.poll` tries: what comes soon comes late on two busy cores, and a second is not enough. */
+const expectation = { poll: { timeout: 15_000 } }
+
 export default defineConfig({
   test: {
     root,
     reporters: ['default'],
     projects: [
-      { test: { name: 'unit', root, include: ['unit/**/*.test.ts'], testTimeout: 60_000 } },
-      { test: { name: 'integration', root, include: ['integration/**/*.test.ts'], testTimeout: 60_000 } },
+      {
+        test: {
+          name: 'unit',
+          root,
+          include: ['unit/**/*.test.ts'],
+          testTimeout: 60_000,
+          expect: expectation,
+        },
+      },
+      {
+        test: {
+          name: 'integration',
+          root,
+          include: ['integration/**/*.test.ts'],
+          testTimeout: 60_000,
+          expect: expectation,
+        },
+      },
       {
         test: {
           name: 'e2e',
@@ -18,6 +37,7 @@ export default defineConfig({
           include: ['e2e/**/*.test.ts'],
           testTimeout: 300_000,
           hookTimeout: 300_000,
+          expect: expectation,
           // Real servers share ports, cores and network namespaces: one file at a time.
           fileParallelism: false,
         },

@@ -46,7 +46,7 @@ describe('the transfer log', () => {
       }
     })
     for (let turn = 1; turn <= 5; turn += 1) {
-      await expect.poll(() => linesIn(path).length, { timeout: 10_000 }).toBeGreaterThan(3)
+      await expect.poll(() => linesIn(path).length).toBeGreaterThan(3)
       await rename(path, `${path}.${turn}`)
       proxy.signal('SIGUSR2')
       await proxy.waitForRecord(
@@ -88,14 +88,9 @@ describe('the transfer log', () => {
     const after = await everyone(2000)
     await expect.poll(() => sizesIn(path).length).toBe(12)
     expect([sizesIn(`${path}.1`).sort(), sizesIn(path).sort()]).toEqual([before, after])
-    const status = JSON.parse((await get('/api/v1/status')).body)
-    expect(status.transfer_log).toEqual({
-      file: path,
-      format: 'json',
-      problem: null,
-      lines_written: 24,
-      lines_lost: 0,
-    })
+    await expect
+      .poll(async () => JSON.parse((await get('/api/v1/status')).body).transfer_log)
+      .toEqual({ file: path, format: 'json', problem: null, lines_written: 24, lines_lost: 0 })
     for (const client of clients) await client.command('QUIT')
     await proxy.stop()
   })
@@ -131,7 +126,7 @@ describe('the transfer log', () => {
     expect(failure).toMatchObject({ operation: 'write', reason: 'no space left on device (ENOSPC)' })
     // Somebody makes room.
     await rm(path)
-    await expect.poll(() => sizesIn(path), { timeout: 5000 }).toHaveLength(40)
+    await expect.poll(() => sizesIn(path)).toHaveLength(40)
     await transfer(client, KiB)
     await expect.poll(() => sizesIn(path)).toHaveLength(42)
     expect(await proxy.metrics()).toContain('\nftp_alg_transfer_log_lines_total{result="lost"} 0\n')

@@ -195,7 +195,7 @@ async function stalled({ socket }: Wire): Promise<void> {
         before = taken
         return isSame
       },
-      { interval: 300, timeout: 10_000 },
+      { interval: 300 },
     )
     .toBe(true)
 }

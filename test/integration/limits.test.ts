@@ -68,7 +68,7 @@ describe('how many', () => {
       await refused.wire.send('NOOP\r\n')
       return refused.wire.socket.destroyed
     }
-    await expect.poll(isReset, { timeout: 6_000, interval: 100 }).toBe(true)
+    await expect.poll(isReset, { interval: 100 }).toBe(true)
   })
 })
 
@@ -84,16 +84,16 @@ describe.concurrent('how long', () => {
   })
 
   test('the login time stops with the login, and begins again with REIN', async ({ lab }) => {
-    const { proxy } = await through(lab, { limits: { loginMs: 1_200 } })
+    const { proxy } = await through(lab, { limits: { loginMs: 2_000 } })
     const client = await (await lab.client(proxy)).login()
     const sinceMs = performance.now()
-    while (performance.now() - sinceMs < 3_000) expect((await client.command('NOOP')).code).toBe(200)
+    while (performance.now() - sinceMs < 4_000) expect((await client.command('NOOP')).code).toBe(200)
     expect((await client.command('REIN')).code).toBe(220)
     expect((await client.reply()).code).toBe(421)
   })
 
   test('an idle session may last: 421', async ({ lab }) => {
-    const { proxy } = await through(lab, { limits: { idleMs: 800 } })
+    const { proxy } = await through(lab, { limits: { idleMs: 2_000 } })
     const client = await (await lab.client(proxy)).login()
     expect((await client.reply()).code).toBe(421)
     expect(await client.wire.ended()).toBe('fin')
@@ -104,13 +104,13 @@ describe.concurrent('how long', () => {
   test('not idle is a session whose data flows, however slowly', async ({ lab }) => {
     const { proxy } = await through(
       lab,
-      { limits: { idleMs: 1_500 } },
+      { limits: { idleMs: 2_500 } },
       ftpScript({
         verbs: {
           RETR: async (visit) => {
             visit.reply('150 Slowly.')
             const data = await visit.data()
-            for (let drop = 0; drop < 20; drop += 1) {
+            for (let drop = 0; drop < 30; drop += 1) {
               await data.send('x')
               await new Promise((resolve) => setTimeout(resolve, 200))
             }
@@ -124,13 +124,13 @@ describe.concurrent('how long', () => {
     const client = await (await lab.client(proxy)).login()
     const { data, codes } = await client.download('RETR slow')
     expect(codes).toEqual([150, 226])
-    expect(data).toMatchObject({ byteCount: 20, ending: 'fin' })
+    expect(data).toMatchObject({ byteCount: 30, ending: 'fin' })
   })
 
   test('idle is a session whose data has stopped: 421, and the data connection is reset', async ({ lab }) => {
     const { proxy } = await through(
       lab,
-      { limits: { idleMs: 1_200 } },
+      { limits: { idleMs: 2_000 } },
       ftpScript({
         verbs: {
           RETR: async (visit) => {
@@ -152,7 +152,7 @@ describe.concurrent('how long', () => {
     const begun = new Arrivals<Wire>()
     const { proxy } = await through(
       lab,
-      { limits: { idleMs: 1_200 } },
+      { limits: { idleMs: 2_000 } },
       ftpScript({
         verbs: {
           RETR: async (visit) => {
@@ -191,7 +191,7 @@ describe.concurrent('how long', () => {
     const askedMs = performance.now()
     client.close()
     await proxy.record('session.close')
-    expect(performance.now() - askedMs).toBeLessThan(3_000)
+    expect(performance.now() - askedMs).toBeLessThan(10_000)
   })
 })
 

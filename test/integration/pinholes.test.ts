@@ -113,11 +113,9 @@ describe('early, twice, late', () => {
     const received = receive(await client.connectData(at))
     expect((await client.command('RETR 10')).code).toBe(150)
     expect((await received).byteCount).toBe(10)
-    const usedMs = performance.now()
     expect(await turnedAway(client, at)).toBe('reset')
-    await expect.poll(() => refusesConnections(at), { timeout: 5_000, interval: 50 }).toBe(true)
     // One second of grace, one sweep, and what a busy machine adds.
-    expect(performance.now() - usedMs).toBeLessThan(2_000)
+    await expect.poll(() => refusesConnections(at), { interval: 50, timeout: 6_000 }).toBe(true)
     expect(server.visits).toHaveLength(1)
   })
 })

@@ -80,7 +80,7 @@ describe('passthrough', () => {
       before = sent
       return same
     }
-    await expect.poll(isStill, { interval: 300, timeout: 10_000 }).toBe(true)
+    await expect.poll(isStill, { interval: 300 }).toBe(true)
     expect(sent).toBeLessThan(64)
     expect(process.memoryUsage.rss() - rssBefore).toBeLessThan(32 * MiB)
     const received = clientEnd.collect()
@@ -91,9 +91,9 @@ describe('passthrough', () => {
   })
 
   test('has no login time, but an idle time; the end is not announced in plaintext', async ({ lab }) => {
-    const { clientEnd, serverEnd } = await secure(lab, { limits: { loginMs: 700, idleMs: 2_500 } })
+    const { clientEnd, serverEnd } = await secure(lab, { limits: { loginMs: 1_500, idleMs: 2_500 } })
     const sinceMs = performance.now()
-    while (performance.now() - sinceMs < 2_000) {
+    while (performance.now() - sinceMs < 3_500) {
       void clientEnd.send('NOOP\r\n')
       expect(await serverEnd.readLine()).toBe('NOOP')
     }

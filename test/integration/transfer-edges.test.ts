@@ -1,6 +1,6 @@
 // Transfers that fail, overlap, or are asked for in an unusual order: nobody hangs, and the next one works.
 
-import { describe, expect, vi } from 'vitest'
+import { describe, expect } from 'vitest'
 import { ftpScript } from '../support/peers/ftp-script.ts'
 import { hasLibc } from '../support/peers/kernel.ts'
 import { Arrivals } from '../support/peers/patience.ts'
@@ -47,9 +47,7 @@ describe.concurrent('a transfer that the server refuses', () => {
         }
       }
       expect((await client.download('RETR 100', verb)).codes).toEqual([150, 226])
-      await vi.waitFor(() =>
-        expect(proxy.remains).toMatchObject({ pinholes_active: 0, data_connections_active: 0 }),
-      )
+      await expect.poll(() => proxy.remains).toMatchObject({ pinholes_active: 0, data_connections_active: 0 })
     })
   }
 
@@ -73,7 +71,7 @@ describe.concurrent('a transfer that the server refuses', () => {
     expect((await client.reply()).code).toBe(425)
     expect(await data.ended(8_000)).toBe('reset')
     expect((await client.download('RETR 100')).codes).toEqual([150, 226])
-    expect(proxy.remains.pinholes_active).toBe(0)
+    await expect.poll(() => proxy.remains.pinholes_active).toBe(0)
   })
 })
 
@@ -118,7 +116,7 @@ describe('a data connection that cannot be had', () => {
     const ABOR = (visit: Visit) => void visit.wire.send('425 Nobody came.\r\n226 Aborted.\r\n')
     const { client } = await through(
       lab,
-      { limits: { connectMs: 500 } },
+      { limits: { connectMs: 1_500 } },
       ftpScript({ verbs: { PASV, RETR, ABOR } }),
     )
     await client.login()
@@ -135,7 +133,7 @@ describe('a data connection that cannot be had', () => {
     const ready = new Arrivals<Visit>()
     const { client, proxy } = await through(
       lab,
-      { pinholeTimeoutMs: 200 },
+      { pinholeTimeoutMs: 1_500 },
       ftpScript({
         verbs: {
           RETR: (visit) => {

@@ -106,7 +106,7 @@ export function testBackend(
 
     it('expire by themselves, and say so', async () => {
       const hole = await open(world, { timeoutMs: 300 })
-      await expect.poll(() => hole.log, { timeout: 3000 }).toEqual(['expired'])
+      await expect.poll(() => hole.log).toEqual(['expired'])
       expect(await visit(world, world.peer, hole.at).hears('too late')).toBe(false)
       expect(hole.log).toEqual(['expired'])
     })

@@ -71,7 +71,7 @@ export interface RunningProgram {
   output(): string
   write(text: string): void
   signal(signal: NodeJS.Signals): void
-  /** Resolves as soon as the output is as wanted; rejects when the program ends first or 10 s pass. */
+  /** Resolves as soon as the output is as wanted; rejects when the program ends first or 20 s pass. */
   waitForOutput(
     wanted: RegExp | ((output: string) => boolean),
     options?: { readonly what?: string; readonly timeoutMs?: number },
@@ -109,7 +109,7 @@ export function startProgram(argv: readonly string[], options: ProgramOptions = 
     output: () => output,
     write: (text) => child.stdin?.write(text, 'latin1'),
     signal: (signal) => child.kill(signal),
-    waitForOutput: (wanted, { what = String(wanted), timeoutMs = 10_000 } = {}) =>
+    waitForOutput: (wanted, { what = String(wanted), timeoutMs = 20_000 } = {}) =>
       new Promise((resolve, reject) => {
         const finish = (problem: string | null) => {
           clearTimeout(timer)

@@ -175,7 +175,7 @@ describe.skipIf(missing !== null)('a pinhole', () => {
             expect.objectContaining({ event: 'pinhole.intrude', client_ip: address }),
           )
         }
-      }, 5_000)
+      }, 15_000)
     })
 
     it('was never an open door: no data connection came from elsewhere', async () => {

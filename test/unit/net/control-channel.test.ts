@@ -1,5 +1,5 @@
 import { connect, createServer, type Socket } from 'node:net'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import type { Side } from '../../../src/engine/contract.ts'
 import { ControlChannel, type ControlEvents } from '../../../src/net/control-channel.ts'
 import { KiB, MiB } from '../../support/peers/payload.ts'
@@ -55,7 +55,7 @@ describe('a control channel', () => {
     const diary = new Diary()
     const { channel, peer } = await channelOf('client', diary)
     await peer.send('RETR caf\xe9\xff\xff\r\n')
-    await vi.waitFor(() => expect(diary.text).toBe('RETR caf\xe9\xff\xff\r\n'))
+    await expect.poll(() => diary.text).toBe('RETR caf\xe9\xff\xff\r\n')
     channel.write('226 caf\xe9\r\n')
     expect(await peer.readLine()).toBe('226 caf\xe9')
   })
@@ -73,23 +73,23 @@ describe('a control channel', () => {
     await echo.peer.readBytes(1)
     expect(diary.text).toBe('')
     channel.release()
-    await vi.waitFor(() => expect(diary.text).toBe('NOOP\r\n'))
+    await expect.poll(() => diary.text).toBe('NOOP\r\n')
   })
 
   it('tells FIN, and closing well, from a reset', async () => {
     const diary = new Diary()
     const well = await channelOf('client', diary)
     well.peer.halfClose()
-    await vi.waitFor(() => expect(diary.entries).toEqual(['client ended']))
+    await expect.poll(() => diary.entries).toEqual(['client ended'])
     well.channel.write('421 Bye.\r\n')
     well.channel.end()
     expect(await well.peer.readLine()).toBe('421 Bye.')
-    await vi.waitFor(() => expect(diary.entries).toEqual(['client ended', 'client closed well']))
+    await expect.poll(() => diary.entries).toEqual(['client ended', 'client closed well'])
 
     const other = new Diary()
     const reset = await channelOf('server', other)
     reset.peer.reset()
-    await vi.waitFor(() => expect(other.entries).toEqual(['server closed ECONNRESET']))
+    await expect.poll(() => other.entries).toEqual(['server closed ECONNRESET'])
   })
 
   it('does not read from a peer that does not read, and says so', async () => {
@@ -107,8 +107,8 @@ describe('a control channel', () => {
     await peer.send('NOOP\r\n')
     expect(diary.text).toBe('')
     expect((await peer.readBytes(written)).length).toBe(written)
-    await vi.waitFor(() => expect(diary.entries).toContain('client relieved'))
-    await vi.waitFor(() => expect(diary.text).toBe('NOOP\r\n'))
+    await expect.poll(() => diary.entries).toContain('client relieved')
+    await expect.poll(() => diary.text).toBe('NOOP\r\n')
   })
 
   it('as a pipe passes every byte on untouched, with back-pressure', async () => {
@@ -129,7 +129,7 @@ describe('a control channel', () => {
     const bulk = Buffer.alloc(24 * MiB, 'abc')
     server.peer.pause()
     const sending = client.peer.send(bulk)
-    await vi.waitFor(() => expect(diary.entries).toContain('server congested'), { timeout: 5_000 })
+    await expect.poll(() => diary.entries).toContain('server congested')
     server.peer.resume()
     expect((await server.peer.readBytes(bulk.length)).length).toBe(bulk.length)
     await sending

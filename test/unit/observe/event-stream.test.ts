@@ -107,9 +107,9 @@ describe('updates of the status page', () => {
     await Promise.all(pages.map((page) => page.closed))
     // The next page is alone: the server has noticed that the others have left.
     const alone = await listenTo(port)
-    const before = asked
+    const [before, since] = [asked, performance.now()]
     await alone.next()
-    expect(asked - before).toBeLessThanOrEqual(1)
+    expect(asked - before).toBeLessThanOrEqual(Math.ceil((performance.now() - since) / 1000))
     alone.close()
   })
 
@@ -156,7 +156,7 @@ describe('updates of the status page', () => {
     const { port } = server.address() as AddressInfo
     const slow = await listenTo(port)
     slow.response.pause()
-    await expect.poll(() => unread(), { timeout: 10_000 }).toBeGreaterThan(256 * 1024)
+    await expect.poll(() => unread()).toBeGreaterThan(256 * 1024)
     const before = rendered
     await expect.poll(() => rendered).toBeGreaterThan(before + 20)
     expect(unread()).toBeLessThan(3e6)

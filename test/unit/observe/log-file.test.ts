@@ -48,7 +48,7 @@ describe('a log file', () => {
     const { file } = openCounted(path)
     await expect.poll(() => textOf(path)).toBe('')
     expect((await stat(path)).mode & 0o777).toBe(0o640 & ~process.umask())
-    await file.close(1000)
+    await file.close(10_000)
   })
 
   test('is appended to, in order', async ({ folder }) => {
@@ -56,7 +56,7 @@ describe('a log file', () => {
     await writeFile(path, 'before\n')
     const { file, seen } = openCounted(path)
     for (let n = 0; n < 1000; n += 1) file.write(`line ${n}\n`)
-    await file.close(1000)
+    await file.close(10_000)
     const lines = textOf(path)?.split('\n')
     expect(lines).toEqual(['before', ...Array.from({ length: 1000 }, (_, n) => `line ${n}`), ''])
     expect(seen).toMatchObject({ written: 1000, lost: 0, failures: [] })
@@ -71,7 +71,7 @@ describe('a log file', () => {
     file.reopen()
     await expect.poll(() => seen.opened).toBe(2)
     file.write('new\n')
-    await file.close(1000)
+    await file.close(10_000)
     expect([textOf(`${path}.1`), textOf(path)]).toEqual(['old\n', 'new\n'])
   })
 
@@ -85,7 +85,7 @@ describe('a log file', () => {
       await rename(path, `${path}.${turn}`)
       file.reopen()
     }
-    await file.close(1000)
+    await file.close(10_000)
     const all = [
       ...Array.from({ length: 20 }, (_, turn) => textOf(`${path}.${turn}`) ?? ''),
       textOf(path) ?? '',
@@ -99,15 +99,12 @@ describe('a log file', () => {
     await expect.poll(() => seen.opened).toBe(1)
     await unlink(path)
     await expect
-      .poll(
-        () => {
-          file.write('x\n')
-          return textOf(path)
-        },
-        { timeout: 5000 },
-      )
+      .poll(() => {
+        file.write('x\n')
+        return textOf(path)
+      })
       .toMatch(/^x\n/)
-    await file.close(1000)
+    await file.close(10_000)
   })
 
   test('in a folder that is missing is written as soon as the folder is there', async ({ folder }) => {
@@ -118,8 +115,8 @@ describe('a log file', () => {
     expect(new Set(seen.failures)).toEqual(new Set(['open ENOENT']))
     await mkdir(join(folder, 'later'))
     await expect.poll(() => textOf(path)).toBe('kept\n')
-    expect(seen).toMatchObject({ written: 1, lost: 0, working: 1 })
-    await file.close(1000)
+    await expect.poll(() => seen).toMatchObject({ written: 1, lost: 0, working: 1 })
+    await file.close(10_000)
   })
 
   test('on a full disk loses lines only when too many wait, and counts them', async ({ folder }) => {
@@ -133,8 +130,8 @@ describe('a log file', () => {
     // Somebody makes room.
     await unlink(path)
     await expect.poll(() => textOf(path)).toBe(`first\n${'0123456789\n'.repeat(9)}`)
-    expect(seen).toMatchObject({ written: 10, working: 1 })
-    await file.close(1000)
+    await expect.poll(() => seen).toMatchObject({ written: 10, working: 1 })
+    await file.close(10_000)
   })
 
   test('that cannot be written at the end gives up within its time, and counts what was left', async ({
@@ -145,7 +142,7 @@ describe('a log file', () => {
     file.write('b\n')
     const start = performance.now()
     await file.close(500)
-    expect(performance.now() - start).toBeLessThan(2000)
+    expect(performance.now() - start).toBeLessThan(5000)
     expect(seen).toMatchObject({ written: 0, lost: 2 })
   })
 
@@ -158,7 +155,7 @@ describe('a log file', () => {
     const reader = createReadStream(path, { encoding: 'utf8' })
     const [text] = await once(reader, 'data')
     expect(text).toBe('through the pipe\n')
-    await file.close(1000)
+    await file.close(10_000)
     reader.destroy()
   })
 })

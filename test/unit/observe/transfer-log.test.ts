@@ -153,7 +153,7 @@ describe('the transfer log', () => {
     expect(await observer.exposition()).toContain('\nftp_alg_transfer_log_failing 1\n')
     await mkdir(join(folder, 'later'))
     const changes = await moved(observer, () =>
-      expect.poll(() => linesOf('transfers.recover'), { timeout: 5000 }).toHaveLength(1),
+      expect.poll(() => linesOf('transfers.recover')).toHaveLength(1),
     )
     expect(changes).toEqual({
       ftp_alg_transfer_log_failing: -1,

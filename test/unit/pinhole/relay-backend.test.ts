@@ -2,7 +2,7 @@
 
 import { EventEmitter } from 'node:events'
 import { connect, createServer } from 'node:net'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import type { OpenPinhole, PinholeRequest } from '../../../src/pinhole/backend.ts'
 import { PortPool } from '../../../src/pinhole/port-pool.ts'
 import type { Intruder } from '../../../src/pinhole/relay/gate.ts'
@@ -140,7 +140,7 @@ describe('the relay backend', () => {
     const long = open('127.0.0.3')
     await Promise.all([short.opened, long.opened])
     passes(6_000)
-    await vi.waitFor(() => expect(short.expired()).toBe(1))
+    await expect.poll(() => short.expired()).toBe(1)
     expect(await visit(world, '127.0.0.2')).toBe('reset')
     expect(await visit(world, '127.0.0.3')).toBe('open')
     expect([short.expired(), long.expired()]).toEqual([1, 0])
@@ -152,7 +152,7 @@ describe('the relay backend', () => {
     const hole = open('127.0.0.2')
     await hole.opened
     expect(await visit(world, '127.0.0.2')).toBe('open')
-    await vi.waitFor(async () => expect(await visit(world, '127.0.0.2')).toBe('refused'), { timeout: 5_000 })
+    await expect.poll(() => visit(world, '127.0.0.2')).toBe('refused')
     const next = open('127.0.0.2')
     await next.opened
     expect(await visit(world, '127.0.0.2')).toBe('open')
