@@ -1,6 +1,6 @@
 // Transfers that fail, overlap, or are asked for in an unusual order: nobody hangs, and the next one works.
 
-import { describe, expect } from 'vitest'
+import { describe, expect, vi } from 'vitest'
 import { ftpScript } from '../support/peers/ftp-script.ts'
 import { hasLibc } from '../support/peers/kernel.ts'
 import { Arrivals } from '../support/peers/patience.ts'
@@ -47,7 +47,10 @@ describe.concurrent('a transfer that the server refuses', () => {
         }
       }
       expect((await client.download('RETR 100', verb)).codes).toEqual([150, 226])
-      await expect.poll(() => proxy.remains).toMatchObject({ pinholes_active: 0, data_connections_active: 0 })
+      await vi.waitFor(
+        () => expect(proxy.remains).toMatchObject({ pinholes_active: 0, data_connections_active: 0 }),
+        { timeout: 15_000 },
+      )
     })
   }
 
@@ -71,7 +74,7 @@ describe.concurrent('a transfer that the server refuses', () => {
     expect((await client.reply()).code).toBe(425)
     expect(await data.ended(8_000)).toBe('reset')
     expect((await client.download('RETR 100')).codes).toEqual([150, 226])
-    await expect.poll(() => proxy.remains.pinholes_active).toBe(0)
+    await vi.waitFor(() => expect(proxy.remains.pinholes_active).toBe(0), { timeout: 15_000 })
   })
 })
 
