@@ -65,7 +65,7 @@ class FakeKernel implements PinholeBackend {
 }
 
 /** A session in the middle of a download, which the kernel forwards. */
-async function download() {
+async function download({ idleMs = IDLE } = {}) {
   const server = await startScriptedServer({
     script: ftpScript({ verbs: { RETR: (visit) => visit.reply('150 Here it comes.') } }),
   })
@@ -87,7 +87,7 @@ async function download() {
     setting: {
       upstreamMode: 'client',
       policy: { ...policy, maxLineBytes: limits.lineBytes, maxRefusals: limits.refusals },
-      limits: { ...limits, idleMs: IDLE },
+      limits: { ...limits, idleMs },
       pinholeTimeoutMs: IDLE,
       backend: kernel,
       dialer,
@@ -165,7 +165,7 @@ describe('a session whose data the kernel forwards', () => {
 
 describe('a session that is over while the kernel still forwards', () => {
   it('waits a minute for its last word, whatever it carries, then counts what there is', async () => {
-    const { kernel, pass, client, server, linesOf, ends } = await download()
+    const { kernel, pass, client, server, linesOf, ends } = await download({ idleMs: 10 * IDLE })
     client.wire.reset()
     await server.visits[0]?.wire.ended()
     let carried = 1_000
@@ -182,7 +182,7 @@ describe('a session that is over while the kernel still forwards', () => {
   })
 
   it('waits three seconds where the process is about to end', async () => {
-    const { kernel, pass, client, server, session, ends } = await download()
+    const { kernel, pass, client, server, session, ends } = await download({ idleMs: 10 * IDLE })
     session.drain()
     client.wire.reset()
     await server.visits[0]?.wire.ended()
