@@ -23,9 +23,7 @@ afterEach(() => {
 
 /** What came in each turn of the event loop, and how to send more. `seen` is called for each datagram. */
 function stream(libc: Libc, seen: (socket: Socket) => void = () => undefined) {
-  const pair = new Int32Array(2)
-  expect(libc.socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair)).toBe(0)
-  const [near = -1, far = -1] = pair
+  const { near, far } = pairOf(libc)
   const turns: number[][] = []
   let isNewTurn = true
   const socket = readDatagrams(libc, near, (datagram) => {
@@ -37,16 +35,23 @@ function stream(libc: Libc, seen: (socket: Socket) => void = () => undefined) {
     turns.at(-1)?.push(datagram.getUint32(0))
     seen(socket)
   })
-  closers.push(
-    () => socket.destroy(),
-    () => libc.close(far),
-  )
-  const send = (number: number) => {
-    const bytes = Buffer.alloc(4)
-    bytes.writeUInt32BE(number)
-    expect(libc.send(far, bytes, bytes.length, 0)).toBe(bytes.length)
-  }
-  return { socket, turns, send }
+  closers.push(() => socket.destroy())
+  return { socket, turns, send: (number: number) => sendNumber(libc, { to: far, number }) }
+}
+
+/** Two ends of one connection; the far one is closed with the test. */
+function pairOf(libc: Libc): { readonly near: number; readonly far: number } {
+  const pair = new Int32Array(2)
+  expect(libc.socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair)).toBe(0)
+  const [near = -1, far = -1] = pair
+  closers.push(() => libc.close(far))
+  return { near, far }
+}
+
+function sendNumber(libc: Libc, { to, number }: { readonly to: number; readonly number: number }): void {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32BE(number)
+  expect(libc.send(to, bytes, bytes.length, 0)).toBe(bytes.length)
 }
 
 const upTo = (count: number) => Array.from({ length: count }, (_, number) => number)
@@ -68,8 +73,15 @@ describe.skipIf(libc === null)('what the kernel tells by itself', () => {
     expect(turns).toEqual([[0], [1], [2]])
   })
 
-  it('is read no further once the reader has had enough', async () => {
-    const { turns, send, socket } = stream(libc ?? missing(), (socket) => socket.destroy())
+  it('is read no further once the reader has had enough: the descriptor may be somebody else’s by then', async () => {
+    const real = libc ?? missing()
+    const { turns, send, socket } = stream(real, (socket) => {
+      socket.destroy()
+      // The lowest free number is that of the socket.
+      const { near, far } = pairOf(real)
+      closers.push(() => real.close(near))
+      sendNumber(real, { to: far, number: 99 })
+    })
     let isClosed = false
     socket.once('close', () => {
       isClosed = true
