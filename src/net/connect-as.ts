@@ -6,6 +6,7 @@ import type { Endpoint } from '../ftp/endpoints.ts'
 import type { Libc } from '../kernel/libc.ts'
 import { connectFrom } from '../kernel/transparent.ts'
 import type { DisguiseNext } from '../pinhole/backend.ts'
+import { RecentKeys } from '../timing/recent-keys.ts'
 
 export interface ForeignCall {
   readonly to: Endpoint
@@ -49,23 +50,18 @@ export function byTranslation(disguise: DisguiseNext): ConnectAs {
  */
 export function withRestingPorts(connectAs: ConnectAs, now: () => number): ConnectAs {
   const connected = new Set<string>()
-  /** To the time when the system has forgotten it, oldest first. */
-  const resting = new Map<string, number>()
+  /** Until the system has forgotten them. */
+  const resting = new RecentKeys({ forMs: REST_MS, now })
   return (call) => {
     const { to, as } = call
     if (as.port === 0) return connectAs(call)
-    const nowMs = now()
-    for (const [key, untilMs] of resting) {
-      if (nowMs < untilMs) break
-      resting.delete(key)
-    }
     const key = `${to.address}|${to.port}|${as.address}`
     if (connected.has(key) || resting.has(key)) return connectAs({ ...call, as: { ...as, port: 0 } })
     const socket = connectAs(call)
     connected.add(key)
     return socket.once('close', () => {
       connected.delete(key)
-      resting.set(key, now() + REST_MS)
+      resting.add(key)
     })
   }
 }

@@ -26,17 +26,27 @@ const mayImport = {
     'engine',
     'ftp',
     'kernel',
+    'timing',
     'errors.ts',
     'config/config.ts',
     'observe/observer.ts',
     'pinhole/backend.ts',
   ],
-  pinhole: ['kernel', 'ftp', 'errors.ts', 'config/config.ts', 'engine/contract.ts', 'observe/observer.ts'],
+  pinhole: [
+    'kernel',
+    'ftp',
+    'timing',
+    'errors.ts',
+    'config/config.ts',
+    'engine/contract.ts',
+    'observe/observer.ts',
+  ],
   observe: ['ftp', 'errors.ts', 'config/config.ts', 'engine/contract.ts', 'pinhole/backend.ts'],
   kernel: ['ftp', 'errors.ts', 'config/config.ts'],
   config: ['ftp', 'errors.ts', 'pinhole/backend.ts'],
   engine: ['ftp', 'errors.ts'],
   ftp: ['errors.ts'],
+  timing: [],
   'errors.ts': [],
 } as const satisfies Record<string, readonly string[]>
 
@@ -51,7 +61,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   koffi: ['kernel'],
   'ipaddr.js': ['ftp', 'config', 'kernel'],
 }
-const pureRooms = ['ftp', 'engine', 'errors.ts']
+const pureRooms = ['ftp', 'engine', 'timing', 'errors.ts']
 
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.ts'))

@@ -4,6 +4,7 @@
 import type { Endpoint } from '../../ftp/endpoints.ts'
 import type { Flow } from '../../kernel/conntrack.ts'
 import type { IntruderReason } from '../../observe/observer.ts'
+import { RecentKeys } from '../../timing/recent-keys.ts'
 
 export interface StrangersOptions {
   /** Milliseconds on a clock that never goes back. */
@@ -23,12 +24,14 @@ export class Strangers {
   readonly #waiting = new Map<string, number>()
   /** Key: `address|port|peer`. */
   readonly #expected = new Set<string>()
-  /** Keys of both kinds, to the time when they are forgotten. */
-  readonly #closed = new Map<string, number>()
-  readonly #served = new Map<string, number>()
+  /** Keys of both kinds. */
+  readonly #closed: RecentKeys
+  readonly #served: RecentKeys
 
   constructor(options: StrangersOptions) {
     this.#options = options
+    this.#closed = new RecentKeys({ forMs: REMEMBERED_MS, now: options.now })
+    this.#served = new RecentKeys({ forMs: REMEMBERED_MS, now: options.now })
   }
 
   /** A hole is open for a peer. */
@@ -46,9 +49,8 @@ export class Strangers {
     const waiting = (this.#waiting.get(place) ?? 1) - 1
     if (waiting > 0) this.#waiting.set(place, waiting)
     else this.#waiting.delete(place)
-    const nowMs = this.#options.now()
-    remember(this.#closed, place, nowMs)
-    if (how === 'used') remember(this.#served, door, nowMs)
+    this.#closed.add(place)
+    if (how === 'used') this.#served.add(door)
   }
 
   /** Somebody tries to connect, and no element was for them. */
@@ -63,10 +65,9 @@ export class Strangers {
     const door = `${place}|${peer}`
     // The element is being put back: somebody flushed the tables.
     if (this.#expected.has(door)) return null
-    const nowMs = this.#options.now()
-    if (isRemembered(this.#served, door, nowMs)) return 'duplicate'
+    if (this.#served.has(door)) return 'duplicate'
     if (this.#waiting.has(place)) return 'wrong_peer'
-    if (isRemembered(this.#closed, place, nowMs)) return 'late'
+    if (this.#closed.has(place)) return 'late'
     return this.#options.isOwnAddress(to.address) ? 'wrong_peer' : null
   }
 }
@@ -76,18 +77,4 @@ const REMEMBERED_MS = 10_000
 
 function placeKey({ address, port }: Endpoint): string {
   return `${address}|${port}`
-}
-
-/** Entries stand in the order of their time, so the oldest are forgotten on the way. */
-function remember(times: Map<string, number>, key: string, nowMs: number): void {
-  for (const [oldest, untilMs] of times) {
-    if (untilMs > nowMs) break
-    times.delete(oldest)
-  }
-  times.delete(key)
-  times.set(key, nowMs + REMEMBERED_MS)
-}
-
-function isRemembered(times: ReadonlyMap<string, number>, key: string, nowMs: number): boolean {
-  return (times.get(key) ?? 0) > nowMs
 }
