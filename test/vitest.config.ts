@@ -26,7 +26,7 @@ export default defineConfig({
           name: 'integration',
           root,
           include: ['integration/**/*.test.ts'],
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           expect: expectation,
         },
       },

@@ -32,7 +32,7 @@ describe.concurrent('SIGTERM', () => {
       }),
     )
     const idle = await Promise.all(Array.from({ length: 10 }, async () => (await lab.client(proxy)).login()))
-    await vi.waitFor(() => expect(begun()).toBe(50), { timeout: 10_000 })
+    await vi.waitFor(() => expect(begun()).toBe(50), { timeout: 20_000 })
     proxy.signal('SIGTERM')
     await Promise.all(idle.map(closesWith421))
     expect(await refusesConnections(proxy)).toBe(true)
@@ -227,7 +227,7 @@ describe.concurrent('descriptors', () => {
     const server = await lab.server(ftpScript())
     const proxy = await lab.process({ upstream: server })
     await lab.servesNext(proxy)
-    await vi.waitFor(async () => expect(await proxy.remains()).toEqual(nothing), { timeout: 10_000 })
+    await vi.waitFor(async () => expect(await proxy.remains()).toEqual(nothing), { timeout: 20_000 })
     const before = proxy.descriptors
     for (let round = 0; round < 20; round += 1) {
       const clients = await Promise.all(Array.from({ length: 50 }, () => ScriptedClient.connect(proxy)))
@@ -241,10 +241,10 @@ describe.concurrent('descriptors', () => {
     )
     await Promise.all(workers.map((client) => client.download('RETR 1000')))
     for (const client of workers) client.close()
-    await vi.waitFor(async () => expect(await proxy.remains()).toEqual(nothing), { timeout: 10_000 })
+    await vi.waitFor(async () => expect(await proxy.remains()).toEqual(nothing), { timeout: 20_000 })
     // The connections of the status page itself come and go.
     await vi.waitFor(() => expect(proxy.descriptors ?? 0).toBeLessThanOrEqual((before ?? 0) + 2), {
-      timeout: 10_000,
+      timeout: 20_000,
     })
   })
 
@@ -269,7 +269,7 @@ describe.concurrent('descriptors', () => {
     )
     expect(busy).toHaveLength(20)
     for (const client of crowd) client.close()
-    await vi.waitFor(() => lab.servesNext(proxy), { timeout: 15_000, interval: 200 })
+    await vi.waitFor(() => lab.servesNext(proxy), { timeout: 30_000, interval: 200 })
     expect(proxy.records.filter(({ event }) => event === 'session.fail')).toEqual([])
     proxy.signal('SIGTERM')
     expect(await proxy.exited()).toBe(0)

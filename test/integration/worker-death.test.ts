@@ -63,7 +63,7 @@ describe('a worker that is killed', () => {
       await look()
       return readyz(proxy)
     }
-    await expect.poll(isReadyAgain).toBe(200)
+    await expect.poll(isReadyAgain, { timeout: 30_000 }).toBe(200)
     await look()
     expect((await proxy.status()).listeners).toMatchObject([
       { up: true, sessions_active: 1, pinholes_active: 1, download_bytes: 1554 },

@@ -58,7 +58,7 @@ export async function pidOf(proxy: ProxyProcess, worker: number, nth = 1): Promi
       if (typeof pid !== 'number') throw new Error(`worker ${worker} was not started ${nth} times`)
       return pid
     },
-    { timeout: 15_000 },
+    { timeout: 30_000 },
   )
 }
 
@@ -91,7 +91,7 @@ export function fallen(before: ReadonlyMap<string, number>, after: ReadonlyMap<s
 export const readyz = async (proxy: ProxyProcess) => (await proxy.ask('/readyz')).status
 
 export async function becomesReady(proxy: ProxyProcess): Promise<void> {
-  await expect.poll(() => readyz(proxy)).toBe(200)
+  await expect.poll(() => readyz(proxy), { timeout: 30_000 }).toBe(200)
 }
 
 /** A worker that is up again serves, on ports of its own slice. */

@@ -25,7 +25,7 @@ import {
 } from './worker-pair.ts'
 
 async function endOf(pid: number): Promise<void> {
-  await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'), { timeout: 15_000 })
+  await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'), { timeout: 30_000 })
 }
 
 async function listed<Item>(proxy: ProxyProcess, name: 'sessions' | 'pinholes'): Promise<Item[]> {

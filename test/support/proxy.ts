@@ -57,7 +57,7 @@ export async function startProxy(options: ProxyOptions = {}): Promise<RunningPro
   const records = () => parseRecords(program.output())
   const get = async (path: string) => {
     const url = `http://${authority(admin)}${path}`
-    const asked = await runProgram(['curl', '-sS', '-m', '5', '-w', '\n%{http_code}', url], { place })
+    const asked = await runProgram(['curl', '-sS', '-m', '20', '-w', '\n%{http_code}', url], { place })
     const [, body = '', status = '0'] = /^([\s\S]*)\n(\d+)$/.exec(asked.stdout) ?? []
     return { status: Number(status), body }
   }
