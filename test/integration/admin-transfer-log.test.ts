@@ -154,7 +154,7 @@ describe('the transfer log', () => {
       await runOrThrow(['nsenter', '-t', String(proxy.pid), '-m', 'mount', '-o', 'remount,size=1m', disk])
       await proxy.waitForRecord(({ event }) => event === 'transfers.recover', 'the recovery')
       const sizes = Array.from({ length: size - 999 }, (_, n) => 1000 + n)
-      expect(sizesIn(seen)).toEqual(sizes.flatMap((each) => [each, each]))
+      await expect.poll(() => sizesIn(seen)).toEqual(sizes.flatMap((each) => [each, each]))
       await proxy.stop()
     },
   )
