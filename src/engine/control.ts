@@ -191,8 +191,6 @@ export class ControlEngine {
         if (!this.#login.isLoggedIn) this.#outbox.close('login_timeout', '421 Login timed out, closing.')
         break
       case 'idle':
-        // Bytes that the kernel forwards are not seen here: the server knows better whether they still flow.
-        if (this.#upstream.transfer !== null && this.#data.channels.current?.isInKernel === true) break
         this.#outbox.close('idle', '421 Idle for too long, closing.')
         break
       case 'abort':

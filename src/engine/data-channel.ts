@@ -84,10 +84,6 @@ export class DataChannel {
     })
   }
 
-  get isInKernel(): boolean {
-    return this.#isInKernel
-  }
-
   /** The kernel joins the legs; we hear of it later, or never. */
   forwardedByKernel(): void {
     this.#isInKernel = true
