@@ -38,6 +38,63 @@ export function startReading(socket: Socket): void {
   else socket.read(0)
 }
 
+/** What `watchReadable` gives; after `end` the socket is as `pause()` leaves it. */
+export interface ReadableWatch {
+  pause(): void
+  resume(): void
+  end(): void
+}
+
+/**
+ * Calls `onReadable` whenever a socket could be read, and reads nothing: libuv finds no room in the buffer, says so
+ * (ENOBUFS) and looks again in the next turn of the loop. For a socket prepared with `readInto` that is not reading now.
+ * Null where Node's fields were not found.
+ */
+export function watchReadable(socket: Socket, onReadable: () => void): ReadableWatch | null {
+  const fields: Record<PropertyKey, unknown> = socket as object as Record<PropertyKey, unknown>
+  const handle = fields._handle
+  if (onreadFields === null || !isReadingHandle(handle)) return null
+  const symbols = onreadFields
+  const onread = handle.onread
+  const setReading = (isReading: boolean): void => {
+    if (fields._handle !== handle) return
+    handle.reading = isReading
+    if (isReading) handle.readStart()
+    else handle.readStop()
+  }
+  handle.onread = () => onReadable()
+  handle.useUserBuffer(noRoom)
+  setReading(true)
+  return {
+    pause: () => setReading(false),
+    resume: () => setReading(true),
+    end() {
+      setReading(false)
+      const next = fields[symbols.generator]
+      if (typeof next === 'function') fields[symbols.buffer] = next()
+      const buffer = fields[symbols.buffer]
+      if (fields._handle !== handle || !(buffer instanceof Uint8Array)) return
+      handle.onread = onread
+      handle.useUserBuffer(buffer)
+    },
+  }
+}
+
+const noRoom = Buffer.alloc(0)
+
+/** Node's stream wrap, as far as it is used here. */
+interface ReadingHandle {
+  reading: boolean
+  onread: unknown
+  readStart(): unknown
+  readStop(): unknown
+  useUserBuffer(buffer: Uint8Array): void
+}
+
+function isReadingHandle(handle: unknown): handle is ReadingHandle {
+  return hasUseUserBuffer(handle) && 'readStart' in handle && 'readStop' in handle && 'onread' in handle
+}
+
 interface OnreadFields {
   readonly buffer: symbol
   readonly generator: symbol

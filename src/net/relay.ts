@@ -1,7 +1,6 @@
 import type { Socket } from 'node:net'
-import { readInto, startReading } from './reading.ts'
-import { returnLargeBuffer, sharedReadBuffer, takeLargeBuffer } from './relay-buffers.ts'
-import { resetSocket, wasReset } from './tcp-reset.ts'
+import { Pump } from './pump.ts'
+import { resetSocket } from './tcp-reset.ts'
 
 export interface RelayOptions {
   /** Both connected and paused, made with `allowHalfOpen`. */
@@ -10,9 +9,6 @@ export interface RelayOptions {
   /** Both sockets are closed; `reset` when either peer reset its connection or we did. */
   readonly ended: (result: 'ok' | 'reset') => void
 }
-
-/** A direction that has moved this much gets a buffer of its own: a reader that keeps up never fills the shared one. */
-const LARGE_FROM_BYTES = 256 * 1024
 
 /** The server has said everything and the client does not close: after this long without a byte we do. */
 const HALF_OPEN_MS = 30_000
@@ -50,6 +46,11 @@ export class Relay {
   /** Bytes that came from the server so far. */
   get downloadBytes(): number {
     return this.#download.bytes
+  }
+
+  /** Those of both that the kernel moved from socket to socket. */
+  get splicedBytes(): number {
+    return this.#upload.splicedBytes + this.#download.splicedBytes
   }
 
   /** Ends both legs with RST. */
@@ -101,69 +102,5 @@ export class Relay {
       this.#download.release()
       this.#options.ended(this.#isReset ? 'reset' : 'ok')
     })
-  }
-}
-
-/** One direction. */
-class Pump {
-  readonly #from: Socket
-  readonly #to: Socket
-  readonly #ended: () => void
-  /** Bytes read from `from`. */
-  bytes = 0
-  hasEnded = false
-  #own: Uint8Array | null = null
-  #isWaiting = false
-
-  constructor(from: Socket, to: Socket, ended: () => void) {
-    this.#from = from
-    this.#to = to
-    this.#ended = ended
-  }
-
-  start(): void {
-    readInto(
-      this.#from,
-      () => this.#own ?? sharedReadBuffer,
-      (byteCount, bytes) => this.#read(byteCount, bytes),
-    )
-    this.#from.once('end', () => {
-      if (wasReset(this.#from)) {
-        this.#from.destroy(new Error('reset by peer'))
-        return
-      }
-      this.hasEnded = true
-      this.#ended()
-    })
-    startReading(this.#from)
-  }
-
-  /** Gives the large buffer back; both sockets are closed. */
-  release(): void {
-    if (this.#own !== null) returnLargeBuffer(this.#own)
-    this.#own = null
-  }
-
-  /** False pauses: the buffer is not ours again before the kernel has taken all of it. */
-  #read(byteCount: number, bytes: Uint8Array): boolean {
-    this.bytes += byteCount
-    if (bytes === this.#own) {
-      this.#to.write(bytes.subarray(0, byteCount), this.#written)
-    } else {
-      // Shared (or, without onread, Node's own): a copy outlives this call.
-      this.#to.write(Buffer.from(bytes.subarray(0, byteCount)), this.#written)
-      if (this.bytes >= LARGE_FROM_BYTES) this.#own ??= takeLargeBuffer()
-    }
-    this.#isWaiting = this.#to.writableLength > 0
-    if (this.#isWaiting) return false
-    // Our FIN is out, so `wasReset` cannot tell; but libuv reports the reset itself when reading stops in between.
-    if (this.#from.writableEnded) setImmediate(() => this.#from.resume())
-    return !this.#from.writableEnded
-  }
-
-  readonly #written = (): void => {
-    if (!this.#isWaiting || this.#to.writableLength > 0) return
-    this.#isWaiting = false
-    this.#from.resume()
   }
 }

@@ -1,47 +1,8 @@
-import { connect, createServer, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
-import { Relay } from '../../../src/net/relay.ts'
-import { within } from '../../support/peers/patience.ts'
-import { Wire } from '../../support/peers/wire.ts'
+import { closeRelayed, relayed } from '../../support/peers/relayed.ts'
+import type { Wire } from '../../support/peers/wire.ts'
 
-const sockets: Socket[] = []
-
-afterEach(() => {
-  for (const socket of sockets.splice(0)) socket.destroy()
-})
-
-/** Two ends of a TCP connection: the relay's, paused as the product gets it, and the peer's. */
-async function connection(): Promise<{ leg: Socket; peer: Wire }> {
-  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true })
-  await new Promise<void>((resolve) => server.listen({ host: '127.0.0.1', port: 0 }, resolve))
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('not bound')
-  const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve))
-  const own = connect({ host: '127.0.0.1', port: address.port, allowHalfOpen: true })
-  own.pause()
-  const leg = await accepted
-  server.close()
-  sockets.push(leg, own)
-  return { leg, peer: new Wire(own) }
-}
-
-async function relayed(before?: (peers: { client: Wire; server: Wire }) => Promise<void>) {
-  const client = await connection()
-  const server = await connection()
-  await before?.({ client: client.peer, server: server.peer })
-  let relay: Relay | undefined
-  const ended = new Promise<'ok' | 'reset'>((resolve) => {
-    relay = new Relay({ client: client.leg, server: server.leg, ended: resolve })
-  })
-  if (relay === undefined) throw new Error('no relay')
-  return {
-    relay,
-    client: client.peer,
-    server: server.peer,
-    legs: { client: client.leg, server: server.leg },
-    ended: () => within(ended, { what: 'the end of the relay' }),
-  }
-}
+afterEach(closeRelayed)
 
 /** The kernel has handed a reset to the other end of a loopback connection before this resolves. */
 async function resetAndWait(peer: Wire): Promise<void> {
