@@ -52,7 +52,7 @@ function compose(
 
 Each system runs in a network namespace of its own, between the client's namespace and the server's, joined by veth pairs, so that what one system needs (connection tracking, NAT rules) costs the others nothing. All of them face the same load client and the same load server. Systems take turns within each round; a cell is the median of the ratios within ${rounds} rounds (memory: one fresh process).
 
-CPU time is that of the system's whole process tree, threads and reaped children included (${cpuMethod}). Work that the kernel does on behalf of a connection is charged to whoever runs at that moment, for all systems alike. A session is: login, \`TYPE I\`, one passive \`RETR\` of 1 kB, \`QUIT\`. Every transfer is checked for its length, and each system's content is verified before it is measured.`,
+TCP is Linux's with Reno, which like the usual CUBIC sends as soon as it may. CPU time is that of the system's whole process tree, threads and reaped children included (${cpuMethod}). Work that the kernel does on behalf of a connection is charged to whoever runs at that moment, for all systems alike. A session is: login, \`TYPE I\`, one passive \`RETR\` of 1 kB, \`QUIT\`. Every transfer is checked for its length, and each system's content is verified before it is measured.`,
     `## The instrument
 
 ${instrumentText(report.instrument)}`,
