@@ -102,6 +102,20 @@ export class PortPool {
   }
 
   #pick(ports: PeerPorts, nowMs: number): number | null {
+    return (this.#hasRested(ports, nowMs) ? this.#draw(ports, nowMs) : null) ?? this.#oldest(ports, nowMs)
+  }
+
+  /** Whether there is a free port that does not rest: without one, a busy peer would have the whole range searched. */
+  #hasRested({ taken, resting }: PeerPorts, nowMs: number): boolean {
+    let rested = this.size - taken.size - resting.size
+    for (const [port, untilMs] of this.#blocked) {
+      if (untilMs <= nowMs) this.#blocked.delete(port)
+      else if (!taken.has(port) && !resting.has(port)) rested -= 1
+    }
+    return rested > 0
+  }
+
+  #draw(ports: PeerPorts, nowMs: number): number | null {
     const { first, random } = this.#options
     const size = this.size
     // A few independent draws keep the choice uniform; the scan after them makes it certain.
@@ -114,6 +128,11 @@ export class PortPool {
       const port = first + ((start + step) % size)
       if (this.#isFree(port, ports, nowMs) && !ports.resting.has(port)) return port
     }
+    return null
+  }
+
+  /** Of the ports that rest, the one that has rested longest. */
+  #oldest(ports: PeerPorts, nowMs: number): number | null {
     for (const port of ports.resting.keys()) {
       if (this.#isFree(port, ports, nowMs)) return port
     }

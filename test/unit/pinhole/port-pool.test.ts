@@ -57,6 +57,23 @@ describe('a port pool', () => {
     ).toEqual([second.port, third.port, first.port])
   })
 
+  it('does not search the range for a peer whose ports all rest', () => {
+    let draws = 0
+    const random = (below: number) => {
+      draws += 1
+      return draws % below
+    }
+    const pool = new PortPool({ first: 5000, last: 5999, quarantineMs: QUARANTINE_MS, share: 1000, random })
+    pool.block(5007, 900)
+    const leases = Array.from({ length: 999 }, () => taken(pool, 'a', 0))
+    for (const lease of leases) pool.release(lease, 0)
+    draws = 0
+    expect(taken(pool, 'a', 1).port).toBe(leases[0]?.port)
+    expect(draws).toBe(0)
+    // When somebody else has left the port it has rested enough.
+    expect(taken(pool, 'a', 901).port).toBe(5007)
+  })
+
   it('forgets rest when its time has come, and peers that hold nothing', () => {
     const pool = poolOf(5000, 5009)
     for (let count = 0; count < 100; count += 1) pool.release(taken(pool, `peer ${count}`, 0), 0)
