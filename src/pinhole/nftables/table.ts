@@ -44,6 +44,8 @@ export function pinholeSets(table: string = DEFAULT_TABLE): Readonly<Record<Fami
  *   # Before anybody's dstnat. The mark is conntrack's: a packet mark may belong to policy routing.
  *   chain claim {
  *     type filter hook prerouting priority -110; policy accept;
+ *     # Every packet of the gateway comes here: one question for those of connections that stand.
+ *     ct status assured accept
  *     tcp flags & (fin | syn | rst | ack) == syn | ack ct mark 0xf7 delete @once { ct original ip saddr . ct original ip daddr . ct original proto-dst }
  *     ct state != new accept
  *     # An attempt on its way again, that everybody let through the first time.
@@ -56,6 +58,7 @@ export function pinholeSets(table: string = DEFAULT_TABLE): Readonly<Record<Fami
  *   # clients): see disguise.ts.
  *   chain depart {
  *     type filter hook output priority -110; policy accept;
+ *     ct status assured accept
  *     tcp flags & (fin | syn | rst | ack) == syn | ack ct mark 0xf7 delete @once { ct original ip saddr . ct original ip daddr . ct original proto-dst }
  *     ct state new tcp flags & (fin | syn | rst | ack) == syn ip saddr . ip daddr . tcp dport @once ct mark set 0xf7
  *   }
@@ -98,6 +101,7 @@ table ${ip} ${table} {
   map call { type ${key} : ${address} . inet_service; size ${SIZE}; flags timeout; }
   chain claim {
     type filter hook prerouting priority -110; policy accept;
+    ct status assured accept
     ${take}
     ct state != new accept
     ct status confirmed accept
@@ -105,6 +109,7 @@ table ${ip} ${table} {
   }
   chain depart {
     type filter hook output priority -110; policy accept;
+    ct status assured accept
     ${take}
     ct state new ${claim}
   }
