@@ -82,7 +82,7 @@ describe.skipIf(missing !== null)('behind a gateway that drops by default', () =
           target: { address: lab.address(server, family), port: portOf[upstreamMode] },
           large: false,
         })
-        if (failures.length > 0) tellWhy(proxy)
+        if (failures.length > 0) await tellWhy(proxy, lab.network.gateway)
         expect(failures).toEqual([])
       },
     )

@@ -80,7 +80,7 @@ describe.skipIf(missing !== null)('address translation', () => {
         target: { address: lab.address('vsftpd', family), port: portOf[upstreamMode] },
         large: false,
       })
-      if (failures.length > 0) tellWhy(proxy)
+      if (failures.length > 0) await tellWhy(proxy, lab.network.gateway)
       expect(failures).toEqual([])
     })
 
