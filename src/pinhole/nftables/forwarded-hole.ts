@@ -126,12 +126,13 @@ export class ForwardedHole implements LivingHole {
   /** Nobody came, or somebody has just been answered: the door's element tells. */
   #expire(): void {
     const { entrants, sets } = this.#context
-    if (entrants(doorOf(this.#hole, sets)) === null) {
+    const count = entrants(doorOf(this.#hole, sets))
+    if (count === null) {
       this.#state = 'claimed'
       this.#timer = setTimeout(() => this.#expired(), CONNTRACK_DELAY_MS)
       return
     }
-    warnWhenSwallowed(this.#context, this.#hole, 'forward')
+    warnWhenSwallowed(this.#context, this.#hole, 'forward', count)
     this.#expired()
   }
 

@@ -47,18 +47,18 @@ export function removal(hole: Hole, sets: HoleSets): readonly ElementChange[] {
 
 /**
  * Says when somebody entered and never arrived: a chain that is not ours dropped the packet. The most likely mistake of
- * an installation, so it is said in words. Call before the elements are taken away.
+ * an installation, so it is said in words. `count`: see `HoleContext.entrants`.
  */
 export function warnWhenSwallowed(
-  { entrants, sets, warn }: HoleContext,
-  hole: Hole,
+  { warn }: HoleContext,
+  { peer, at, owner }: Hole,
   chain: 'input' | 'forward',
+  count: number | null,
 ): void {
   // What we answer ourselves was never answered; elsewhere the target may be silent, but then no packet comes twice:
   // conntrack keeps what has been let through.
   const proof = chain === 'input' ? 1 : 2
-  if ((entrants(doorOf(hole, sets)) ?? 0) < proof) return
-  const { peer, at, owner } = hole
+  if (count === null || count < proof) return
   warn(
     'pinhole.swallow',
     `${peer} came through the pinhole at ${at.address} port ${at.port}, but the ${chain} chain of the firewall dropped it: accept the ct mark there (ftp-alg firewall prints the line)`,

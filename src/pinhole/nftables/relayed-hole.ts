@@ -2,7 +2,7 @@ import { AlgError } from '../../errors.ts'
 import { canonicalAddress } from '../../ftp/addresses.ts'
 import type { ElementChange } from '../../kernel/nft-elements.ts'
 import type { PinholeEvents, PinholeHandle, PinholeRequest } from '../backend.ts'
-import { type Hole, openHole, sweepHole } from './elements.ts'
+import { doorOf, type Hole, openHole, sweepHole } from './elements.ts'
 import { type HoleContext, type LivingHole, type Opened, removal, warnWhenSwallowed } from './hole.ts'
 
 /**
@@ -100,7 +100,8 @@ export class RelayedHole implements LivingHole {
   #expired(): void {
     const hole = this.#hole
     if (hole !== null) {
-      warnWhenSwallowed(this.#context, hole, 'input')
+      const { entrants, sets } = this.#context
+      warnWhenSwallowed(this.#context, hole, 'input', entrants(doorOf(hole, sets)))
       this.#remove(hole)
     }
     this.#end()
