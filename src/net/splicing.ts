@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { describeErrno, EAGAIN, EPERM } from '../kernel/libc.ts'
+import { describeErrno, EACCES, EAGAIN, EPERM } from '../kernel/libc.ts'
 import { fdOf } from '../kernel/socket-options.ts'
 import type { Pipe } from '../kernel/splice.ts'
 import { type ReadableWatch, watchReadable } from './reading.ts'
@@ -98,5 +98,5 @@ class Splicing {
   }
 }
 
-/** EAGAIN, and EPERM, ENOMEM, EACCES, EINVAL, ENOSYS: splice(2) is not to be had, reading may be. */
-const notOfTheConnection: ReadonlySet<number> = new Set([EAGAIN, EPERM, 12, 13, 22, 38])
+/** EAGAIN, and EPERM, EACCES, ENOMEM, EINVAL, ENOSYS: splice(2) is not to be had, reading may be. */
+const notOfTheConnection: ReadonlySet<number> = new Set([EAGAIN, EPERM, EACCES, 12, 22, 38])
