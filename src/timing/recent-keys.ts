@@ -5,11 +5,18 @@ export interface RecentKeysOptions {
   readonly now: () => number
 }
 
-/** Keys that are remembered for a while. What is over is forgotten whenever another key is added, oldest first. */
+/**
+ * Keys that are remembered for a while.
+ *
+ * Two generations, each of one while: the older one is dropped as a whole. Taking keys out one by one would leave holes
+ * in a `Map`, over which every look at its oldest key has to step.
+ */
 export class RecentKeys {
   readonly #options: RecentKeysOptions
-  /** To the time when it is over; the oldest stand first. */
-  readonly #untilMs = new Map<string, number>()
+  /** To the time when it is over. */
+  #young = new Map<string, number>()
+  #old = new Map<string, number>()
+  #youngSinceMs = Number.NEGATIVE_INFINITY
 
   constructor(options: RecentKeysOptions) {
     this.#options = options
@@ -17,22 +24,24 @@ export class RecentKeys {
 
   /** How many take up memory; some of them may be over. */
   get size(): number {
-    return this.#untilMs.size
+    return this.#young.size + this.#old.size
   }
 
   /** The while begins now, for a key that is remembered already too. */
   add(key: string): void {
     const nowMs = this.#options.now()
-    for (const [oldest, untilMs] of this.#untilMs) {
-      if (untilMs > nowMs) break
-      this.#untilMs.delete(oldest)
+    const { forMs } = this.#options
+    if (nowMs - this.#youngSinceMs >= forMs) {
+      const isAllOver = nowMs - this.#youngSinceMs >= 2 * forMs
+      this.#old = isAllOver ? new Map() : this.#young
+      this.#young = new Map()
+      this.#youngSinceMs = nowMs
     }
-    this.#untilMs.delete(key)
-    this.#untilMs.set(key, nowMs + this.#options.forMs)
+    this.#young.set(key, nowMs + forMs)
   }
 
   has(key: string): boolean {
-    const untilMs = this.#untilMs.get(key)
+    const untilMs = this.#young.get(key) ?? this.#old.get(key)
     return untilMs !== undefined && untilMs > this.#options.now()
   }
 }
