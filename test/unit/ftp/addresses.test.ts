@@ -1,5 +1,6 @@
 import { isIP, isIPv6 } from 'node:net'
 import fc from 'fast-check'
+import ipaddr from 'ipaddr.js'
 import { describe, expect, test } from 'vitest'
 import {
   canonicalAddress,
@@ -93,6 +94,20 @@ describe('an address', () => {
     ['2001:db8::1', 'unicast'],
   ])('%s is for %s', (address, reach) => {
     expect(reachOf(address)).toBe(reach)
+  })
+
+  test('an IPv4 address is for what the library says', () => {
+    const edge = fc.constantFrom(0, 1, 126, 127, 128, 168, 169, 170, 223, 224, 239, 240, 253, 254, 255)
+    const part = fc.oneof(edge, fc.integer({ min: 0, max: 255 }))
+    const special = ['loopback', 'unspecified', 'linkLocal', 'multicast', 'broadcast']
+    fc.assert(
+      fc.property(part, part, part, part, (...parts) => {
+        const address = parts.join('.')
+        const range: string = ipaddr.parse(address).range()
+        expect(reachOf(address)).toBe(special.includes(range) ? range : 'unicast')
+      }),
+      { seed, numRuns: 5_000 },
+    )
   })
 })
 
