@@ -29,31 +29,32 @@ interface Job {
 export class ElementTransactions {
   readonly #options: TransactionOptions
   #jobs: Job[] = []
-  #flush: NodeJS.Immediate | null = null
+  #willFlush = false
   #later: NodeJS.Timeout | null = null
 
   constructor(options: TransactionOptions) {
     this.#options = options
   }
 
-  /** Queues changes that belong together; `done` is called once, in the next phase of this turn. */
+  /** Queues changes that belong together; `done` is called once, when everything that is ready now has been looked at. */
   submit(changes: readonly ElementChange[], done: (result: JobResult) => void): void {
     this.#jobs.push({ done, left: [...changes] })
-    this.#flush ??= setImmediate(() => this.flush())
+    if (this.#willFlush) return
+    this.#willFlush = true
+    process.nextTick(() => this.flush())
   }
 
   /** Queues changes that are only tidying: they go with the next transaction, or alone after a moment. */
   submitLater(changes: readonly ElementChange[]): void {
     if (changes.length === 0) return
     this.#jobs.push({ done: () => undefined, left: [...changes] })
-    if (this.#flush === null) this.#later ??= setTimeout(() => this.flush(), TIDY_MS)
+    if (!this.#willFlush) this.#later ??= setTimeout(() => this.flush(), TIDY_MS)
   }
 
   /** Carries out everything queued, now. */
   flush(): void {
-    if (this.#flush !== null) clearImmediate(this.#flush)
     if (this.#later !== null) clearTimeout(this.#later)
-    this.#flush = null
+    this.#willFlush = false
     this.#later = null
     const jobs = this.#jobs
     this.#jobs = []
