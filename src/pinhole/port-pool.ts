@@ -29,6 +29,8 @@ interface PeerPorts {
   readonly taken: Set<number>
   /** Port to the time it may be used again, oldest first. */
   readonly resting: Map<number, number>
+  /** Port to the number of connections that came to it and last. */
+  readonly running: Map<number, number>
   /** Ports held for each client; only kept where a peer serves several clients. */
   readonly byClient: Map<string, number>
 }
@@ -66,9 +68,12 @@ export class PortPool {
     return count
   }
 
-  /** Takes a random port for a peer; when all the free ones rest, the one that has rested longest. */
+  /**
+   * Takes a random port for a peer; when all the free ones rest, the one that has rested longest, and one with a running
+   * connection only when there is no other.
+   */
   take({ peer, client, nowMs }: Omit<PortLease, 'port'> & { readonly nowMs: number }): PortResult {
-    const ports = this.#peers.get(peer) ?? { taken: new Set(), resting: new Map(), byClient: new Map() }
+    const ports = this.#peers.get(peer) ?? newPeer()
     const held = ports.byClient.get(client) ?? 0
     this.#wake(peer, ports, nowMs)
     const port = this.#pick(ports, nowMs)
@@ -96,21 +101,47 @@ export class PortPool {
     else this.#carried.delete(port)
   }
 
+  /**
+   * A connection came to this port, which has been given back, and lasts until the function that this returns is called.
+   * For peers that come from one port of their own, as a server does from port 20: a second connection between the same
+   * two endpoints is impossible, and refused by the peer's own system.
+   */
+  runs({ peer, port }: PortLease): (nowMs: number) => void {
+    const ports = this.#peers.get(peer) ?? newPeer()
+    this.#peers.set(peer, ports)
+    ports.resting.delete(port)
+    ports.running.set(port, (ports.running.get(port) ?? 0) + 1)
+    let isOver = false
+    return (nowMs) => {
+      if (isOver) return
+      isOver = true
+      const left = (ports.running.get(port) ?? 1) - 1
+      if (left > 0) ports.running.set(port, left)
+      else ports.running.delete(port)
+      if (left === 0 && !ports.taken.has(port)) ports.resting.set(port, nowMs + this.#options.quarantineMs)
+    }
+  }
+
   /** Leaves a port alone until then: another program listens on it. */
   block(port: number, untilMs: number): void {
     this.#blocked.set(port, untilMs)
   }
 
   #pick(ports: PeerPorts, nowMs: number): number | null {
-    return (this.#hasRested(ports, nowMs) ? this.#draw(ports, nowMs) : null) ?? this.#oldest(ports, nowMs)
+    return (
+      (this.#hasRested(ports, nowMs) ? this.#draw(ports, nowMs) : null) ??
+      this.#firstFree(ports.resting, ports, nowMs) ??
+      this.#firstFree(ports.running, ports, nowMs)
+    )
   }
 
   /** Whether there is a free port that does not rest: without one, a busy peer would have the whole range searched. */
-  #hasRested({ taken, resting }: PeerPorts, nowMs: number): boolean {
+  #hasRested({ taken, resting, running }: PeerPorts, nowMs: number): boolean {
     let rested = this.size - taken.size - resting.size
+    for (const port of running.keys()) if (!taken.has(port) && !resting.has(port)) rested -= 1
     for (const [port, untilMs] of this.#blocked) {
       if (untilMs <= nowMs) this.#blocked.delete(port)
-      else if (!taken.has(port) && !resting.has(port)) rested -= 1
+      else if (!taken.has(port) && !resting.has(port) && !running.has(port)) rested -= 1
     }
     return rested > 0
   }
@@ -121,19 +152,19 @@ export class PortPool {
     // A few independent draws keep the choice uniform; the scan after them makes it certain.
     for (let draw = 0; draw < 4; draw += 1) {
       const port = first + random(size)
-      if (this.#isFree(port, ports, nowMs) && !ports.resting.has(port)) return port
+      if (this.#isFree(port, ports, nowMs) && hasRested(port, ports)) return port
     }
     const start = random(size)
     for (let step = 0; step < size; step += 1) {
       const port = first + ((start + step) % size)
-      if (this.#isFree(port, ports, nowMs) && !ports.resting.has(port)) return port
+      if (this.#isFree(port, ports, nowMs) && hasRested(port, ports)) return port
     }
     return null
   }
 
-  /** Of the ports that rest, the one that has rested longest. */
-  #oldest(ports: PeerPorts, nowMs: number): number | null {
-    for (const port of ports.resting.keys()) {
+  /** Of ports that rest, the one that has rested longest. */
+  #firstFree(among: ReadonlyMap<number, number>, ports: PeerPorts, nowMs: number): number | null {
+    for (const port of among.keys()) {
       if (this.#isFree(port, ports, nowMs)) return port
     }
     return null
@@ -154,6 +185,14 @@ export class PortPool {
       if (until > nowMs) break
       ports.resting.delete(port)
     }
-    if (ports.taken.size === 0 && ports.resting.size === 0) this.#peers.delete(peer)
+    if (ports.taken.size + ports.resting.size + ports.running.size === 0) this.#peers.delete(peer)
   }
+}
+
+function newPeer(): PeerPorts {
+  return { taken: new Set(), resting: new Map(), running: new Map(), byClient: new Map() }
+}
+
+function hasRested(port: number, { resting, running }: PeerPorts): boolean {
+  return !resting.has(port) && !running.has(port)
 }

@@ -117,6 +117,7 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
     isOwnAddress,
     entrants: (door) => orElse(0, () => countMatches(socket, door, 'RUNTIME_FAILED')),
     isTracked: (flow) => find(flow) !== null,
+    isRunning: (flow) => (find(flow)?.state ?? 'closed') !== 'closed',
     warn: (event, message, fields) => options.log('warn', event, message, fields),
     forward,
     holes,

@@ -29,6 +29,8 @@ export class ForwardedHole implements LivingHole {
   #timer: NodeJS.Timeout | null = null
   /** Set while the kernel forwards. */
   #flow: RunningFlow | null = null
+  /** The port is in use by the connection that came; see `PortPool.runs`. */
+  #portIsOver: ((nowMs: number) => void) | null = null
 
   /** Takes a port and queues the elements. Null, with `opened` called, when there is no port to take. */
   static open(
@@ -38,7 +40,12 @@ export class ForwardedHole implements LivingHole {
     opened: Opened,
   ): ForwardedHole | null {
     const pool = context.pools[request.from]
-    const taken = pool.take({ peer: request.expect, client: request.client, nowMs: context.now() })
+    const take = () => pool.take({ peer: request.expect, client: request.client, nowMs: context.now() })
+    let taken = take()
+    for (let tries = 1; taken.ok && tries < MAX_TRIES && isBusy(context, request, taken.lease); tries += 1) {
+      pool.release(taken.lease, context.now())
+      taken = take()
+    }
     if (taken.ok) return new ForwardedHole(context, request, events, taken.lease, opened)
     opened(poolError(taken.reason, request, pool), null)
     return null
@@ -83,6 +90,7 @@ export class ForwardedHole implements LivingHole {
     if (flow !== null) {
       this.#flow = null
       flow.forget()
+      this.#portIsOver?.(this.#context.now())
       this.#events.forwardEnded(totalsOf(flow.carried()))
     }
     if (this.#state === 'ended') return
@@ -110,6 +118,7 @@ export class ForwardedHole implements LivingHole {
       },
       ended: (bytes) => {
         this.#flow = null
+        this.#portIsOver?.(this.#context.now())
         this.#events.forwardEnded(totalsOf(bytes))
       },
     })
@@ -120,6 +129,7 @@ export class ForwardedHole implements LivingHole {
     const { transactions, sets } = this.#context
     if (this.#state === 'waiting') transactions.submitLater(sweepHole(this.#hole, sets))
     this.#end('used')
+    if (this.#from === 'server') this.#portIsOver = this.#context.pools.server.runs(this.#lease)
     this.#events.forwarded(() => totalsOf(flow.carried()))
   }
 
@@ -158,6 +168,23 @@ export class ForwardedHole implements LivingHole {
     ended(this)
   }
 }
+
+/**
+ * Whether conntrack knows a connection between the server's data port and this port of ours that is not over: from an
+ * earlier run of ours, or one whose end it has not seen. It would take the next one for a part of it, and send it the old way.
+ */
+function isBusy(
+  { isRunning }: HoleContext,
+  { from, expect, local }: ForwardRequest,
+  { port }: PortLease,
+): boolean {
+  const to = { address: canonicalAddress(local), port }
+  return from === 'server' && isRunning({ from: { address: expect, port: FTP_DATA_PORT }, to })
+}
+
+/** RFC 959 §3.2; servers that call from another port mostly take any. */
+const FTP_DATA_PORT = 20
+const MAX_TRIES = 4
 
 /** Conntrack's word may be in the socket when the timer fires; it is read well within this. */
 const CONNTRACK_DELAY_MS = 250

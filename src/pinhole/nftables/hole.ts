@@ -27,6 +27,8 @@ export interface HoleContext {
   readonly entrants: (door: ElementName) => number | null
   /** Whether conntrack knows a connection of these two endpoints, running or lately closed. */
   readonly isTracked: (flow: Flow) => boolean
+  /** The same for one that is not over. */
+  readonly isRunning: (flow: Flow) => boolean
   readonly warn: (event: string, message: string, fields: Readonly<Record<string, unknown>>) => void
   /** The hole has ended and is nobody's any more. */
   readonly ended: (hole: LivingHole) => void

@@ -1,7 +1,9 @@
 // The nftables backend as an administrator meets it: behind a firewall that drops, beside sets of his own and beside
 // `nft flush ruleset`.
 
+import { randomInt } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { PortPool } from '../../../src/pinhole/port-pool.ts'
 import { droppingGateway, GatewayBackend, saysAndHears } from '../../support/gateway-backend.ts'
 import { Lab, whyNoNamespaces } from '../../support/kernel-netns.ts'
 
@@ -55,6 +57,30 @@ describe.skipIf(obstacle !== null)('nftables pinholes on a gateway', () => {
     expect(words).toEqual(expect.arrayContaining([dropped('forward'), dropped('input')]))
     for (const visitor of visitors) visitor.destroy()
   })
+
+  // The server calls from its port 20 each time: at the same port of ours it would be the same connection again.
+  it.each(['in the same run', 'from an earlier run'])(
+    'wait at another port than the one where a server’s data still flow (%s)',
+    async (when) => {
+      const start = () => {
+        const range = { first: 30_400, last: 30_402, quarantineMs: 0, share: 1000 }
+        const pool = new PortPool({ ...range, random: (below) => randomInt(below) })
+        return gateway.start({ pools: { client: pool, server: pool } })
+      }
+      const before = await start()
+      const first = await gateway.open(before, { from: 'server' })
+      const data = lab.connect('client', first.at, { port: 20 })
+      expect(await saysAndHears(data, 'from port 20')).toBe(true)
+      await expect.poll(() => first.events).toEqual(['forwarded'])
+      const running = when === 'in the same run' ? before : await start()
+      for (let count = 0; count < 12; count += 1) {
+        const next = await gateway.open(running, { from: 'server' })
+        expect(next.at.port).not.toBe(first.at.port)
+        next.handle.close()
+      }
+      data.destroy()
+    },
+  )
 
   it('tell the administrator’s own set who is let through, and take it back', async () => {
     lab.nft(droppingGateway(bySet))

@@ -57,6 +57,37 @@ describe('a port pool', () => {
     ).toEqual([second.port, third.port, first.port])
   })
 
+  it('gives a port with a running connection to its peer last of all, and to others as ever', () => {
+    const pool = poolOf(5000, 5002, { draws: [0, 1, 2] })
+    const [first, second, third] = [taken(pool, 'a', 0), taken(pool, 'a', 0), taken(pool, 'a', 0)]
+    for (const lease of [first, second, third]) pool.release(lease, 0)
+    const over = pool.runs(first)
+    const alsoOver = pool.runs(first)
+    const later = 10 * QUARANTINE_MS
+    expect(taken(pool, 'b', later).port).toBe(first.port)
+    const again = [taken(pool, 'a', later), taken(pool, 'a', later)].map(({ port }) => port)
+    expect(again.sort()).toEqual([second.port, third.port])
+    const last = taken(pool, 'a', later)
+    expect(last.port).toBe(first.port)
+    pool.release(last, later)
+    over(later)
+    over(later)
+    expect(pool.resting(later)).toBe(1)
+    alsoOver(later)
+    expect(taken(pool, 'a', later + QUARANTINE_MS).port).toBe(first.port)
+  })
+
+  it('forgets a peer when its last connection is over', () => {
+    const pool = poolOf(5000, 5000)
+    const lease = taken(pool, 'a', 0)
+    pool.release(lease, 0)
+    const over = pool.runs(lease)
+    expect(pool.resting(0)).toBe(0)
+    over(0)
+    expect(pool.resting(0)).toBe(1)
+    expect(pool.resting(QUARANTINE_MS)).toBe(0)
+  })
+
   it('does not search the range for a peer whose ports all rest', () => {
     let draws = 0
     const random = (below: number) => {
