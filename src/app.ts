@@ -19,6 +19,7 @@ import type { Readiness } from './observe/admin/answers.ts'
 import { type AdminServer, createAdminServer } from './observe/admin.ts'
 import type { Recorder } from './observe/recorder.ts'
 import { createBackend, type RunningBackend } from './pinhole/create-backend.ts'
+import { Tcp } from './tcp/tcp.ts'
 
 export interface AppOptions {
   readonly config: Config
@@ -45,6 +46,7 @@ export class App {
   #deniedSourcePorts: ReadonlySet<string> = new Set()
   #config: Config
   #libc: Libc | null = null
+  #tcp = new Tcp({ libc: null })
   #running: RunningBackend | null = null
   #admin: AdminServer | null = null
   #state: 'starting' | 'running' | 'draining' = 'starting'
@@ -78,7 +80,8 @@ export class App {
     this.#observer.logTransfersTo(this.#config.log.transfers ?? null)
     try {
       this.#libc = await this.#loadKernel()
-      this.#running = await createBackend(this.#config, this.#observer)
+      this.#tcp = new Tcp({ libc: this.#libc })
+      this.#running = await createBackend(this.#config, { observer: this.#observer, tcp: this.#tcp })
       this.#deniedSourcePorts = await deniedSourcePorts(this.#config.listeners, this.#observer)
       this.#applySettings(this.#running)
       await this.#resolveAdvertisedNames()
@@ -152,8 +155,8 @@ export class App {
 
   #applySettings(running: RunningBackend): void {
     const { listeners, limits, policy, pinholes, dataPorts } = this.#config
-    const libc = this.#libc
-    const dialer = new Dialer({ libc, connectAs: libc === null ? null : byTransparentSocket(libc) })
+    const tcp = this.#tcp
+    const dialer = new Dialer({ tcp, connectAs: this.#libc === null ? null : byTransparentSocket(tcp) })
     const upstreams = new Upstreams({
       names: this.#names,
       dialer,
@@ -169,7 +172,7 @@ export class App {
         limits,
         pinholeTimeoutMs: pinholes.timeoutMs,
         backend: running.backend,
-        dialer: new Dialer({ libc, connectAs: connectAsFor(intercept, libc, running) }),
+        dialer: new Dialer({ tcp, connectAs: connectAsFor(intercept, tcp, running) }),
         activeSourcePort: hasSourcePort ? activeSourcePort : 0,
         source,
         upstreams,
@@ -207,9 +210,10 @@ export class App {
       listen: config.listen,
       registry: this.#registry,
       observer: this.#observer,
+      tcp: this.#tcp,
       setting: () => this.#settingOf(name),
-      routeOf: (socket) => {
-        return routeOf(socket, {
+      routeOf: (connection) => {
+        return routeOf(connection, {
           listener: this.#listenerConfig(name),
           libc: this.#libc,
           isOwnListener: (endpoint) => this.#isOwnListener(endpoint),
@@ -272,12 +276,13 @@ export class App {
 /** How a listener's data connections are made in the name of the client or the server. */
 function connectAsFor(
   intercept: ListenerConfig['intercept'],
-  libc: Libc | null,
+  tcp: Tcp,
   { disguise }: RunningBackend,
 ): ConnectAs | null {
   const now = () => performance.now()
-  if (intercept === 'redirect' && disguise !== null) return withRestingPorts(byTranslation(disguise), now)
-  return intercept === 'tproxy' && libc !== null ? withRestingPorts(byTransparentSocket(libc), now) : null
+  if (intercept === 'redirect' && disguise !== null)
+    return withRestingPorts(byTranslation(tcp, disguise), now)
+  return intercept === 'tproxy' ? withRestingPorts(byTransparentSocket(tcp), now) : null
 }
 
 function isWildcard(address: string): boolean {

@@ -29,6 +29,22 @@ export interface Libc {
   ) => number
   readonly send: (fd: number, bytes: Uint8Array, length: number, flags: number) => number
   readonly recv: (fd: number, bytes: Uint8Array, length: number, flags: number) => number
+  readonly accept4: (fd: number, address: Uint8Array, length: Uint32Array, flags: number) => number
+  readonly fcntl: (fd: number, command: number, value: number) => number
+  readonly pipe2: (pair: Int32Array, flags: number) => number
+  readonly splice: (
+    from: number,
+    fromOffset: null,
+    to: number,
+    toOffset: null,
+    length: number,
+    flags: number,
+  ) => number
+  readonly read: (fd: number, bytes: Uint8Array, length: number) => number
+  readonly shutdown: (fd: number, how: number) => number
+  readonly epollCreate: (flags: number) => number
+  readonly epollCtl: (epollFd: number, operation: number, fd: number, event: Uint8Array) => number
+  readonly epollWait: (epollFd: number, events: Uint8Array, maxEvents: number, timeoutMs: number) => number
   readonly dup3: (from: number, to: number, flags: number) => number
   readonly close: (fd: number) => number
   /** `errno` of the last failed call. */
@@ -68,6 +84,12 @@ export function callFailed(libc: Pick<Libc, 'errno'>, code: ErrorCode, call: str
   return errnoFailed(libc.errno(), code, call)
 }
 
+/** The error as Node would make it: `errnoError(104, 'read')` reads `read ECONNRESET: connection reset by peer`. */
+export function errnoError(errno: number, syscall: string): NodeJS.ErrnoException {
+  const [code = `errno ${errno}`, meaning = ''] = getSystemErrorMap().get(-errno) ?? []
+  return Object.assign(new Error(`${syscall} ${code}: ${meaning}`), { code, errno: -errno, syscall })
+}
+
 /** As `callFailed`, for an errno that came another way, such as in a netlink answer. */
 export function errnoFailed(errno: number, code: ErrorCode, call: string): AlgError {
   const context = { call, errno: errnoName(errno) }
@@ -85,6 +107,7 @@ export const EAGAIN = 11
 export const EACCES = 13
 export const EEXIST = 17
 export const ENOBUFS = 105
+export const EINPROGRESS = 115
 
 export const AF_UNIX = 1
 export const AF_INET = 2
@@ -95,8 +118,11 @@ export const SOCK_DGRAM = 2
 export const SOCK_RAW = 3
 export const SOCK_NONBLOCK = 0o4000
 export const SOCK_CLOEXEC = 0o2000000
+export const O_NONBLOCK = 0o4000
 export const O_CLOEXEC = 0o2000000
+export const MSG_PEEK = 0x2
 export const MSG_DONTWAIT = 0x40
+export const MSG_NOSIGNAL = 0x4000
 export const SOL_SOCKET = 1
 
 function bindCalls(ffi: Ffi): Libc {
@@ -112,6 +138,18 @@ function bindCalls(ffi: Ffi): Libc {
     setsockopt: c.func('int setsockopt(int fd, int level, int option, const void *value, uint32_t length)'),
     send: c.func('long send(int fd, const void *bytes, size_t length, int flags)'),
     recv: c.func('long recv(int fd, void *bytes, size_t length, int flags)'),
+    accept4: c.func('int accept4(int fd, void *address, void *length, int flags)'),
+    // Variadic: on arm64 Linux the third argument travels in a register either way.
+    fcntl: c.func('int fcntl(int fd, int command, int value)'),
+    pipe2: c.func('int pipe2(void *pair, int flags)'),
+    splice: c.func(
+      'long splice(int from, void *fromOffset, int to, void *toOffset, size_t length, unsigned int flags)',
+    ),
+    read: c.func('long read(int fd, void *bytes, size_t length)'),
+    shutdown: c.func('int shutdown(int fd, int how)'),
+    epollCreate: c.func('int epoll_create1(int flags)'),
+    epollCtl: c.func('int epoll_ctl(int epollFd, int operation, int fd, void *event)'),
+    epollWait: c.func('int epoll_wait(int epollFd, void *events, int maxEvents, int timeoutMs)'),
     dup3: c.func('int dup3(int from, int to, int flags)'),
     close: c.func('int close(int fd)'),
     errno: () => ffi.errno(),

@@ -58,6 +58,12 @@ export function decodeSockaddr(sockaddr: Uint8Array): Endpoint | null {
   }
 }
 
+/** The interface of a link-local address, by number; 0 for every other address. */
+export function scopeOf(sockaddr: Uint8Array): number {
+  const view = new DataView(sockaddr.buffer, sockaddr.byteOffset, sockaddr.byteLength)
+  return view.getUint16(0, littleEndian) === AF_INET6 ? view.getUint32(24, littleEndian) : 0
+}
+
 /** AF_INET or AF_INET6, as the address needs it. */
 export function socketFamily(address: string): number {
   return familyOf(address) === 6 ? AF_INET6 : AF_INET

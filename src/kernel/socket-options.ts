@@ -1,7 +1,7 @@
 // Socket options that Node does not offer, on the sockets that Node made.
 
 import type { Server, Socket } from 'node:net'
-import { canonicalAddress, familyOf } from '../ftp/addresses.ts'
+import { familyOf } from '../ftp/addresses.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
 import { callFailed, ENOENT, type Libc, SOL_SOCKET } from './libc.ts'
 import { decodeSockaddr, intOption, SOCKADDR_BYTES } from './sockaddr.ts'
@@ -17,6 +17,14 @@ export function fdOf(socket: Socket | Server): number | null {
   return typeof handle?.fd === 'number' && handle.fd >= 0 ? handle.fd : null
 }
 
+/** A connection that somebody made to us. */
+export interface Accepted {
+  /** Null once it is closed. */
+  readonly fd: number | null
+  /** The peer, its address canonical. */
+  readonly remote: Endpoint
+}
+
 /**
  * Where the client wanted to go before an nftables `redirect` or `dnat` rule brought the connection here.
  *
@@ -26,10 +34,9 @@ export function fdOf(socket: Socket | Server): number | null {
  *
  * Errors: `AlgError` RUNTIME_FAILED for any failure but "not known".
  */
-export function originalDestination(libc: Libc, socket: Socket): Endpoint | null {
-  const fd = fdOf(socket)
-  if (fd === null || socket.remoteAddress === undefined) return null
-  const level = familyOf(canonicalAddress(socket.remoteAddress)) === 6 ? SOL_IPV6 : SOL_IP
+export function originalDestination(libc: Libc, { fd, remote }: Accepted): Endpoint | null {
+  if (fd === null) return null
+  const level = familyOf(remote.address) === 6 ? SOL_IPV6 : SOL_IP
   const sockaddr = new Uint8Array(SOCKADDR_BYTES)
   if (libc.getsockopt(fd, level, SO_ORIGINAL_DST, sockaddr, Uint32Array.of(SOCKADDR_BYTES)) !== 0) {
     if (notTracked.has(libc.errno())) return null

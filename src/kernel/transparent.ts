@@ -2,7 +2,6 @@
 // connect as the client itself. Packets towards such addresses reach us only through the rules that
 // `ftp-alg firewall` prints.
 
-import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net'
 import type { Endpoint } from '../ftp/endpoints.ts'
 import { callFailed, type Libc, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET } from './libc.ts'
 import { decodeSockaddr, encodeSockaddr, intOption, SOCKADDR_BYTES, socketFamily } from './sockaddr.ts'
@@ -53,40 +52,33 @@ export function openTransparentListener(
   })
 }
 
-export interface ForeignConnect {
+export interface ForeignBind {
   /** Whose address the peer sees. Port 0 lets the system choose one. */
   readonly from: Endpoint
   readonly to: Endpoint
   /** A port the system must not choose: the one `from.address` itself uses on its own connection to `to`. */
-  readonly avoidPort?: number
-  /** For bulk data: read into one buffer, as in `new net.Socket({ onread })`. */
-  readonly onread?: OnReadOpts
-  readonly allowHalfOpen?: boolean
+  readonly avoidPort?: number | undefined
 }
 
 /**
- * Connects from an address that need not be ours, typically the client's, and returns the connecting socket:
- * wait for `connect` or `error` as for `net.connect`. The answer comes back to us only where the rules and the
- * route of `ftp-alg firewall` for tproxy are in place; without them the connection times out.
+ * A non-blocking socket bound to an address that need not be ours, typically the client's, ready to be connected. The
+ * answer comes back to us only where the rules and the route of `ftp-alg firewall` for tproxy are in place; without them
+ * the connection times out.
  *
  * A chosen port (20 for active data) may serve many peers at once. A port left to the system must differ from
  * the client's own: an intercepted connection and ours would be one and the same to conntrack. The kernel gives
  * odd ports to `bind` and even ones to `connect`, so it is bound here at once, and `avoidPort` is the certainty
  * for clients that are no Linux machines.
  *
- * Errors thrown at once: PRIVILEGE_MISSING, RUNTIME_FAILED with errno (EADDRINUSE: that port is taken).
+ * Errors: PRIVILEGE_MISSING, RUNTIME_FAILED with errno (EADDRINUSE: that port is taken).
  */
-export function connectFrom(libc: Libc, { from, to, avoidPort, ...options }: ForeignConnect): Socket {
-  let fd = bindForeign(libc, from)
-  if (from.port === 0 && avoidPort !== undefined && boundTo(libc, fd)?.port === avoidPort) {
-    // The unlucky socket stays bound until another one has got a different port.
-    const unlucky = fd
-    fd = orClose(libc, unlucky, () => bindForeign(libc, from))
-    libc.close(unlucky)
-  }
-  // manualStart: reading begins when the connection is up, not on the bare descriptor.
-  const opened: ManualSocketOptions = { fd, manualStart: true, ...options }
-  return orClose(libc, fd, () => new Socket(opened)).connect({ host: to.address, port: to.port })
+export function bindForeign(libc: Libc, { from, avoidPort }: ForeignBind): number {
+  const fd = bindOnce(libc, from)
+  if (from.port !== 0 || avoidPort === undefined || boundTo(libc, fd)?.port !== avoidPort) return fd
+  // The unlucky socket stays bound until another one has got a different port.
+  const lucky = orClose(libc, fd, () => bindOnce(libc, from))
+  libc.close(fd)
+  return lucky
 }
 
 /**
@@ -113,13 +105,7 @@ const SOCK_DGRAM_CLOEXEC = 2 | SOCK_CLOEXEC
 /** Any port will do: a connected datagram socket sends nothing by itself. */
 const DISCARD_PORT = 9
 
-/** `manualStart` is documented nowhere but used by Node's own `net.connect`. */
-interface ManualSocketOptions extends SocketConstructorOpts {
-  readonly manualStart: true
-}
-
-/** A non-blocking socket bound to an address that need not be ours. */
-function bindForeign(libc: Libc, from: Endpoint): number {
+function bindOnce(libc: Libc, from: Endpoint): number {
   const fd = openSocket(libc, from.address)
   return orClose(libc, fd, () => {
     setInt(libc, fd, SOL_SOCKET, SO_REUSEADDR, 'SO_REUSEADDR')

@@ -1,11 +1,10 @@
 // Two ways to connect in somebody else's name. A transparent socket is bound to that address; the answers find it by
 // the rules and the route of tproxy. Without these (redirect) the kernel translates the address instead.
 
-import { connect, type Socket } from 'node:net'
 import type { Endpoint } from '../ftp/endpoints.ts'
-import type { Libc } from '../kernel/libc.ts'
-import { connectFrom } from '../kernel/transparent.ts'
 import type { DisguiseNext } from '../pinhole/backend.ts'
+import type { Connected, Connecting } from '../tcp/connection.ts'
+import type { Tcp } from '../tcp/tcp.ts'
 import { RecentKeys } from '../timing/recent-keys.ts'
 
 export interface ForeignCall {
@@ -16,31 +15,32 @@ export interface ForeignCall {
   readonly avoidPort: number | undefined
 }
 
-/** Begins to connect, half-open allowed; may throw an `AlgError`. */
-export type ConnectAs = (call: ForeignCall) => Socket
+/** Begins to connect; may throw an `AlgError`. */
+export type ConnectAs = (call: ForeignCall, done: Connected) => Connecting
 
 /** A port below 1024 that we may not have (CAP_NET_BIND_SERVICE) is left to the system. */
-export function byTransparentSocket(libc: Libc): ConnectAs {
-  const connectAs: ConnectAs = ({ to, as, avoidPort }) => {
-    const foreign = { from: as, to, allowHalfOpen: true }
-    return connectFrom(libc, avoidPort === undefined ? foreign : { ...foreign, avoidPort })
-  }
-  return (call) => {
+export function byTransparentSocket(tcp: Tcp): ConnectAs {
+  const connectAs: ConnectAs = ({ to, as, avoidPort }, done) =>
+    tcp.connectForeign({ from: as, to, avoidPort }, done)
+  return (call, done) => {
     try {
-      return connectAs(call)
+      return connectAs(call, done)
     } catch (error) {
       if (call.as.port === 0) throw error
-      return connectAs({ ...call, as: { ...call.as, port: 0 } })
+      return connectAs({ ...call, as: { ...call.as, port: 0 } }, done)
     }
   }
 }
 
 /** `avoidPort` is of no use here: the kernel finds a free port when it translates. */
-export function byTranslation(disguise: DisguiseNext): ConnectAs {
-  return ({ to, as }) => {
+export function byTranslation(tcp: Tcp, disguise: DisguiseNext): ConnectAs {
+  return ({ to, as }, done) => {
     const { from, over } = disguise({ to, as })
-    const call = { host: to.address, port: to.port, localAddress: from, allowHalfOpen: true }
-    return connect(call).once('connect', over).once('close', over)
+    const stands: Connected = (error, connection) => {
+      over()
+      done(error, connection)
+    }
+    return cancelling(tcp.connect({ to, from: { address: from, port: 0 } }, stands), over)
   }
 }
 
@@ -52,17 +52,32 @@ export function withRestingPorts(connectAs: ConnectAs, now: () => number): Conne
   const connected = new Set<string>()
   /** Until the system has forgotten them. */
   const resting = new RecentKeys({ forMs: REST_MS, now })
-  return (call) => {
+  return (call, done) => {
     const { to, as } = call
-    if (as.port === 0) return connectAs(call)
+    if (as.port === 0) return connectAs(call, done)
     const key = `${to.address}|${to.port}|${as.address}`
-    if (connected.has(key) || resting.has(key)) return connectAs({ ...call, as: { ...as, port: 0 } })
-    const socket = connectAs(call)
-    connected.add(key)
-    return socket.once('close', () => {
+    if (connected.has(key) || resting.has(key)) return connectAs({ ...call, as: { ...as, port: 0 } }, done)
+    const over = () => {
       connected.delete(key)
       resting.add(key)
-    })
+    }
+    const stands: Connected = (error, connection) => {
+      if (connection === null) over()
+      else connection.whenClosed(over)
+      done(error, connection)
+    }
+    const connecting = connectAs(call, stands)
+    connected.add(key)
+    return cancelling(connecting, over)
+  }
+}
+
+function cancelling(connecting: Connecting, over: () => void): Connecting {
+  return {
+    cancel() {
+      over()
+      connecting.cancel()
+    },
   }
 }
 

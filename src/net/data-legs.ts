@@ -1,16 +1,16 @@
 // The data side of one session's sockets: legs that are being connected and channels that flow.
 
-import type { Socket } from 'node:net'
 import type { Event, LegFailure, Mode, Side } from '../engine/contract.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
 import type { SessionObserver } from '../observe/observer.ts'
+import type { Connected, Connecting, Connection, ConnectionError } from '../tcp/connection.ts'
 import { Legs } from './legs.ts'
 
 export interface DataLegsOptions {
   readonly observer: SessionObserver
   readonly connectMs: number
-  /** Begins to connect to a peer's data port from the address it knows; the socket is paused and allows half-open. */
-  readonly connect: (side: Side, endpoint: Endpoint) => Socket
+  /** Begins to connect to a peer's data port from the address it knows. */
+  readonly connect: (to: { readonly side: Side; readonly endpoint: Endpoint }, done: Connected) => Connecting
   readonly emit: (event: Event) => void
 }
 
@@ -20,15 +20,15 @@ export interface ConnectedLeg {
   /** The channel's, as the client sees it. */
   readonly mode: Mode
   readonly side: Side
-  readonly socket: Socket
+  readonly connection: Connection
 }
 
-type Connecting = Omit<ConnectedLeg, 'socket'> & { readonly deadlineMs: number }
+type Awaited = Omit<ConnectedLeg, 'connection'> & { readonly deadlineMs: number }
 
 export class DataLegs {
   readonly #options: DataLegsOptions
   readonly #channels = new Map<number, Legs>()
-  readonly #connecting = new Map<Socket, Connecting>()
+  readonly #connecting = new Map<Connecting, Awaited>()
 
   constructor(options: DataLegsOptions) {
     this.#options = options
@@ -52,28 +52,23 @@ export class DataLegs {
     mode,
     side,
     endpoint,
-  }: Omit<ConnectedLeg, 'socket'> & { readonly endpoint: Endpoint }): void {
+  }: Omit<ConnectedLeg, 'connection'> & { readonly endpoint: Endpoint }): void {
     const { connect, connectMs, observer, emit } = this.#options
-    let socket: Socket
     try {
-      socket = connect(side, endpoint)
+      const connecting = connect({ side, endpoint }, (error, connection) => {
+        if (connection === null) this.#connectFailed(connecting, failureOf(error))
+        else if (this.#connecting.delete(connecting)) this.add({ channel, mode, side, connection })
+        else connection.destroy()
+      })
+      this.#connecting.set(connecting, { channel, mode, side, deadlineMs: performance.now() + connectMs })
     } catch {
       observer.dataFailed({ channel, mode, side, reason: 'unreachable' })
       emit({ type: 'legFailed', channel, side, reason: 'unreachable' })
-      return
     }
-    this.#connecting.set(socket, { channel, mode, side, deadlineMs: performance.now() + connectMs })
-    const failed = (error: NodeJS.ErrnoException) => this.#connectFailed(socket, failureOf(error))
-    socket.once('error', failed)
-    socket.once('connect', () => {
-      socket.off('error', failed)
-      if (this.#connecting.delete(socket)) this.add({ channel, mode, side, socket })
-      else socket.destroy()
-    })
   }
 
   /** Adds a connected leg to its channel. */
-  add({ channel, mode, side, socket }: ConnectedLeg): void {
+  add({ channel, mode, side, connection }: ConnectedLeg): void {
     let legs = this.#channels.get(channel)
     if (legs === undefined) {
       const { observer, emit } = this.#options
@@ -84,15 +79,15 @@ export class DataLegs {
       legs = new Legs({ channel, mode, observer, ended })
       this.#channels.set(channel, legs)
     }
-    legs.add(side, socket)
+    legs.add(side, connection)
     this.#options.emit({ type: 'legConnected', channel, side })
   }
 
   closeChannel(channel: number, how: 'finish' | 'reset'): void {
-    for (const [socket, connecting] of this.#connecting) {
-      if (connecting.channel !== channel) continue
-      this.#connecting.delete(socket)
-      socket.destroy()
+    for (const [connecting, awaited] of this.#connecting) {
+      if (awaited.channel !== channel) continue
+      this.#connecting.delete(connecting)
+      connecting.cancel()
     }
     this.#channels.get(channel)?.close(how)
   }
@@ -113,25 +108,25 @@ export class DataLegs {
 
   /** Call about once a second. */
   sweep(nowMs: number): void {
-    for (const [socket, { deadlineMs }] of this.#connecting) {
-      if (nowMs >= deadlineMs) this.#connectFailed(socket, 'timeout')
+    for (const [connecting, { deadlineMs }] of this.#connecting) {
+      if (nowMs >= deadlineMs) this.#connectFailed(connecting, 'timeout')
     }
     for (const legs of this.#channels.values()) legs.sweep(nowMs)
   }
 
-  #connectFailed(socket: Socket, reason: LegFailure): void {
-    const connecting = this.#connecting.get(socket)
-    if (connecting === undefined) return
-    this.#connecting.delete(socket)
-    socket.destroy()
-    const { channel, mode, side } = connecting
+  #connectFailed(connecting: Connecting, reason: LegFailure): void {
+    const awaited = this.#connecting.get(connecting)
+    if (awaited === undefined) return
+    this.#connecting.delete(connecting)
+    connecting.cancel()
+    const { channel, mode, side } = awaited
     this.#options.observer.dataFailed({ channel, mode, side, reason })
     this.#options.emit({ type: 'legFailed', channel, side, reason })
   }
 }
 
-function failureOf(error: NodeJS.ErrnoException): LegFailure {
-  switch (error.code) {
+function failureOf(error: ConnectionError | null): LegFailure {
+  switch (error?.code) {
     case 'ECONNREFUSED':
       return 'refused'
     case 'ETIMEDOUT':

@@ -1,6 +1,6 @@
-import type { Socket } from 'node:net'
 import type { Mode, Side } from '../engine/contract.ts'
 import type { SessionObserver } from '../observe/observer.ts'
+import type { Connection } from '../tcp/connection.ts'
 import { Relay } from './relay.ts'
 
 export interface LegsOptions {
@@ -15,10 +15,10 @@ export interface LegsOptions {
 /** How long a joined channel may go on delivering after the server reported failure. */
 const FINISH_MS = 3_000
 
-/** The sockets of one data channel: each waits, paused, for the other; together they are a relay. */
+/** The connections of one data channel: each waits, unread, for the other; together they are a relay. */
 export class Legs {
   readonly #options: LegsOptions
-  readonly #waiting: Partial<Record<Side, Socket>> = {}
+  readonly #waiting: Partial<Record<Side, Connection>> = {}
   readonly #createdMs = performance.now()
   #relay: Relay | null = null
   #joinedMs = 0
@@ -38,15 +38,11 @@ export class Legs {
     return this.#relay === null ? 0 : this.#relay.uploadBytes + this.#relay.downloadBytes
   }
 
-  /** Adds a connected, paused socket; when it is the second one, bytes begin to flow. */
-  add(side: Side, socket: Socket): void {
-    this.#waiting[side] = socket
+  /** Adds a connection; when it is the second one, bytes begin to flow. A peer that resets before is noticed then. */
+  add(side: Side, connection: Connection): void {
+    this.#waiting[side] = connection
     const { client, server } = this.#waiting
-    if (client === undefined || server === undefined) {
-      // A peer that resets while it waits is noticed when its partner comes.
-      socket.on('error', ignore)
-      return
-    }
+    if (client === undefined || server === undefined) return
     const { channel, mode, observer } = this.#options
     this.#joinedMs = performance.now()
     observer.dataOpened({ channel, mode, path: 'relay', setupMs: this.#joinedMs - this.#createdMs })
@@ -63,9 +59,9 @@ export class Legs {
       else this.#finishByMs = performance.now() + FINISH_MS
       return
     }
-    for (const socket of Object.values(this.#waiting)) {
-      if (how === 'reset') socket.resetAndDestroy()
-      else socket.destroySoon()
+    for (const connection of Object.values(this.#waiting)) {
+      if (how === 'reset') connection.reset()
+      else connection.close()
     }
     this.#options.ended(this.#options.channel)
   }
@@ -105,5 +101,3 @@ export class Legs {
     if (download > 0) observer.dataBytes({ direction: 'download', path: 'relay', count: download })
   }
 }
-
-function ignore(): void {}

@@ -1,10 +1,9 @@
-import { createServer, type Server, type Socket } from 'node:net'
 import type { ListenAddress } from '../config/config.ts'
 import { AlgError } from '../errors.ts'
-import { canonicalAddress } from '../ftp/addresses.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
 import type { Observer, RejectReason } from '../observe/observer.ts'
-import { listenOnDescriptor } from './listen-on.ts'
+import type { Connection, ConnectionError, Listening } from '../tcp/connection.ts'
+import type { Tcp } from '../tcp/tcp.ts'
 import { Session } from './session.ts'
 import type { SessionRegistry } from './session-registry.ts'
 import type { SessionSetting } from './session-setting.ts'
@@ -17,7 +16,8 @@ export interface ListenerOptions {
   readonly observer: Observer
   /** Read for each new session, so that a reload reaches the next one. */
   readonly setting: () => SessionSetting
-  readonly routeOf: (socket: Socket) => Route
+  readonly routeOf: (connection: Connection) => Route
+  readonly tcp: Tcp
   /** A listening descriptor to take over instead of binding `listen`; for interception. */
   readonly openFd?: () => number
 }
@@ -30,73 +30,55 @@ export type Route =
 /** Accepts control connections and makes sessions of them. */
 export class Listener {
   readonly #options: ListenerOptions
-  readonly #server: Server
+  #listening: Listening | null = null
 
   constructor(options: ListenerOptions) {
     this.#options = options
-    this.#server = createServer(
-      // A 226 must not wait for the acknowledgement of the 150 before it.
-      { allowHalfOpen: true, pauseOnConnect: true, noDelay: true },
-      (socket) => this.#accepted(socket),
-    )
   }
 
   /** Listens; resolves with the address and port in use. Errors: `AlgError` LISTEN_FAILED. */
   start(): Promise<Endpoint> {
-    const { openFd, listen } = this.#options
+    const { name, openFd, listen, tcp, observer } = this.#options
     const { address, port } = listen
     return new Promise((resolve, reject) => {
-      const failed = (error: NodeJS.ErrnoException) => {
-        reject(
-          new AlgError('LISTEN_FAILED', `cannot listen on ${address} port ${port}: ${error.message}`, {
-            context: { listener: this.#options.name, address, port, errno: error.code },
-            cause: error,
-          }),
-        )
-      }
-      this.#server.once('error', failed)
-      this.#server.once('listening', () => {
-        this.#server.off('error', failed)
-        this.#server.on('error', (error) => {
-          // Accept failed (no file descriptors, say): the connection waits in the backlog.
-          this.#options.observer.log('error', 'listener.error', 'cannot accept connections', {
-            listener: this.#options.name,
-            error,
-          })
-        })
-        const bound = this.#server.address()
-        const isIp = typeof bound === 'object' && bound !== null
-        resolve({ address: canonicalAddress(isIp ? bound.address : address), port: isIp ? bound.port : port })
+      this.#listening = tcp.listen({
+        at: { address, port },
+        ...(openFd === undefined ? {} : { fd: openFd() }),
+        backlog: 511,
+        // A 226 must not wait for the acknowledgement of the 150 before it.
+        noDelay: true,
+        isExclusive: false,
+        accepted: (connection) => this.#accepted(connection),
+        listens: (error, at) => {
+          if (error === null) resolve(at)
+          else reject(listenFailed(error, { listener: name, address, port }))
+        },
+        failed: (error) => {
+          observer.log('error', 'listener.error', 'cannot accept connections', { listener: name, error })
+        },
       })
-      if (openFd === undefined) this.#server.listen({ host: address, port, backlog: 511 })
-      else listenOnDescriptor(this.#server, openFd())
     })
   }
 
   /** Takes no more connections; sessions go on. */
   stop(): void {
-    this.#server.close()
+    this.#listening?.close()
+    this.#listening = null
   }
 
-  #accepted(socket: Socket): void {
+  #accepted(connection: Connection): void {
     const { name, registry, observer, setting, routeOf } = this.#options
-    const client = { address: canonicalAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 }
-    // Gone before we looked.
-    if (client.address === '') {
-      socket.on('error', () => undefined)
-      socket.destroy()
-      return
-    }
+    const client = connection.remote
     const refusal = registry.refusal(client.address)
-    const route = refusal === null ? routeOf(socket) : { refusal }
+    const route = refusal === null ? routeOf(connection) : { refusal }
     if ('refusal' in route) {
       observer.sessionRejected({ listener: name, client, reason: route.refusal })
-      turnAway(socket, route.refusal)
+      turnAway(connection, route.refusal)
       return
     }
     const session = new Session({
       setting: setting(),
-      socket,
+      connection,
       ...route,
       observer: observer.sessionOpened({ listener: name, client }),
       ended: (ended) => registry.remove(ended),
@@ -114,11 +96,27 @@ const farewells: Readonly<Record<RejectReason, string>> = {
 }
 
 /** Says 421 and closes; a peer that does not read is not waited for. */
-function turnAway(socket: Socket, reason: RejectReason): void {
-  socket.on('error', () => undefined)
+function turnAway(connection: Connection, reason: RejectReason): void {
   // Whatever it sends meanwhile: a trickle of bytes must not keep the connection.
-  const timer = setTimeout(() => socket.destroy(), 2_000)
-  socket.once('close', () => clearTimeout(timer))
-  socket.resume()
-  socket.end(`${farewells[reason]}\r\n`, 'latin1')
+  const timer = setTimeout(() => connection.destroy(), 2_000)
+  connection.start({
+    received: () => true,
+    ended: ignore,
+    drained: ignore,
+    closed: () => clearTimeout(timer),
+  })
+  connection.write(`${farewells[reason]}\r\n`)
+  connection.end()
+}
+
+function ignore(): void {}
+
+function listenFailed(
+  error: ConnectionError,
+  { listener, address, port }: { readonly listener: string } & ListenAddress,
+): AlgError {
+  return new AlgError('LISTEN_FAILED', `cannot listen on ${address} port ${port}: ${error.message}`, {
+    context: { listener, address, port, errno: error.code },
+    cause: error,
+  })
 }

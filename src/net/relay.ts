@@ -1,12 +1,11 @@
-import type { Socket } from 'node:net'
+import type { Connection, ConnectionError, ConnectionEvents } from '../tcp/connection.ts'
 import { Pump } from './pump.ts'
-import { resetSocket } from './tcp-reset.ts'
 
 export interface RelayOptions {
-  /** Both connected and paused, made with `allowHalfOpen`. */
-  readonly client: Socket
-  readonly server: Socket
-  /** Both sockets are closed; `reset` when either peer reset its connection or we did. */
+  /** Neither has been read from. */
+  readonly client: Connection
+  readonly server: Connection
+  /** Both connections are closed; `reset` when either peer reset its connection or we did. */
   readonly ended: (result: 'ok' | 'reset') => void
 }
 
@@ -30,12 +29,10 @@ export class Relay {
   constructor(options: RelayOptions) {
     const { client, server } = options
     this.#options = options
-    this.#upload = new Pump(client, server, () => this.#directionEnded(server))
-    this.#download = new Pump(server, client, () => this.#directionEnded(client))
-    this.#watch(client, server)
-    this.#watch(server, client)
-    this.#upload.start()
-    this.#download.start()
+    this.#upload = new Pump(client, server)
+    this.#download = new Pump(server, client)
+    client.start(this.#eventsOf(server, this.#upload, this.#download))
+    server.start(this.#eventsOf(client, this.#download, this.#upload))
   }
 
   /** Bytes that came from the client so far. */
@@ -56,8 +53,8 @@ export class Relay {
   /** Ends both legs with RST. */
   reset(): void {
     this.#isReset = true
-    resetSocket(this.#options.client)
-    resetSocket(this.#options.server)
+    this.#options.client.reset()
+    this.#options.server.reset()
   }
 
   /**
@@ -78,11 +75,24 @@ export class Relay {
     this.#options.server.destroy()
   }
 
+  /** What happens to one leg: `out` moves what it sends, `into` what it gets. */
+  #eventsOf(other: Connection, out: Pump, into: Pump): ConnectionEvents {
+    return {
+      received: (bytes, byteCount) => out.received(bytes, byteCount),
+      ended: () => {
+        out.hasEnded = true
+        this.#directionEnded(other)
+      },
+      drained: () => into.drained(),
+      closed: (error) => this.#closed(other, error),
+    }
+  }
+
   /** The last byte of one direction was read: its FIN goes on to `to`, or with the second one both are closed at once. */
-  #directionEnded(to: Socket): void {
+  #directionEnded(to: Connection): void {
     const { client, server } = this.#options
     const isOver = this.#upload.hasEnded && this.#download.hasEnded
-    if (isOver && client.writableLength === 0 && server.writableLength === 0) {
+    if (isOver && client.unsentBytes === 0 && server.unsentBytes === 0) {
       client.destroy()
       server.destroy()
     } else {
@@ -90,17 +100,15 @@ export class Relay {
     }
   }
 
-  #watch(socket: Socket, other: Socket): void {
-    socket.on('error', () => {
+  #closed(other: Connection, error: ConnectionError | null): void {
+    if (error !== null) {
       this.#isReset = true
-      resetSocket(other)
-    })
-    socket.once('close', () => {
-      this.#open -= 1
-      if (this.#open > 0) return
-      this.#upload.release()
-      this.#download.release()
-      this.#options.ended(this.#isReset ? 'reset' : 'ok')
-    })
+      other.reset()
+    }
+    this.#open -= 1
+    if (this.#open > 0) return
+    this.#upload.release()
+    this.#download.release()
+    this.#options.ended(this.#isReset ? 'reset' : 'ok')
   }
 }

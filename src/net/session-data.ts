@@ -1,11 +1,9 @@
 // The data side of one session, made when the first data channel is asked for: idle sessions do not pay for it.
 
-import type { Socket } from 'node:net'
-import type { Effect, Event, Side } from '../engine/contract.ts'
-import type { Endpoint } from '../ftp/endpoints.ts'
+import type { Effect, Event } from '../engine/contract.ts'
 import type { SessionObserver } from '../observe/observer.ts'
 import type { PinholeBackend } from '../pinhole/backend.ts'
-import { DataLegs } from './data-legs.ts'
+import { DataLegs, type DataLegsOptions } from './data-legs.ts'
 import type { SessionAddresses } from './session-addresses.ts'
 import { SessionPinholes } from './session-pinholes.ts'
 
@@ -15,7 +13,7 @@ export interface SessionDataOptions {
   readonly pinholeTimeoutMs: number
   readonly connectMs: number
   readonly addresses: SessionAddresses
-  readonly connect: (side: Side, endpoint: Endpoint) => Socket
+  readonly connect: DataLegsOptions['connect']
   readonly emit: (event: Event) => void
 }
 

@@ -1,6 +1,5 @@
 // The pinholes of one session and what the kernel forwards through them.
 
-import type { Socket } from 'node:net'
 import type {
   Event,
   Mode,
@@ -13,6 +12,7 @@ import { AlgError } from '../errors.ts'
 import { canonicalAddress } from '../ftp/addresses.ts'
 import type { SessionObserver } from '../observe/observer.ts'
 import type { ForwardTotals, OpenPinhole, PinholeBackend, PinholeHandle } from '../pinhole/backend.ts'
+import type { Connection } from '../tcp/connection.ts'
 import type { SessionAddresses } from './session-addresses.ts'
 
 export interface SessionPinholesOptions {
@@ -26,7 +26,7 @@ export interface SessionPinholesOptions {
     readonly channel: number
     readonly mode: Mode
     readonly side: Side
-    readonly socket: Socket
+    readonly connection: Connection
   }) => void
 }
 
@@ -106,9 +106,9 @@ export class SessionPinholes {
         timeoutMs,
       },
       {
-        connected: (socket) => {
+        connected: (connection) => {
           this.#forget(waiting, 'used')
-          arrived({ channel, mode, side: from, socket })
+          arrived({ channel, mode, side: from, connection })
         },
         forwarded: (carried) => this.#forwarded(waiting, carried),
         forwardEnded: (totals) => this.#forwardEnded(waiting, totals),

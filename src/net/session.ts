@@ -1,11 +1,10 @@
 // One session's driver: socket events become engine events, effects become deeds. No FTP knowledge.
 
-import type { Socket } from 'node:net'
 import type { CloseReason, Effect, Event, Side, UpstreamFact } from '../engine/contract.ts'
 import { ControlEngine } from '../engine/control.ts'
 import { assertNever } from '../errors.ts'
-import { canonicalAddress } from '../ftp/addresses.ts'
 import type { SessionObserver } from '../observe/observer.ts'
+import type { Connection, ConnectionError } from '../tcp/connection.ts'
 import { ControlChannel, type ControlEvents } from './control-channel.ts'
 import { Deadlines } from './deadlines.ts'
 import { isOwnAddress } from './own-addresses.ts'
@@ -16,8 +15,8 @@ import { type UpstreamAttempt, type UpstreamTarget, upstreamFailureOf } from './
 
 export interface SessionOptions {
   readonly setting: SessionSetting
-  /** The client's control connection, paused. */
-  readonly socket: Socket
+  /** The client's control connection. */
+  readonly connection: Connection
   readonly target: UpstreamTarget
   /** The address the client believes to talk to, where that is not ours: the intercepted destination. */
   readonly assumed: string | null
@@ -37,6 +36,8 @@ export class Session implements ControlEvents {
   /** Events that arrived while effects were being carried out. */
   readonly #pending: Event[] = []
   #isHandling = false
+  /** Something was said since the last sweep: the idle time begins with the next one, within a second. */
+  #hasTalked = false
   #toClient = ''
   #toServer = ''
   readonly #deadlines: Deadlines
@@ -45,8 +46,8 @@ export class Session implements ControlEvents {
   #closeReason: CloseReason | null = null
 
   constructor(options: SessionOptions) {
-    const { setting, socket, target, assumed } = options
-    const clientAddress = canonicalAddress(socket.remoteAddress ?? '')
+    const { setting, connection, target, assumed } = options
+    const clientAddress = connection.remote.address
     this.#options = options
     this.#parties = new Parties({ setting, clientAddress, assumed })
     this.#deadlines = new Deadlines(setting.limits, this.#startedMs)
@@ -56,7 +57,7 @@ export class Session implements ControlEvents {
       policy: setting.policy,
       isOwnAddress,
     })
-    this.#client = new ControlChannel('client', socket, this)
+    this.#client = new ControlChannel('client', connection, this)
     this.#parties.client = this.#client
     this.#connectUpstream(target)
   }
@@ -85,7 +86,8 @@ export class Session implements ControlEvents {
 
   /** Call about once a second with `performance.now()`: all of a session's timers are here. */
   sweep(nowMs: number): void {
-    if (this.#data?.sweep(nowMs) === true) this.#deadlines.active(nowMs)
+    if (this.#data?.sweep(nowMs) === true || this.#hasTalked) this.#deadlines.active(nowMs)
+    this.#hasTalked = false
     this.#parties.keepAlive(nowMs)
     for (let due = this.#deadlines.next(nowMs); due !== null; due = this.#deadlines.next(nowMs)) {
       if (due === 'linger') this.#parties.destroy()
@@ -103,7 +105,7 @@ export class Session implements ControlEvents {
   }
 
   piped(side: Side, byteCount: number): void {
-    this.#deadlines.active(performance.now())
+    this.#hasTalked = true
     this.#options.observer.controlBytes({ from: side, count: byteCount })
   }
 
@@ -115,7 +117,7 @@ export class Session implements ControlEvents {
     else this.#emit({ type: 'ended', side })
   }
 
-  closed(side: Side, error: NodeJS.ErrnoException | null): void {
+  closed(side: Side, error: ConnectionError | null): void {
     // A reset had no FIN before it.
     if (error !== null) this.#emit({ type: 'ended', side })
     // Nobody is left to talk to, whatever the engine still hopes for; what was sent to the other side still arrives.
@@ -217,27 +219,27 @@ export class Session implements ControlEvents {
   }
 
   #connectUpstream(target: UpstreamTarget): void {
-    const { setting, observer, socket: client } = this.#options
+    const { setting, observer, connection: client } = this.#options
     const startedMs = performance.now()
-    const as = this.#parties.calledAs(client.remotePort ?? 0)
-    this.#attempt = setting.upstreams.connect({ target, as }, (error, connection) => {
+    const as = this.#parties.calledAs(client.remote.port)
+    this.#attempt = setting.upstreams.connect({ target, as }, (error, reached) => {
       this.#attempt = null
-      if (error !== null || connection === null) {
+      if (error !== null || reached === null) {
         const reason = upstreamFailureOf(error)
         const server = `${target.host}:${target.port}`
         observer.upstreamFailed({ server, reason, detail: error?.message ?? '' })
         this.#emit({ type: 'upstreamFailed', reason })
         return
       }
-      const { socket, server } = connection
+      const { connection, server } = reached
       if (this.#closeReason !== null) {
-        socket.destroy()
+        connection.destroy()
         return
       }
       this.#open += 1
       this.#parties.serverEndpoint = server
       observer.upstreamConnected({ server, durationMs: performance.now() - startedMs })
-      this.#parties.server = new ControlChannel('server', socket, this)
+      this.#parties.server = new ControlChannel('server', connection, this)
       this.#emit({ type: 'upstreamConnected', server, knows: setting.upstreams.knownOf(server) })
     })
   }
@@ -280,15 +282,15 @@ export class Session implements ControlEvents {
   #dataSide(): SessionData {
     if (this.#data !== null) return this.#data
     const { setting, observer } = this.#options
-    // Transfers can be aborted, with a Synch.
-    setting.dialer.keepUrgent(this.#client.socket)
+    this.#client.keepUrgent()
     this.#data = new SessionData({
       observer,
       backend: setting.backend,
       pinholeTimeoutMs: setting.pinholeTimeoutMs,
       connectMs: setting.limits.connectMs,
       addresses: this.#parties,
-      connect: (side, to) => setting.dialer.dial({ to, ...this.#parties.dataSource(side, to) }),
+      connect: ({ side, endpoint: to }, done) =>
+        setting.dialer.dial({ to, ...this.#parties.dataSource(side, to) }, done),
       emit: (event) => this.#emit(event),
     })
     return this.#data

@@ -1,13 +1,11 @@
-import type { Socket } from 'node:net'
-import { describeErrno, EACCES, EAGAIN, EPERM } from '../kernel/libc.ts'
-import { fdOf } from '../kernel/socket-options.ts'
+import { EACCES, EAGAIN, EPERM, errnoError } from '../kernel/libc.ts'
 import type { Pipe } from '../kernel/splice.ts'
-import { type ReadableWatch, watchReadable } from './reading.ts'
+import type { Connection, Found } from '../tcp/connection.ts'
 
 export interface SplicingOptions {
-  /** Prepared with `readInto`, not reading; everything read so far has been written to `to`. */
-  readonly from: Socket
-  readonly to: Socket
+  /** Both can be accessed directly; everything read so far has been written. */
+  readonly from: Connection
+  readonly to: Connection
   readonly pipe: Pipe
   /** So many bytes were taken from `from`. */
   readonly moved: (byteCount: number) => void
@@ -15,88 +13,78 @@ export interface SplicingOptions {
   readonly handedBack: () => void
 }
 
-/** Moves in one wake-up, up to the pipe's size each: other sessions want their turn. */
-const MOVES_A_TURN = 4
-/** Less than this, and the socket is empty now: waiting costs less than asking once more. */
-const WORTH_ANOTHER_MOVE_BYTES = 64 * 1024
-/** What is written through Node when `to` takes no more, only to hear when it does. */
-const PROBE_BYTES = 4096
-
-/**
- * Lets the kernel move one direction of a relay. False where the socket cannot be watched without reading it.
- *
- * Node still does the waiting: for bytes with its own reader, which gets no room to read into, and for room with the
- * write of a few bytes taken out of the pipe, whose callback comes when the socket took them. So there is no second
- * event loop, and FIN and errors come in the order of the bytes.
- */
-export function startSplicing(options: SplicingOptions): boolean {
-  return new Splicing(options).start()
+/** Lets the kernel move one direction of a relay. FIN and errors come in the order of the bytes. */
+export function startSplicing(options: SplicingOptions): void {
+  new Splicing(options).start()
 }
 
 class Splicing {
   readonly #options: SplicingOptions
-  #watch: ReadableWatch | null = null
 
   constructor(options: SplicingOptions) {
     this.#options = options
   }
 
-  start(): boolean {
-    this.#watch = watchReadable(this.#options.from, () => this.#readable())
-    return this.#watch !== null
+  start(): void {
+    this.#options.from.direct?.readBy(this.#readable)
   }
 
-  #readable(): void {
-    const { from, to, pipe, moved } = this.#options
-    for (let turn = 0; turn < MOVES_A_TURN; turn++) {
-      const [source, sink] = [fdOf(from), fdOf(to)]
-      if (source === null || sink === null) {
-        this.#watch?.pause()
-        return
-      }
-      const byteCount = pipe.fill(source)
-      if (byteCount <= 0) {
-        // Readable, and yet nothing there: splice(2) stops before urgent data, for one. Never spin on it.
-        if (byteCount !== -EAGAIN || turn === 0) this.#stop(byteCount)
-        return
-      }
-      moved(byteCount)
-      if (!this.#drain(sink)) return
-      if (byteCount < WORTH_ANOTHER_MOVE_BYTES) return
+  /** One move. */
+  readonly #readable = (): Found => {
+    const { from, pipe, moved } = this.#options
+    const { fd, direct } = from
+    if (fd === null || direct === null) return 'nothing'
+    let byteCount = pipe.fill(fd)
+    if (byteCount === -EAGAIN) {
+      if (!direct.hasUnread()) return 'nothing'
+      // It has just come; or it is urgent, where splice(2) stops for ever.
+      byteCount = pipe.fill(fd)
     }
+    if (byteCount <= 0) {
+      this.#stop(byteCount)
+      return 'something'
+    }
+    moved(byteCount)
+    this.#drain()
+    return byteCount < LITTLE_BYTES ? 'little' : 'something'
   }
 
-  /** False when `to` takes no more for now, or for ever. */
-  #drain(sink: number): boolean {
-    const { to, pipe } = this.#options
+  /** Empties the pipe; reading waits as long as that takes. */
+  #drain(): void {
+    const { from, to, pipe } = this.#options
     while (pipe.heldBytes > 0) {
-      const byteCount = pipe.drain(sink)
+      const { fd, direct } = to
+      if (fd === null || direct === null) return
+      const byteCount = pipe.drain(fd)
       if (byteCount > 0) continue
-      this.#watch?.pause()
-      if (byteCount === -EAGAIN) to.write(pipe.take(PROBE_BYTES), this.#hasRoom)
-      else to.destroy(new Error(`splice failed: ${describeErrno(-byteCount)}`))
-      return false
+      if (byteCount !== -EAGAIN) {
+        to.destroy(errnoError(-byteCount, 'splice'))
+        return
+      }
+      from.pause()
+      direct.whenWritable(this.#hasRoom)
+      return
     }
-    return true
   }
 
   readonly #hasRoom = (): void => {
-    const { from, to } = this.#options
-    const sink = fdOf(to)
-    if (sink === null || from.destroyed) return
-    if (this.#drain(sink)) this.#watch?.resume()
+    const { from, pipe } = this.#options
+    this.#drain()
+    if (pipe.heldBytes === 0) from.resume()
   }
 
   /** Nothing came into the pipe: `result` is 0 at the end, or an errno below it. */
   #stop(result: number): void {
     const { from, handedBack } = this.#options
-    this.#watch?.end()
+    from.direct?.readBy(null)
     // The kernel tells an error of the connection once; a reader would see a proper end.
-    if (result < 0 && !notOfTheConnection.has(-result)) {
-      from.destroy(new Error(`splice failed: ${describeErrno(-result)}`))
-    } else handedBack()
+    if (result < 0 && !notOfTheConnection.has(-result)) from.destroy(errnoError(-result, 'splice'))
+    else handedBack()
   }
 }
+
+/** A move costs the same whatever it moves; what comes while the event loop turns goes with the next one. */
+const LITTLE_BYTES = 256 * 1024
 
 /** EAGAIN, and EPERM, EACCES, ENOMEM, EINVAL, ENOSYS: splice(2) is not to be had, reading may be. */
 const notOfTheConnection: ReadonlySet<number> = new Set([EAGAIN, EPERM, EACCES, 12, 22, 38])

@@ -1,8 +1,8 @@
-import type { Socket } from 'node:net'
 import type { UpstreamFact, UpstreamFailure } from '../engine/contract.ts'
 import { AlgError } from '../errors.ts'
 import { parseAddress } from '../ftp/addresses.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
+import type { Connected, Connecting, Connection } from '../tcp/connection.ts'
 import type { Dialer } from './dial.ts'
 import type { Names } from './names.ts'
 
@@ -26,11 +26,11 @@ export interface UpstreamsOptions {
 }
 
 export interface UpstreamConnection {
-  readonly socket: Socket
+  readonly connection: Connection
   readonly server: Endpoint
 }
 
-export type UpstreamDone = (error: AlgError | null, connection: UpstreamConnection | null) => void
+export type UpstreamDone = (error: AlgError | null, reached: UpstreamConnection | null) => void
 
 export interface UpstreamAttempt {
   /** Nobody is called back any more; what was half connected is dropped. */
@@ -52,8 +52,7 @@ export class Upstreams {
   }
 
   /**
-   * Connects to the first address that answers and calls back once, unless it is cancelled. The socket is paused and
-   * allows half-open.
+   * Connects to the first address that answers and calls back once, unless it is cancelled.
    *
    * Errors: `AlgError` UPSTREAM_IS_SELF or UPSTREAM_UNREACHABLE, whose context has `reason` (an `UpstreamFailure`).
    */
@@ -117,7 +116,7 @@ class Attempt implements UpstreamAttempt {
   readonly #options: AttemptOptions
   #addresses: readonly string[] = []
   #next = 0
-  #socket: Socket | null = null
+  #connecting: Connecting | null = null
   #timer: NodeJS.Timeout | null = null
   #isOver = false
 
@@ -132,7 +131,7 @@ class Attempt implements UpstreamAttempt {
 
   cancel(): void {
     this.#settle()
-    this.#socket?.destroy()
+    this.#connecting?.cancel()
   }
 
   fail(error: AlgError): void {
@@ -154,29 +153,28 @@ class Attempt implements UpstreamAttempt {
       this.fail(isSelf(server))
       return
     }
-    const socket = this.#dial(server)
-    if (socket === null) return
-    this.#socket = socket
-    this.#timer = setTimeout(() => {
-      socket.destroy(Object.assign(new Error(`no answer within ${connectMs} ms`), { code: 'ETIMEDOUT' }))
-    }, connectMs)
     const failed = (error: Error) => {
       if (this.#timer !== null) clearTimeout(this.#timer)
       this.#tryNext(unreachable(reasonOf(error), `${address} port ${port}: ${error.message}`, error))
     }
-    socket.once('error', failed)
-    socket.once('connect', () => {
-      socket.off('error', failed)
-      if (this.#settle()) this.#options.done(null, { socket, server })
+    const connecting = this.#dial(server, (error, connection) => {
+      if (connection === null) failed(error ?? new Error('no connection'))
+      else if (this.#settle()) this.#options.done(null, { connection, server })
     })
+    if (connecting === null) return
+    this.#connecting = connecting
+    this.#timer = setTimeout(() => {
+      connecting.cancel()
+      failed(Object.assign(new Error(`no answer within ${connectMs} ms`), { code: 'ETIMEDOUT' }))
+    }, connectMs)
   }
 
   /** Null, with the attempt failed, where not even a socket can be had. */
-  #dial(to: Endpoint): Socket | null {
+  #dial(to: Endpoint, done: Connected): Connecting | null {
     const { as, dialer } = this.#options
     try {
-      if (as === null) return dialer.dial({ to, from: null })
-      return dialer.dial({ to, from: as.address, avoidPort: as.port })
+      if (as === null) return dialer.dial({ to, from: null }, done)
+      return dialer.dial({ to, from: as.address, avoidPort: as.port }, done)
     } catch (error) {
       this.fail(unreachable('unreachable', messageOf(error), error))
       return null

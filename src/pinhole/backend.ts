@@ -1,8 +1,8 @@
 // The firewall behind one narrow interface. The rest of the program knows no port pool, listener or nft rule.
 
-import type { Socket } from 'node:net'
 import type { Side } from '../engine/contract.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
+import type { Connection } from '../tcp/connection.ts'
 
 export type BackendName = 'relay' | 'nftables'
 
@@ -28,8 +28,8 @@ export interface PinholeRequest {
 
 /** What becomes of an open pinhole; at most one of these is called, once. */
 export interface PinholeEvents {
-  /** The expected peer came and the bytes are ours to move. The callee owns the socket; it is paused. */
-  readonly connected: (socket: Socket) => void
+  /** The expected peer came and the bytes are ours to move. The callee owns the connection; nobody has read from it. */
+  readonly connected: (connection: Connection) => void
   /** The expected peer came and the kernel moves the bytes; `carried` asks how many so far, null where it cannot tell. */
   readonly forwarded: (carried: () => ForwardTotals | null) => void
   /** A forwarded connection is over; bytes as conntrack accounted them, null where it could not tell. */

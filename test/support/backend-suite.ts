@@ -14,6 +14,8 @@ import type {
   PinholeHandle,
   PinholeRequest,
 } from '../../src/pinhole/backend.ts'
+import type { Connection } from '../../src/tcp/connection.ts'
+import { echo } from './connections.ts'
 
 /** What a backend is tested in. Every call to the factory makes a new backend with free ports. */
 export interface BackendWorld {
@@ -210,7 +212,7 @@ interface OpenedHole {
 }
 
 const silent = {
-  connected: (socket: Socket) => void socket.destroy(),
+  connected: (connection: Connection) => connection.destroy(),
   forwarded: () => undefined,
   forwardEnded: () => undefined,
   expired: () => undefined,
@@ -237,10 +239,9 @@ function open(world: BackendWorld, changes: Partial<PinholeRequest> = {}): Promi
     const handle = world.backend.open(
       request(world, changes),
       {
-        connected(socket) {
+        connected(connection) {
           log.push('connected')
-          socket.on('error', () => undefined)
-          socket.pipe(socket)
+          echo(connection)
         },
         forwarded: () => void log.push('forwarded'),
         forwardEnded(counted) {

@@ -11,6 +11,7 @@ import { createNftablesBackend, type NftablesBackendOptions } from '../../src/pi
 import { PortPool } from '../../src/pinhole/port-pool.ts'
 import type { Intruder } from '../../src/pinhole/relay/gate.ts'
 import { RelayBackend } from '../../src/pinhole/relay/relay-backend.ts'
+import { echo, tcp } from './connections.ts'
 import type { Lab } from './kernel-netns.ts'
 
 export interface OpenedHole extends OpenPinhole {
@@ -65,7 +66,7 @@ export class GatewayBackend {
     const pools = { client: pool, server: pool }
     const now = () => performance.now()
     const intruded = eachAttempt({ now, intruded: (intruder) => void this.intruders.push(intruder) })
-    const relay = new RelayBackend({ pools, intruded, now })
+    const relay = new RelayBackend({ tcp, pools, intruded, now })
     const log: NftablesBackendOptions['log'] = (level, event, message) =>
       void this.log.push({ level, event, message })
     this.#backend = await createNftablesBackend({
@@ -109,9 +110,9 @@ export class GatewayBackend {
       const handle = by.open(
         this.request(changes),
         {
-          connected(socket) {
+          connected(connection) {
             events.push('connected')
-            echoing(socket)
+            echo(connection)
           },
           forwarded: () => void events.push('forwarded'),
           forwardEnded: (totals) => void events.push(totals === null ? 'ended uncounted' : 'ended'),

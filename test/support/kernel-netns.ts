@@ -16,7 +16,8 @@ import { isMainThread } from 'node:worker_threads'
 import type { Endpoint } from '../../src/ftp/endpoints.ts'
 import { loadFfi } from '../../src/kernel/ffi.ts'
 import { type Libc, loadLibc } from '../../src/kernel/libc.ts'
-import { connectFrom, openTransparentListener } from '../../src/kernel/transparent.ts'
+import { openTransparentListener } from '../../src/kernel/transparent.ts'
+import { connectFrom } from './foreign-socket.ts'
 
 export type Host = 'client' | 'attacker' | 'server' | 'bystander'
 export type Family = 4 | 6
@@ -122,7 +123,7 @@ export class Lab {
   connect(host: Host, to: Endpoint, from: Partial<Endpoint> = {}): Socket {
     const family: Family = to.address.includes(':') ? 6 : 4
     const source = { address: from.address ?? this.address(host, family), port: from.port ?? 0 }
-    return this.within(host, () => connectFrom(this.libc, { from: source, to, allowHalfOpen: true }))
+    return this.within(host, () => connectFrom(this.libc, { from: source, to }))
   }
 
   /** A listening server on a host. */

@@ -40,10 +40,10 @@ export class RelayedHole implements LivingHole {
     }
     const relayEvents: PinholeEvents = {
       ...this.#events,
-      connected: (socket) => {
+      connected: (connection) => {
         this.#sweep()
         this.#end('used')
-        this.#events.connected(socket)
+        this.#events.connected(connection)
       },
       expired: () => this.#expired(),
     }

@@ -1,6 +1,6 @@
-import { createServer, type Server, type Socket } from 'node:net'
-import { canonicalAddress } from '../../ftp/addresses.ts'
 import type { IntruderReason } from '../../observe/observer.ts'
+import type { Connection, ConnectionError, Listening } from '../../tcp/connection.ts'
+import type { Tcp } from '../../tcp/tcp.ts'
 
 /** Somebody came to a data port who was not expected. */
 export interface Intruder {
@@ -10,19 +10,20 @@ export interface Intruder {
 }
 
 export interface GateOptions {
+  readonly tcp: Tcp
   /** The local address as the operating system writes it; a link-local one keeps its zone. */
   readonly address: string
   readonly port: number
   readonly intruded: (intruder: Intruder) => void
 }
 
-type GateOpened = (error: NodeJS.ErrnoException | null) => void
+type GateOpened = (error: ConnectionError | null) => void
 
 /** Peers remembered as served on a port that is never without a pinhole. */
 const MAX_SERVED = 1_000
 
-/** What to do with the peer that a gate waits for. The socket is paused. */
-export type Admit = (socket: Socket) => void
+/** What to do with the peer that a gate waits for. */
+export type Admit = (connection: Connection) => void
 
 /**
  * One listening data port. It carries one pinhole for each expected peer, tells peers apart when they arrive and
@@ -33,7 +34,7 @@ export class Gate {
   readonly #expected = new Map<string, Admit>()
   /** Peers that were let in while the port was open: a second connection is a duplicate, not a stranger. */
   readonly #served = new Set<string>()
-  readonly #server: Server
+  #listening: Listening | null = null
   /** Who waits for the port to be open; null once it is, or has failed. */
   #opening: GateOpened[] | null = []
   /** When the last pinhole went; the port stays open for a moment, for the next one. */
@@ -41,10 +42,6 @@ export class Gate {
 
   constructor(options: GateOptions) {
     this.#options = options
-    // Half-open: a peer may send FIN and still read. Paused: not a byte is read before the other leg is there.
-    this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) =>
-      this.#arrived(socket),
-    )
   }
 
   /** Calls back with null once a connection would succeed, or with the error of the system. */
@@ -55,19 +52,20 @@ export class Gate {
     }
     this.#opening.push(done)
     if (this.#opening.length > 1) return
-    const { address, port } = this.#options
-    const settle = (error: NodeJS.ErrnoException | null) => {
-      const waiting = this.#opening ?? []
-      this.#opening = null
-      for (const each of waiting) each(error)
-    }
-    this.#server.once('error', settle)
-    // `exclusive`: a worker process listens itself and does not ask its parent.
-    this.#server.listen({ host: address, port, exclusive: true, backlog: 64 }, () => {
-      this.#server.off('error', settle)
-      // Accept errors (EMFILE, say) end no pinhole: the peer tries again or the pinhole expires.
-      this.#server.on('error', () => undefined)
-      settle(null)
+    const { tcp, address, port } = this.#options
+    this.#listening = tcp.listen({
+      at: { address, port },
+      backlog: 64,
+      noDelay: false,
+      isExclusive: true,
+      accepted: (connection) => this.#arrived(connection),
+      listens: (error) => {
+        const waiting = this.#opening ?? []
+        this.#opening = null
+        for (const each of waiting) each(error)
+      },
+      // It ends no pinhole: the peer tries again or the pinhole expires.
+      failed: () => undefined,
     })
   }
 
@@ -87,24 +85,22 @@ export class Gate {
 
   /** Stops listening; connections that were let in live on. */
   close(): void {
-    this.#server.close()
+    this.#listening?.close()
   }
 
-  #arrived(socket: Socket): void {
-    const peer = canonicalAddress(socket.remoteAddress ?? '')
+  #arrived(connection: Connection): void {
+    const { address: peer } = connection.remote
     const admit = this.#expected.get(peer)
     if (admit !== undefined) {
       this.#expected.delete(peer)
       this.#served.add(peer)
       const [oldest] = this.#served
       if (this.#served.size > MAX_SERVED && oldest !== undefined) this.#served.delete(oldest)
-      admit(socket)
+      admit(connection)
       return
     }
     const reason = this.#served.has(peer) ? 'duplicate' : this.isEmpty ? 'late' : 'wrong_peer'
-    const from = { address: peer, port: socket.remotePort ?? 0 }
-    socket.on('error', () => undefined)
-    socket.resetAndDestroy()
-    this.#options.intruded({ from, port: this.#options.port, reason })
+    connection.reset()
+    this.#options.intruded({ from: connection.remote, port: this.#options.port, reason })
   }
 }

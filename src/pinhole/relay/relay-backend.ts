@@ -2,6 +2,8 @@
 
 import type { Side } from '../../engine/contract.ts'
 import { AlgError } from '../../errors.ts'
+import type { Connection } from '../../tcp/connection.ts'
+import type { Tcp } from '../../tcp/tcp.ts'
 import type {
   OpenPinhole,
   PinholeBackend,
@@ -14,6 +16,7 @@ import type { PortLease, PortPool } from '../port-pool.ts'
 import { Gate, type Intruder } from './gate.ts'
 
 export interface RelayBackendOptions {
+  readonly tcp: Tcp
   /** The same pool twice where one range serves both sides. */
   readonly pools: Readonly<Record<Side, PortPool>>
   readonly intruded: (intruder: Intruder) => void
@@ -84,7 +87,7 @@ export class RelayBackend implements PinholeBackend {
     opened: (error: Error | null, pinhole: OpenPinhole | null) => void,
     tries: number,
   ): void {
-    const { pools, now } = this.#options
+    const { tcp, pools, now, intruded } = this.#options
     const pool = pools[request.from]
     const taken = pool.take({ peer: request.expect, client: request.client, nowMs: now() })
     if (!taken.ok) {
@@ -93,9 +96,7 @@ export class RelayBackend implements PinholeBackend {
     }
     const { lease } = taken
     const key = `${request.local}|${lease.port}`
-    const gate =
-      this.#gates.get(key) ??
-      new Gate({ address: request.local, port: lease.port, intruded: this.#options.intruded })
+    const gate = this.#gates.get(key) ?? new Gate({ tcp, address: request.local, port: lease.port, intruded })
     this.#gates.set(key, gate)
     gate.open((error) => {
       if (error !== null) {
@@ -123,10 +124,11 @@ export class RelayBackend implements PinholeBackend {
     const { request, events, gate } = waiting
     this.#waiting.add(waiting)
     handle.waiting = waiting
-    gate.expect(request.expect, (socket) => {
+    gate.expect(request.expect, (connection) => {
       this.#release(waiting)
+      this.#keep(waiting, connection)
       handle.waiting = null
-      events.connected(socket)
+      events.connected(connection)
     })
   }
 
@@ -141,6 +143,14 @@ export class RelayBackend implements PinholeBackend {
     const nowMs = now()
     pools[waiting.request.from].release(waiting.lease, nowMs)
     if (waiting.gate.isEmpty) waiting.gate.emptySinceMs = nowMs
+  }
+
+  /** A server may call from one port of its own, such as 20. */
+  #keep({ request, lease }: Waiting, connection: Connection): void {
+    if (request.from !== 'server') return
+    const { pools, now } = this.#options
+    const over = pools.server.runs(lease)
+    connection.whenClosed(() => over(now()))
   }
 
   #startSweeper(): void {

@@ -8,6 +8,7 @@ import { firewall, firewallScript } from '../../../src/cli/firewall.ts'
 import type { Config } from '../../../src/config/config.ts'
 import { canonicalAddress } from '../../../src/ftp/addresses.ts'
 import { originalDestination } from '../../../src/kernel/socket-options.ts'
+import { acceptedBy, connectFrom } from '../../support/foreign-socket.ts'
 import { gatewayConfig, listenerConfig, Printed } from '../../support/kernel-config.ts'
 import { Lab, whyNoNamespaces } from '../../support/kernel-netns.ts'
 
@@ -70,7 +71,7 @@ describe.skipIf(obstacle !== null)('ftp-alg firewall', () => {
       const wanted = { address: lab.address('server', family), port: 21 }
       const accepted: unknown[] = []
       const { server } = await lab.listen('gateway', { address: '::', port: 2121 }, (socket) => {
-        accepted.push(originalDestination(lab.libc, socket))
+        accepted.push(originalDestination(lab.libc, acceptedBy(socket)))
         socket.end()
       })
       const socket = lab.connect('client', wanted)
@@ -98,7 +99,6 @@ describe.skipIf(obstacle !== null)('ftp-alg firewall', () => {
         atServer.push(canonicalAddress(socket.remoteAddress ?? ''))
         socket.end('220 ready\r\n')
       })
-      const { connectFrom } = await import('../../../src/kernel/transparent.ts')
       const listen = { address: family === 4 ? '127.0.0.1' : '::1', port: 2121 }
       const proxy = await lab.listen('gateway', listen, (socket) => {
         const from = { address: canonicalAddress(socket.remoteAddress ?? ''), port: 0 }
@@ -185,7 +185,7 @@ describe.skipIf(obstacle !== null)('ftp-alg firewall', () => {
     await run(gatewayConfig([listener]), 'apply')
     const arrivals: string[] = []
     const { server } = await lab.listen('gateway', { address: '0.0.0.0', port: 2121 }, (socket) => {
-      const wanted = originalDestination(lab.libc, socket)
+      const wanted = originalDestination(lab.libc, acceptedBy(socket))
       arrivals.push(`${canonicalAddress(socket.remoteAddress ?? '')} to ${wanted?.port}`)
       socket.destroy()
     })

@@ -6,7 +6,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { canonicalAddress } from '../../../src/ftp/addresses.ts'
 import type { Endpoint } from '../../../src/ftp/endpoints.ts'
 import { fdOf, keepUrgentInline, originalDestination } from '../../../src/kernel/socket-options.ts'
-import { connectFrom, openTransparentListener, ownAddressTowards } from '../../../src/kernel/transparent.ts'
+import { openTransparentListener, ownAddressTowards } from '../../../src/kernel/transparent.ts'
+import { acceptedBy, connectFrom } from '../../support/foreign-socket.ts'
 import { Lab, whyNoNamespaces } from '../../support/kernel-netns.ts'
 
 const obstacle = whyNoNamespaces()
@@ -30,12 +31,12 @@ describe.skipIf(obstacle !== null).each([4, 6] as const)('sockets at the edge ov
     const { socket, close } = await arrivalOf({ address: any, port: 2121 }, () =>
       lab.connect('client', { address: lab.address('server', family), port: 21 }),
     )
-    expect(originalDestination(lab.libc, socket)).toEqual({
+    expect(originalDestination(lab.libc, acceptedBy(socket))).toEqual({
       address: lab.address('server', family),
       port: 21,
     })
     close()
-    expect(originalDestination(lab.libc, socket)).toBeNull()
+    expect(originalDestination(lab.libc, acceptedBy(socket))).toBeNull()
   })
 
   it('finds our own address where no rule changed the destination', async () => {
@@ -43,7 +44,7 @@ describe.skipIf(obstacle !== null).each([4, 6] as const)('sockets at the edge ov
     lab.nft(chain(family, 'type nat hook prerouting priority dstnat; tcp dport 21 redirect to :2121;'))
     const at = { address: lab.gatewayTowards('client', family), port: 2122 }
     const { socket, close } = await arrivalOf(at, () => lab.connect('client', at))
-    expect(originalDestination(lab.libc, socket)).toEqual(at)
+    expect(originalDestination(lab.libc, acceptedBy(socket))).toEqual(at)
     close()
   })
 
@@ -51,7 +52,7 @@ describe.skipIf(obstacle !== null).each([4, 6] as const)('sockets at the edge ov
     lab.nft(chain(family, 'type filter hook prerouting priority raw; notrack;'))
     const at = { address: lab.gatewayTowards('client', family), port: 2123 }
     const { socket, close } = await arrivalOf(at, () => lab.connect('client', at))
-    expect(originalDestination(lab.libc, socket)).toBeNull()
+    expect(originalDestination(lab.libc, acceptedBy(socket))).toBeNull()
     close()
   })
 
@@ -151,7 +152,7 @@ describe.skipIf(obstacle !== null)('sockets at the edge', () => {
       lab.connect('client', wanted),
     )
     expect(socket.remoteAddress).toBe(`::ffff:${lab.address('client')}`)
-    expect(originalDestination(lab.libc, socket)).toEqual(wanted)
+    expect(originalDestination(lab.libc, acceptedBy(socket))).toEqual(wanted)
     close()
   })
 

@@ -1,5 +1,7 @@
-import { connect, createServer, type Socket } from 'node:net'
 import { Relay } from '../../../src/net/relay.ts'
+import type { Connection } from '../../../src/tcp/connection.ts'
+import type { Tcp } from '../../../src/tcp/tcp.ts'
+import { tcp as best, connectionPair } from '../connections.ts'
 import { within } from './patience.ts'
 import { Wire } from './wire.ts'
 
@@ -8,17 +10,18 @@ export interface Relayed {
   readonly relay: Relay
   readonly client: Wire
   readonly server: Wire
-  /** The relay's own sockets. */
-  readonly legs: { readonly client: Socket; readonly server: Socket }
+  /** The relay's own connections. */
+  readonly legs: { readonly client: Connection; readonly server: Connection }
   readonly ended: () => Promise<'ok' | 'reset'>
 }
 
 /** `before` runs when both connections stand and nothing is relayed yet. */
 export async function relayed(
   before?: (peers: { client: Wire; server: Wire }) => Promise<void>,
+  tcp: Tcp = best,
 ): Promise<Relayed> {
-  const client = await connection()
-  const server = await connection()
+  const client = await connection(tcp)
+  const server = await connection(tcp)
   await before?.({ client: client.peer, server: server.peer })
   let relay: Relay | undefined
   const ended = new Promise<'ok' | 'reset'>((resolve) => {
@@ -36,22 +39,13 @@ export async function relayed(
 
 /** Call it after each test: closes every socket that was made here. */
 export function closeRelayed(): void {
-  for (const socket of sockets.splice(0)) socket.destroy()
+  for (const end of ends.splice(0)) end.destroy()
 }
 
-const sockets: Socket[] = []
+const ends: { destroy(): unknown }[] = []
 
-/** Two ends of a TCP connection: the relay's, paused as the product gets it, and the peer's. */
-async function connection(): Promise<{ leg: Socket; peer: Wire }> {
-  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true })
-  await new Promise<void>((resolve) => server.listen({ host: '127.0.0.1', port: 0 }, resolve))
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('not bound')
-  const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve))
-  const own = connect({ host: '127.0.0.1', port: address.port, allowHalfOpen: true })
-  own.pause()
-  const leg = await accepted
-  server.close()
-  sockets.push(leg, own)
-  return { leg, peer: new Wire(own) }
+async function connection(tcp: Tcp): Promise<{ leg: Connection; peer: Wire }> {
+  const { connection: leg, socket } = await connectionPair(tcp)
+  ends.push(leg, socket)
+  return { leg, peer: new Wire(socket) }
 }

@@ -1,33 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { AlgError } from '../../../src/errors.ts'
-import { loadSplice, Pipe, type SpliceCalls } from '../../../src/kernel/splice.ts'
-
-const noKoffi = () => Promise.reject(new AlgError('KERNEL_FEATURE_MISSING', 'koffi cannot be loaded'))
-const mustNotLoad = () => Promise.reject(new Error('was asked for'))
-
-describe('loading splice', () => {
-  it('gives nothing, and no error, where koffi is absent', async () => {
-    expect(await loadSplice({ platform: 'linux', arch: 'x64', loadFfi: noKoffi })).toBeNull()
-  })
-
-  it.each([
-    ['darwin', 'arm64'],
-    ['win32', 'x64'],
-    ['linux', 's390x'],
-  ])('does not even look for koffi on %s %s', async (platform, arch) => {
-    let isAsked = false
-    const loadFfi = () => {
-      isAsked = true
-      return mustNotLoad()
-    }
-    expect(await loadSplice({ platform, arch, loadFfi })).toBeNull()
-    expect(isAsked).toBe(false)
-  })
-})
+import { Pipe, type PipeCalls } from '../../../src/kernel/splice.ts'
 
 describe('a pipe', () => {
   /** A kernel that makes pipes of descriptors 7 and 8, `sizeBytes` large. */
-  function kernel(sizeBytes: number): { calls: SpliceCalls; closed: number[] } {
+  function kernel(sizeBytes: number): { calls: PipeCalls; closed: number[] } {
     const closed: number[] = []
     return {
       closed,

@@ -1,6 +1,6 @@
-import { Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { type ForeignCall, withRestingPorts } from '../../../src/net/connect-as.ts'
+import type { Connection } from '../../../src/tcp/connection.ts'
 
 const call = {
   to: { address: '10.0.0.5', port: 5001 },
@@ -8,13 +8,26 @@ const call = {
   avoidPort: undefined,
 }
 
+/** As much of a connection as is looked at here. */
+class FakeConnection {
+  close: () => void = () => undefined
+
+  whenClosed(closed: () => void): void {
+    this.close = closed
+  }
+}
+
 function world() {
   let nowMs = 0
   const ports: number[] = []
+  const connections: FakeConnection[] = []
   const connectAs = withRestingPorts(
-    ({ as }) => {
+    ({ as }, done) => {
       ports.push(as.port)
-      return new Socket()
+      const connection = new FakeConnection()
+      connections.push(connection)
+      queueMicrotask(() => done(null, connection as unknown as Connection))
+      return { cancel: () => undefined }
     },
     () => nowMs,
   )
@@ -23,12 +36,12 @@ function world() {
     pass: (ms: number) => {
       nowMs += ms
     },
-    connect: (changes: Partial<ForeignCall> = {}) => connectAs({ ...call, ...changes }),
-    close: (socket: Socket) =>
-      new Promise((resolve) => {
-        socket.once('close', resolve)
-        socket.destroy()
-      }),
+    connect: (changes: Partial<ForeignCall> = {}) => connectAs({ ...call, ...changes }, () => undefined),
+    /** Closes the connection that was made last, once it stands. */
+    close: async () => {
+      await Promise.resolve()
+      connections.at(-1)?.close()
+    },
   }
 }
 
@@ -44,9 +57,9 @@ describe('a certain source port towards one endpoint', () => {
 
   it('rests for two minutes after the connection is closed', async () => {
     const { ports, connect, close, pass } = world()
-    const socket = connect()
+    connect()
     pass(600_000)
-    await close(socket)
+    await close()
     pass(119_999)
     connect()
     pass(1)

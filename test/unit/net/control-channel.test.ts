@@ -1,14 +1,16 @@
-import { connect, createServer, type Socket } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Side } from '../../../src/engine/contract.ts'
 import { ControlChannel, type ControlEvents } from '../../../src/net/control-channel.ts'
+import type { Tcp } from '../../../src/tcp/tcp.ts'
+import { connectionPair, makes } from '../../support/connections.ts'
 import { KiB, MiB } from '../../support/peers/payload.ts'
 import { Wire } from '../../support/peers/wire.ts'
 
-const sockets: Socket[] = []
+let by: Tcp
+const ends: { destroy(): unknown }[] = []
 
 afterEach(() => {
-  for (const socket of sockets.splice(0)) socket.destroy()
+  for (const end of ends.splice(0)) end.destroy()
 })
 
 /** Writes down what happens. */
@@ -37,20 +39,16 @@ class Diary implements ControlEvents {
 }
 
 async function channelOf(side: Side, diary: Diary): Promise<{ channel: ControlChannel; peer: Wire }> {
-  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true })
-  await new Promise<void>((resolve) => server.listen({ host: '127.0.0.1', port: 0 }, resolve))
-  const bound = server.address()
-  if (bound === null || typeof bound === 'string') throw new Error('not bound')
-  const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve))
-  const own = connect({ host: '127.0.0.1', port: bound.port, allowHalfOpen: true })
-  own.pause()
-  const socket = await accepted
-  server.close()
-  sockets.push(socket, own)
-  return { channel: new ControlChannel(side, socket, diary), peer: new Wire(own) }
+  const { connection, socket } = await connectionPair(by)
+  ends.push(connection, socket)
+  return { channel: new ControlChannel(side, connection, diary), peer: new Wire(socket) }
 }
 
-describe('a control channel', () => {
+describe.each(makes)('a control channel ($make)', ({ tcp }) => {
+  beforeEach(() => {
+    by = tcp
+  })
+
   it('carries latin1: one character is one byte', async () => {
     const diary = new Diary()
     const { channel, peer } = await channelOf('client', diary)

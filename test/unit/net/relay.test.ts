@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { makes } from '../../support/connections.ts'
 import { closeRelayed, relayed } from '../../support/peers/relayed.ts'
 import type { Wire } from '../../support/peers/wire.ts'
 
@@ -11,9 +12,11 @@ async function resetAndWait(peer: Wire): Promise<void> {
   await closed
 }
 
-describe('a relay', () => {
+describe.each(makes)('a relay ($make)', ({ tcp }) => {
+  const start = (before?: Parameters<typeof relayed>[0]) => relayed(before, tcp)
+
   it('passes bytes and ends both ways, and says ok', async () => {
-    const { client, server, ended, relay } = await relayed()
+    const { client, server, ended, relay } = await start()
     await client.send('up')
     expect(await server.readBytes(2)).toBe('up')
     await server.send('down')
@@ -27,7 +30,7 @@ describe('a relay', () => {
   })
 
   it('passes a reset on although bytes were waiting to be read before it', async () => {
-    const { client, server, ended } = await relayed(async (peers) => {
+    const { client, server, ended } = await start(async (peers) => {
       await peers.server.send('the first half')
       await resetAndWait(peers.server)
     })
@@ -37,7 +40,7 @@ describe('a relay', () => {
   })
 
   it('passes a reset on although its peer was sent a FIN long before', async () => {
-    const { client, server, ended, legs } = await relayed()
+    const { client, server, ended, legs } = await start()
     client.halfClose()
     expect(await server.ended()).toBe('fin')
     legs.server.pause()
@@ -49,8 +52,14 @@ describe('a relay', () => {
   })
 
   it('ends although a reset comes in the moment between FIN and its acknowledgement', async () => {
-    const { client, relay, ended, legs } = await relayed()
-    const shutting = new Promise((resolve) => legs.client.once('end', resolve))
+    const { client, relay, ended, legs } = await start()
+    const shutting = new Promise<void>((resolve) => {
+      const end = legs.server.end.bind(legs.server)
+      legs.server.end = () => {
+        end()
+        resolve()
+      }
+    })
     client.halfClose()
     await shutting
     relay.reset()
@@ -58,7 +67,7 @@ describe('a relay', () => {
   })
 
   it('keeps a download that is slow to begin though the client has finished speaking', async () => {
-    const { client, server, relay, ended } = await relayed()
+    const { client, server, relay, ended } = await start()
     client.halfClose()
     expect(await server.ended()).toBe('fin')
     relay.sweep(performance.now())
@@ -71,7 +80,7 @@ describe('a relay', () => {
   })
 
   it('lets go of a client that does not close after the whole download', async () => {
-    const { client, server, relay, ended } = await relayed()
+    const { client, server, relay, ended } = await start()
     await server.send('all of it')
     server.halfClose()
     expect(await client.readRest()).toBe('all of it')

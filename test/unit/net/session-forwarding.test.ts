@@ -1,6 +1,5 @@
 // A session whose data the kernel forwards: the kernel says how much it has carried, and may never say that it was all.
 
-import { createServer, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { loadConfig } from '../../../src/config/load.ts'
 import { Advertiser } from '../../../src/net/advertise.ts'
@@ -9,6 +8,7 @@ import { Names } from '../../../src/net/names.ts'
 import { Session } from '../../../src/net/session.ts'
 import { Upstreams } from '../../../src/net/upstreams.ts'
 import type { ForwardTotals, PinholeBackend, PinholeEvents } from '../../../src/pinhole/backend.ts'
+import { listenOnLoopback, tcp } from '../../support/connections.ts'
 import { ftpScript } from '../../support/peers/ftp-script.ts'
 import { ScriptedClient } from '../../support/peers/scripted-client.ts'
 import { startScriptedServer } from '../../support/peers/scripted-server.ts'
@@ -70,18 +70,14 @@ async function download({ idleMs = IDLE } = {}) {
     script: ftpScript({ verbs: { RETR: (visit) => visit.reply('150 Here it comes.') } }),
   })
   const names = new Names({ log: () => undefined })
-  const dialer = new Dialer({ libc: null, connectAs: null })
+  const dialer = new Dialer({ tcp, connectAs: null })
   const advertiser = new Advertiser([], names)
   const kernel = new FakeKernel()
   const { config } = loadConfig({ flags: { upstream: 'localhost', admin: 'off' }, environment: {} })
   const { policy, limits } = config
   const { observer, linesOf } = observe()
-  const listener = createServer({ allowHalfOpen: true, pauseOnConnect: true })
-  await new Promise<void>((resolve) => listener.listen({ host: '127.0.0.1', port: 0 }, resolve))
-  const bound = listener.address()
-  if (bound === null || typeof bound === 'string') throw new Error('not bound')
-  const accepted = new Promise<Socket>((resolve) => listener.once('connection', resolve))
-  const client = await ScriptedClient.connect({ address: '127.0.0.1', port: bound.port })
+  const listener = await listenOnLoopback()
+  const client = await ScriptedClient.connect({ address: '127.0.0.1', port: listener.port })
   let ends = 0
   const session = new Session({
     setting: {
@@ -97,7 +93,7 @@ async function download({ idleMs = IDLE } = {}) {
       advertise: { client: advertiser, server: advertiser },
       announceOffset: { client: 0, server: 0 },
     },
-    socket: await accepted,
+    connection: await listener.next,
     target: { host: server.address, port: server.port },
     assumed: null,
     observer: observer.sessionOpened({ listener: 'edge', client: { address: '127.0.0.1', port: 40_001 } }),

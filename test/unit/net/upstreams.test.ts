@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { Dialer } from '../../../src/net/dial.ts'
 import { Names } from '../../../src/net/names.ts'
 import { type UpstreamConnection, Upstreams, upstreamFailureOf } from '../../../src/net/upstreams.ts'
+import { tcp } from '../../support/connections.ts'
 import { within } from '../../support/peers/patience.ts'
 
 const servers: Server[] = []
@@ -29,7 +30,7 @@ async function listen(host = '127.0.0.1'): Promise<{ port: number; connections: 
 function upstreams({ own = '' }: { readonly own?: string } = {}): Upstreams {
   return new Upstreams({
     names: new Names({ log: () => undefined }),
-    dialer: new Dialer({ libc: null, connectAs: null }),
+    dialer: new Dialer({ tcp, connectAs: null }),
     isOwnListener: ({ address }) => address === own,
     connectMs: 5_000,
   })
@@ -45,12 +46,12 @@ function connected(all: Upstreams, host: string, port: number): Promise<Upstream
 }
 
 describe('connecting upstream', () => {
-  it('gives a paused socket and the address that answered', async () => {
+  it('gives a connection and the address that answered', async () => {
     const { port } = await listen()
-    const { socket, server } = await connected(upstreams(), '127.0.0.1', port)
+    const { connection, server } = await connected(upstreams(), '127.0.0.1', port)
     expect(server).toEqual({ address: '127.0.0.1', port })
-    expect(socket.isPaused()).toBe(true)
-    socket.destroy()
+    expect(connection.remote).toEqual(server)
+    connection.destroy()
   })
 
   it('says why it failed, in a word', async () => {
@@ -70,10 +71,10 @@ describe('connecting upstream', () => {
     all.connect({ target: { host: '127.0.0.1', port }, as: null }, called).cancel()
     all.connect({ target: { host: 'localhost', port }, as: null }, called).cancel()
     // A later attempt has come through: the cancelled ones would have, too.
-    const { socket } = await connected(all, 'localhost', port)
+    const { connection } = await connected(all, 'localhost', port)
     expect(called).not.toHaveBeenCalled()
     expect(connections()).toBeLessThanOrEqual(2)
-    socket.destroy()
+    connection.destroy()
   })
 })
 

@@ -7,6 +7,7 @@ import type { OpenPinhole, PinholeRequest } from '../../../src/pinhole/backend.t
 import { PortPool } from '../../../src/pinhole/port-pool.ts'
 import type { Intruder } from '../../../src/pinhole/relay/gate.ts'
 import { RelayBackend } from '../../../src/pinhole/relay/relay-backend.ts'
+import { tcp } from '../../support/connections.ts'
 import { within } from '../../support/peers/patience.ts'
 import { claimPorts } from '../../support/port-block.ts'
 
@@ -27,6 +28,7 @@ async function backendOf(ports: number) {
   const admitted = new EventEmitter().setMaxListeners(0)
   const pool = new PortPool({ first, last, quarantineMs: 0, share: 10, random: (below) => below - 1 })
   const backend = new RelayBackend({
+    tcp,
     pools: { client: pool, server: pool },
     intruded: (intruder) => intruders.push(intruder),
     now: () => performance.now() + aheadMs,
@@ -49,10 +51,11 @@ async function backendOf(ports: number) {
           ...change,
         },
         {
-          connected: (socket) => {
-            connected.push(socket.remoteAddress ?? '')
-            admitted.emit(ADMITTED, socket.remoteAddress, socket.remotePort)
-            closers.push(() => socket.destroy())
+          connected: (connection) => {
+            const { address, port } = connection.remote
+            connected.push(address)
+            admitted.emit(ADMITTED, address, port)
+            closers.push(() => connection.destroy())
           },
           forwarded: () => undefined,
           forwardEnded: () => undefined,

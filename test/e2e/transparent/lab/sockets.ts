@@ -6,7 +6,8 @@ import { createServer, type Server, type Socket } from 'node:net'
 import type { Endpoint } from '../../../../src/ftp/endpoints.ts'
 import { loadFfi } from '../../../../src/kernel/ffi.ts'
 import { loadLibc } from '../../../../src/kernel/libc.ts'
-import { connectFrom, openTransparentListener } from '../../../../src/kernel/transparent.ts'
+import { openTransparentListener } from '../../../../src/kernel/transparent.ts'
+import { connectFrom } from '../../../support/foreign-socket.ts'
 import { within } from '../../../support/peers/patience.ts'
 import { Wire } from '../../../support/peers/wire.ts'
 import type { Place } from '../../../support/programs.ts'
@@ -28,7 +29,7 @@ export interface Visit {
 /** Begins to connect; whether anybody answers is another question. */
 export function startConnecting({ in: place, to, from }: Visit): Socket {
   const source = from ?? { address: to.address.includes(':') ? '::' : '0.0.0.0', port: 0 }
-  const socket = inNamespace(place, () => connectFrom(libc, { from: source, to, allowHalfOpen: true }))
+  const socket = inNamespace(place, () => connectFrom(libc, { from: source, to }))
   socket.pause()
   socket.on('error', () => undefined)
   return socket

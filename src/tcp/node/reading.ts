@@ -1,7 +1,7 @@
 // Reading a socket into a buffer of ours, without an allocation for each read: what Node calls `onread`.
 //
 // `net.connect` has the option, but a socket that a server accepted does not, and a connecting one must name its
-// buffer before anybody knows what will be read. So the three fields that the option sets are set by hand, on a paused
+// buffer before anybody knows what will be read. So the fields that the option sets are set by hand, on a paused
 // socket: they are symbols of Node's own, found on a sample made with the option, the same on Node 20 to 24. Where they
 // are not found, 'data' events do the same job at twice the cost.
 
@@ -10,11 +10,8 @@ import { Socket } from 'node:net'
 /** Gets the bytes of one read; they are gone when it returns. False stops the reading, as `pause()` does. */
 export type OnRead = (byteCount: number, bytes: Uint8Array) => boolean
 
-/** Where bytes go: always the same buffer, or what `next` gives for each read (called once at the start). */
-export type ReadBuffer = Uint8Array | (() => Uint8Array)
-
 /** Makes a paused socket read into our buffer; `startReading` starts it, `pause()` and `resume()` work as ever. */
-export function readInto(socket: Socket, buffer: ReadBuffer, onRead: OnRead): void {
+export function readInto(socket: Socket, buffer: Uint8Array, onRead: OnRead): void {
   const fields: Record<PropertyKey, unknown> = socket as object as Record<PropertyKey, unknown>
   const handle = fields._handle
   if (onreadFields === null || !hasUseUserBuffer(handle)) {
@@ -25,11 +22,9 @@ export function readInto(socket: Socket, buffer: ReadBuffer, onRead: OnRead): vo
     socket.pause()
     return
   }
-  const first = typeof buffer === 'function' ? buffer() : buffer
-  fields[onreadFields.buffer] = first
-  fields[onreadFields.generator] = typeof buffer === 'function' ? buffer : null
+  fields[onreadFields.buffer] = buffer
   fields[onreadFields.callback] = onRead
-  handle.useUserBuffer(first)
+  handle.useUserBuffer(buffer)
 }
 
 /** Starts what `readInto` prepared, without waking the stream machinery that nobody needs here. */
@@ -38,46 +33,19 @@ export function startReading(socket: Socket): void {
   else socket.read(0)
 }
 
-/** What `watchReadable` gives; after `end` the socket is as `pause()` leaves it. */
-export interface ReadableWatch {
-  pause(): void
-  resume(): void
-  end(): void
-}
-
 /**
  * Calls `onReadable` whenever a socket could be read, and reads nothing: libuv finds no room in the buffer, says so
- * (ENOBUFS) and looks again in the next turn of the loop. For a socket prepared with `readInto` that is not reading now.
- * Null where Node's fields were not found.
+ * (ENOBUFS) and looks again in the next turn of the loop. False where Node's fields were not found.
  */
-export function watchReadable(socket: Socket, onReadable: () => void): ReadableWatch | null {
+export function watchReadable(socket: Socket, onReadable: () => void): boolean {
   const fields: Record<PropertyKey, unknown> = socket as object as Record<PropertyKey, unknown>
   const handle = fields._handle
-  if (onreadFields === null || !isReadingHandle(handle)) return null
-  const symbols = onreadFields
-  const onread = handle.onread
-  const setReading = (isReading: boolean): void => {
-    if (fields._handle !== handle) return
-    handle.reading = isReading
-    if (isReading) handle.readStart()
-    else handle.readStop()
-  }
+  if (!isReadingHandle(handle)) return false
   handle.onread = () => onReadable()
   handle.useUserBuffer(noRoom)
-  setReading(true)
-  return {
-    pause: () => setReading(false),
-    resume: () => setReading(true),
-    end() {
-      setReading(false)
-      const next = fields[symbols.generator]
-      if (typeof next === 'function') fields[symbols.buffer] = next()
-      const buffer = fields[symbols.buffer]
-      if (fields._handle !== handle || !(buffer instanceof Uint8Array)) return
-      handle.onread = onread
-      handle.useUserBuffer(buffer)
-    },
-  }
+  handle.reading = true
+  handle.readStart()
+  return true
 }
 
 const noRoom = Buffer.alloc(0)
@@ -87,17 +55,15 @@ interface ReadingHandle {
   reading: boolean
   onread: unknown
   readStart(): unknown
-  readStop(): unknown
   useUserBuffer(buffer: Uint8Array): void
 }
 
 function isReadingHandle(handle: unknown): handle is ReadingHandle {
-  return hasUseUserBuffer(handle) && 'readStart' in handle && 'readStop' in handle && 'onread' in handle
+  return hasUseUserBuffer(handle) && 'readStart' in handle && 'onread' in handle
 }
 
 interface OnreadFields {
   readonly buffer: symbol
-  readonly generator: symbol
   readonly callback: symbol
 }
 
@@ -105,16 +71,15 @@ const onreadFields = findOnreadFields()
 
 function findOnreadFields(): OnreadFields | null {
   // The type of the constructor's options leaves `onread` out; the constructor itself does not.
-  const options: object = { onread: { buffer: () => new Uint8Array(1), callback: () => true } }
+  const options: object = { onread: { buffer: new Uint8Array(1), callback: () => true } }
   const sample = new Socket(options)
   const symbols = Object.getOwnPropertySymbols(sample)
   const find = (name: string) => symbols.find((symbol) => symbol.description === name)
   const buffer = find('kBuffer')
-  const generator = find('kBufferGen')
   const callback = find('kBufferCb')
   sample.destroy()
-  if (buffer === undefined || generator === undefined || callback === undefined) return null
-  return { buffer, generator, callback }
+  if (buffer === undefined || callback === undefined) return null
+  return { buffer, callback }
 }
 
 function hasUseUserBuffer(handle: unknown): handle is { useUserBuffer(buffer: Uint8Array): void } {

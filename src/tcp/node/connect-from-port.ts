@@ -1,7 +1,7 @@
 // Connections of ours that leave from a certain port, where the system lets us have it.
 
 import { Socket } from 'node:net'
-import type { Endpoint } from '../ftp/endpoints.ts'
+import type { Endpoint } from '../../ftp/endpoints.ts'
 
 export interface PortedCall {
   readonly to: Endpoint

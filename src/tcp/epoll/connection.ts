@@ -1,0 +1,257 @@
+import type { Endpoint } from '../../ftp/endpoints.ts'
+import { EAGAIN, errnoError, type Libc, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK } from '../../kernel/libc.ts'
+import type { Connection, ConnectionError, ConnectionEvents, DirectAccess, Found } from '../connection.ts'
+import {
+  EPOLLERR,
+  EPOLLHUP,
+  EPOLLIN,
+  EPOLLOUT,
+  EPOLLPRI,
+  EPOLLRDHUP,
+  type Pollable,
+  type Poller,
+  SOCKET_EVENTS,
+} from './poller.ts'
+import { askKeepAlive, localOf, resetOnClose, shutDownWriting } from './socket-calls.ts'
+
+/**
+ * A connection that is read and written by system calls of ours.
+ *
+ * Edge-triggered: what epoll has told is remembered (`#isReadable`) until a read finds nothing more.
+ */
+export class EpollConnection implements Connection, Pollable, DirectAccess {
+  readonly remote: Endpoint
+  readonly direct: DirectAccess = this
+  readonly #poller: Poller
+  readonly #fd: number
+  readonly #number: number
+  #events: ConnectionEvents | null = null
+  #isOpen = true
+  #isPaused = false
+  #isReadable = false
+  /** FIN or an error may stand behind what is there to read, and a read stops at an urgent byte. */
+  #readsUntilEmpty = false
+  #hasEnded = false
+  #isReadScheduled = false
+  #readBy: (() => Found) | null = null
+  /** How it ends once everything is written. */
+  #ending: 'not' | 'finish' | 'close' = 'not'
+  #hasFinished = false
+  #unsent: Buffer[] | null = null
+  #unsentBytes = 0
+  #writable: (() => void) | null = null
+  #whenClosed: (() => void) | null = null
+
+  /** `fd` is non-blocking and connected; `number` is its registration, where it has one (with SOCKET_EVENTS). */
+  constructor(poller: Poller, fd: number, remote: Endpoint, number: number | null = null) {
+    this.#poller = poller
+    this.#fd = fd
+    this.remote = remote
+    if (number !== null) poller.hand(number, this)
+    this.#number = number ?? poller.add(this, fd, SOCKET_EVENTS)
+  }
+
+  get fd(): number | null {
+    return this.#isOpen ? this.#fd : null
+  }
+
+  get unsentBytes(): number {
+    return this.#unsentBytes
+  }
+
+  get libc(): Libc {
+    return this.#poller.libc
+  }
+
+  local(): Endpoint | null {
+    return this.#isOpen ? localOf(this.#poller.libc, this.#fd) : null
+  }
+
+  start(events: ConnectionEvents): void {
+    this.#events = events
+    this.#readSoon()
+  }
+
+  pause(): void {
+    this.#isPaused = true
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    this.#readSoon()
+  }
+
+  write(text: string): void {
+    if (this.#unsentBytes > 0 || text.length > writeBuffer.length) {
+      const bytes = Buffer.from(text, 'latin1')
+      this.writeBytes(bytes, bytes.length)
+    } else {
+      this.writeBytes(writeBuffer, writeBuffer.write(text, 'latin1'))
+    }
+  }
+
+  writeBytes(bytes: Uint8Array, byteCount: number): void {
+    if (!this.#isOpen || this.#ending !== 'not') return
+    const sent = this.#unsentBytes > 0 ? 0 : this.#send(bytes, byteCount)
+    if (sent === byteCount || !this.#isOpen) return
+    this.#unsent ??= []
+    this.#unsent.push(Buffer.from(bytes.subarray(sent, byteCount)))
+    this.#unsentBytes += byteCount - sent
+  }
+
+  end(): void {
+    if (!this.#isOpen || this.#ending !== 'not') return
+    this.#ending = 'finish'
+    if (this.#unsentBytes === 0) this.#finish()
+  }
+
+  close(): void {
+    this.#ending = 'close'
+    if (this.#unsentBytes === 0) this.destroy()
+  }
+
+  destroy(error: ConnectionError | null = null): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    this.#unsent = null
+    this.#unsentBytes = 0
+    const { libc } = this.#poller
+    this.#poller.remove(this.#number)
+    libc.close(this.#fd)
+    this.#whenClosed?.()
+    const events = this.#events
+    if (events !== null) this.#poller.afterwards(() => events.closed(error))
+  }
+
+  reset(): void {
+    if (this.#isOpen) resetOnClose(this.#poller.libc, this.#fd)
+    this.destroy()
+  }
+
+  keepAlive(silenceMs: number): void {
+    if (this.#isOpen) askKeepAlive(this.#poller.libc, this.#fd, silenceMs)
+  }
+
+  /** Accepted connections have it from their listener. */
+  keepUrgent(): void {}
+
+  whenClosed(closed: () => void): void {
+    this.#whenClosed = closed
+  }
+
+  readBy(readable: (() => Found) | null): void {
+    this.#readBy = readable
+    this.#readSoon()
+  }
+
+  hasUnread(): boolean {
+    if (!this.#isOpen) return false
+    return this.#poller.libc.recv(this.#fd, readBuffer, 1, MSG_DONTWAIT | MSG_PEEK) > 0
+  }
+
+  whenWritable(writable: () => void): void {
+    this.#writable = writable
+  }
+
+  ready(events: number): void {
+    if ((events & EPOLLOUT) !== 0) this.#wrote()
+    if ((events & STOPS) !== 0) this.#readsUntilEmpty = true
+    else if ((events & EPOLLIN) === 0) return
+    this.#isReadable = true
+    this.#read()
+  }
+
+  /** Reads until there is nothing more, somebody pauses, or others want their turn. */
+  #read(): void {
+    for (let turn = 0; turn < READS_A_TURN; turn += 1) {
+      if (!this.#isReadable || this.#isPaused || !this.#isOpen || this.#events === null) return
+      const found = this.#readBy === null ? this.#readOnce(this.#events) : this.#readBy()
+      if (found === 'nothing') this.#isReadable = false
+      else if (found === 'little') break
+    }
+    this.#readSoon()
+  }
+
+  #readOnce(events: ConnectionEvents): Found {
+    const { libc } = this.#poller
+    const byteCount = libc.recv(this.#fd, readBuffer, readBuffer.length, MSG_DONTWAIT)
+    if (byteCount > 0) {
+      // A buffer that was not filled has taken everything; what comes later is told anew.
+      if (byteCount < readBuffer.length && !this.#readsUntilEmpty) this.#isReadable = false
+      if (!events.received(readBuffer, byteCount)) this.#isPaused = true
+      return 'something'
+    }
+    this.#readsUntilEmpty = false
+    const errno = byteCount === 0 ? 0 : libc.errno()
+    if (errno === 0) this.#ended(events)
+    else if (errno !== EAGAIN) this.destroy(errnoError(errno, 'read'))
+    return 'nothing'
+  }
+
+  #ended(events: ConnectionEvents): void {
+    if (this.#hasEnded) return
+    this.#hasEnded = true
+    events.ended()
+    if (this.#hasFinished) this.destroy()
+  }
+
+  #readSoon(): void {
+    if (!this.#isReadable || this.#isPaused || this.#isReadScheduled || !this.#isOpen) return
+    this.#isReadScheduled = true
+    setImmediate(this.#scheduledRead)
+  }
+
+  readonly #scheduledRead = (): void => {
+    this.#isReadScheduled = false
+    this.#read()
+  }
+
+  /** The bytes that the kernel took; an error closes. */
+  #send(bytes: Uint8Array, byteCount: number): number {
+    const { libc } = this.#poller
+    const sent = libc.send(this.#fd, bytes, byteCount, MSG_DONTWAIT | MSG_NOSIGNAL)
+    if (sent >= 0) return sent
+    const errno = libc.errno()
+    if (errno !== EAGAIN) this.#writeFailed(errno)
+    return 0
+  }
+
+  /** What the peer still said before it reset is lost, as it is with Node. */
+  #writeFailed(errno: number): void {
+    this.destroy(errnoError(errno, 'write'))
+  }
+
+  /** There is room again. */
+  #wrote(): void {
+    if (this.#unsent !== null && this.#unsentBytes > 0) {
+      const bytes =
+        this.#unsent.length === 1 && this.#unsent[0] !== undefined
+          ? this.#unsent[0]
+          : Buffer.concat(this.#unsent)
+      const sent = this.#send(bytes, bytes.length)
+      if (!this.#isOpen) return
+      this.#unsentBytes -= sent
+      this.#unsent = this.#unsentBytes === 0 ? null : [bytes.subarray(sent)]
+      if (this.#unsentBytes > 0) return
+      if (this.#ending === 'close') this.destroy()
+      else if (this.#ending === 'finish') this.#finish()
+      else this.#events?.drained()
+    }
+    const writable = this.#writable
+    this.#writable = null
+    writable?.()
+  }
+
+  #finish(): void {
+    this.#hasFinished = true
+    shutDownWriting(this.#poller.libc, this.#fd)
+    if (this.#hasEnded) this.destroy()
+  }
+}
+
+/** All connections read into this and write out of that: what the kernel does not take at once is copied. */
+const readBuffer = Buffer.allocUnsafeSlow(64 * 1024)
+const writeBuffer = Buffer.allocUnsafeSlow(16 * 1024)
+
+const READS_A_TURN = 16
+const STOPS = EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR

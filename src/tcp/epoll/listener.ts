@@ -1,0 +1,162 @@
+import { canonicalAddress } from '../../ftp/addresses.ts'
+import type { Endpoint } from '../../ftp/endpoints.ts'
+import { EAGAIN, errnoError, errnoName, SOCK_CLOEXEC, SOCK_NONBLOCK } from '../../kernel/libc.ts'
+import { decodeSockaddr, SOCKADDR_BYTES } from '../../kernel/sockaddr.ts'
+import type { ConnectionError, Listening, ListenOptions } from '../connection.ts'
+import { EpollConnection } from './connection.ts'
+import { EPOLLERR, EPOLLHUP, EPOLLIN, type Pollable, type Poller, SOCKET_EVENTS } from './poller.ts'
+import { bindTo, keepUrgent, localOf, makeNonBlocking, openSocket, sendAtOnce } from './socket-calls.ts'
+
+/** A bound descriptor, and what gives it back. */
+export interface GivenDescriptor {
+  readonly fd: number
+  readonly close: () => void
+}
+
+/** Accepts connections at an address, or on a descriptor that was given to us. */
+export class EpollListener implements Listening, Pollable {
+  readonly #poller: Poller
+  readonly #options: ListenOptions
+  #fd = -1
+  #number = 0
+  #rest: NodeJS.Timeout | null = null
+  #giveBack: (() => void) | null = null
+
+  constructor(poller: Poller, options: ListenOptions) {
+    this.#poller = poller
+    this.#options = options
+  }
+
+  /** Binds, or takes what is given; tells `listens`, at once. */
+  open(given: GivenDescriptor | null): void {
+    const { at, backlog, noDelay, listens } = this.#options
+    const { libc } = this.#poller
+    const error = given === null ? this.#bind() : this.#take(given)
+    if (error !== null) {
+      listens(error, at)
+      return
+    }
+    if (libc.listen(this.#fd, backlog) !== 0) {
+      const failure = errnoError(libc.errno(), 'listen')
+      this.#release()
+      listens(failure, at)
+      return
+    }
+    if (noDelay) sendAtOnce(libc, this.#fd)
+    keepUrgent(libc, this.#fd)
+    this.#number = this.#poller.add(this, this.#fd, EPOLLIN)
+    listens(null, localOf(libc, this.#fd) ?? at)
+  }
+
+  close(): void {
+    if (this.#fd < 0) return
+    if (this.#rest !== null) clearTimeout(this.#rest)
+    else this.#stopPolling()
+    this.#release()
+  }
+
+  ready(): void {
+    const { libc } = this.#poller
+    for (let turn = 0; turn < ACCEPTS_A_TURN && this.#fd >= 0; turn += 1) {
+      length[0] = SOCKADDR_BYTES
+      const fd = libc.accept4(this.#fd, sockaddr, length, SOCK_NONBLOCK | SOCK_CLOEXEC)
+      if (fd >= 0) this.#accepted(fd, decodeSockaddr(sockaddr))
+      else if (!this.#isOver(libc.errno())) return
+    }
+  }
+
+  #accepted(fd: number, remote: Endpoint | null): void {
+    if (remote === null) {
+      this.#poller.libc.close(fd)
+      return
+    }
+    const { address, port } = remote
+    const from = { address: canonicalAddress(address), port }
+    new Arrival(this.#poller, { fd, from, accepted: this.#options.accepted })
+  }
+
+  /** True where only this one connection is lost. */
+  #isOver(errno: number): boolean {
+    if (errno === EAGAIN) return false
+    if (!scarce.has(errnoName(errno))) return true
+    // Those who wait would be told of again and again, at the cost of everybody else.
+    this.#stopPolling()
+    this.#rest = setTimeout(() => {
+      this.#rest = null
+      this.#number = this.#poller.add(this, this.#fd, EPOLLIN)
+    }, REST_MS)
+    this.#options.failed(errnoError(errno, 'accept'))
+    return false
+  }
+
+  #bind(): ConnectionError | null {
+    const { at } = this.#options
+    const { libc } = this.#poller
+    this.#fd = openSocket(libc, at.address)
+    if (this.#fd < 0) return errnoError(libc.errno(), 'socket')
+    if (bindTo(libc, this.#fd, at)) return null
+    const error = errnoError(libc.errno(), 'bind')
+    this.#release()
+    return error
+  }
+
+  /** It may block, and somebody else may have it too. */
+  #take({ fd, close }: GivenDescriptor): null {
+    makeNonBlocking(this.#poller.libc, fd)
+    this.#fd = fd
+    this.#giveBack = close
+    return null
+  }
+
+  #stopPolling(): void {
+    // What others have too would go on being told of.
+    this.#poller.forget(this.#fd)
+    this.#poller.remove(this.#number)
+  }
+
+  #release(): void {
+    if (this.#giveBack === null) this.#poller.libc.close(this.#fd)
+    else this.#giveBack()
+    this.#fd = -1
+  }
+}
+
+interface Accepted {
+  readonly fd: number
+  readonly from: Endpoint
+  readonly accepted: ListenOptions['accepted']
+}
+
+/** A connection that was accepted and not looked at: its first event tells whether its peer is still there. */
+class Arrival implements Pollable {
+  readonly #poller: Poller
+  readonly #what: Accepted
+  readonly #number: number
+
+  constructor(poller: Poller, what: Accepted) {
+    this.#poller = poller
+    this.#what = what
+    this.#number = poller.add(this, what.fd, SOCKET_EVENTS)
+  }
+
+  ready(events: number): void {
+    const { fd, from, accepted } = this.#what
+    if ((events & (EPOLLERR | EPOLLHUP)) !== 0) {
+      this.#poller.remove(this.#number)
+      this.#poller.libc.close(fd)
+      return
+    }
+    const connection = new EpollConnection(this.#poller, fd, from, this.#number)
+    accepted(connection)
+    connection.ready(events)
+  }
+}
+
+/** One buffer for all: nothing is kept of it. */
+const sockaddr = new Uint8Array(SOCKADDR_BYTES)
+const length = new Uint32Array(1)
+
+const ACCEPTS_A_TURN = 64
+/** What this process or the system has no more of. */
+const scarce: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'])
+const REST_MS = 100

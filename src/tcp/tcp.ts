@@ -1,0 +1,92 @@
+// Where the two makes of TCP connections are chosen between.
+
+import cluster from 'node:cluster'
+import { AlgError } from '../errors.ts'
+import type { Endpoint } from '../ftp/endpoints.ts'
+import type { Libc } from '../kernel/libc.ts'
+import { bindForeign, type ForeignBind } from '../kernel/transparent.ts'
+import type { ConnectCall, Connected, Connecting, Listening, ListenOptions } from './connection.ts'
+import { connectDescriptor, connectEpoll } from './epoll/connect.ts'
+import { EpollListener } from './epoll/listener.ts'
+import { Poller } from './epoll/poller.ts'
+import { connectNode } from './node/connect.ts'
+import { shareDescriptor } from './node/listen-on.ts'
+import { listenNode } from './node/listener.ts'
+
+export interface TcpOptions {
+  readonly libc: Libc | null
+  readonly make?: 'auto' | 'node'
+}
+
+/** Makes TCP connections, and waits for those of others: with epoll(7) where there is koffi, with node:net elsewhere. */
+export class Tcp {
+  readonly #libc: Libc | null
+  readonly #kernel: Poller | null
+  readonly #poller: Poller | null
+
+  /** `libc` is null without koffi. `make: 'node'` leaves to Node whatever it can do. */
+  constructor({ libc, make = 'auto' }: TcpOptions) {
+    this.#libc = libc
+    this.#kernel = libc === null ? null : openPoller(libc)
+    this.#poller = make === 'node' ? null : this.#kernel
+  }
+
+  /** Waits for connections; each allows half-open. */
+  listen(options: ListenOptions): Listening {
+    const poller = this.#poller
+    if (poller === null || hasZone(options.at)) return listenNode(options, this.#libc)
+    const { fd, isExclusive } = options
+    const listener = new EpollListener(poller, options)
+    if (fd !== undefined) listener.open({ fd, close: () => poller.libc.close(fd) })
+    else if (isExclusive || !cluster.isWorker) listener.open(null)
+    else return listenShared(listener, options)
+    return listener
+  }
+
+  /** Connects to one address; the connection allows half-open. */
+  connect(call: ConnectCall, done: Connected): Connecting {
+    const isForNode = this.#poller === null || hasZone(call.to) || hasZone(call.from)
+    return isForNode ? connectNode(call, done, this.#libc) : connectEpoll(this.#poller, call, done)
+  }
+
+  /**
+   * Connects from an address that need not be ours, see `bindForeign`.
+   *
+   * Errors thrown at once: `AlgError` PRIVILEGE_MISSING, RUNTIME_FAILED with errno (EADDRINUSE: that port is taken),
+   * KERNEL_FEATURE_MISSING without koffi.
+   */
+  connectForeign(call: ForeignBind, done: Connected): Connecting {
+    if (this.#kernel === null) {
+      throw new AlgError('KERNEL_FEATURE_MISSING', `connecting as ${call.from.address} needs Linux and koffi`)
+    }
+    return connectDescriptor(this.#kernel, bindForeign(this.#kernel.libc, call), call.to, done)
+  }
+}
+
+/** In a worker, at an address that all workers listen at. */
+function listenShared(listener: EpollListener, options: ListenOptions): Listening {
+  const close = shareDescriptor(options, (error, shared) => {
+    if (shared === null) options.listens(error ?? new Error('no socket'), options.at)
+    else listener.open(shared)
+  })
+  return {
+    close() {
+      listener.close()
+      close()
+    },
+  }
+}
+
+/** A zone means an interface, which Node finds. */
+function hasZone(at: Endpoint | null): boolean {
+  return at?.address.includes('%') === true
+}
+
+/** Null for a Node that does not let its sockets be watched. */
+function openPoller(libc: Libc): Poller | null {
+  try {
+    return new Poller(libc)
+  } catch {
+    return null
+  }
+}
