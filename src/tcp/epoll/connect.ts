@@ -53,7 +53,7 @@ class EpollConnecting implements Connecting, Pollable {
     const { libc } = this.#poller
     const sockaddr = encodeSockaddr(this.#call.to)
     const errno = libc.connect(fd, sockaddr, sockaddr.length) === 0 ? 0 : libc.errno()
-    if (errno === 0 || errno === EINPROGRESS) this.#number = this.#poller.add(this, fd, SOCKET_EVENTS)
+    if (errno === 0 || errno === EINPROGRESS) this.#watch(fd)
     else this.#refused(errno, 'connect')
     return this
   }
@@ -74,6 +74,14 @@ class EpollConnecting implements Connecting, Pollable {
       const connection = new EpollConnection(this.#poller, this.#fd, this.#call.to, this.#number)
       this.#done(null, connection)
       connection.ready(events)
+    }
+  }
+
+  #watch(fd: number): void {
+    try {
+      this.#number = this.#poller.add(this, fd, SOCKET_EVENTS)
+    } catch (error) {
+      process.nextTick(() => this.#fail(error instanceof Error ? error : new Error(String(error))))
     }
   }
 

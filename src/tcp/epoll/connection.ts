@@ -10,7 +10,6 @@ import {
   EPOLLRDHUP,
   type Pollable,
   type Poller,
-  SOCKET_EVENTS,
 } from './poller.ts'
 import { askKeepAlive, localOf, resetOnClose, shutDownWriting } from './socket-calls.ts'
 
@@ -21,7 +20,6 @@ import { askKeepAlive, localOf, resetOnClose, shutDownWriting } from './socket-c
  */
 export class EpollConnection implements Connection, Pollable, DirectAccess {
   readonly remote: Endpoint
-  readonly direct: DirectAccess = this
   readonly #poller: Poller
   readonly #fd: number
   readonly #number: number
@@ -42,13 +40,17 @@ export class EpollConnection implements Connection, Pollable, DirectAccess {
   #writable: (() => void) | null = null
   #whenClosed: (() => void) | null = null
 
-  /** `fd` is non-blocking and connected; `number` is its registration, where it has one (with SOCKET_EVENTS). */
-  constructor(poller: Poller, fd: number, remote: Endpoint, number: number | null = null) {
+  /** `fd` is non-blocking and connected; `number` is its registration, with SOCKET_EVENTS, which is taken over. */
+  constructor(poller: Poller, fd: number, remote: Endpoint, number: number) {
     this.#poller = poller
     this.#fd = fd
     this.remote = remote
-    if (number !== null) poller.hand(number, this)
-    this.#number = number ?? poller.add(this, fd, SOCKET_EVENTS)
+    this.#number = number
+    poller.hand(number, this)
+  }
+
+  get direct(): DirectAccess {
+    return this
   }
 
   get fd(): number | null {

@@ -72,14 +72,20 @@ export class EpollListener implements Listening, Pollable {
     }
     const { address, port } = remote
     const from = { address: canonicalAddress(address), port }
-    new Arrival(this.#poller, { fd, from, accepted: this.#options.accepted })
+    try {
+      new Arrival(this.#poller, { fd, from, accepted: this.#options.accepted })
+    } catch (error) {
+      // Nothing more can be watched (fs.epoll.max_user_watches): this one is turned away.
+      this.#poller.libc.close(fd)
+      this.#options.failed(error instanceof Error ? error : new Error(String(error)))
+    }
   }
 
   /** True where only this one connection is lost. */
   #isOver(errno: number): boolean {
     if (errno === EAGAIN) return false
-    if (!scarce.has(errnoName(errno))) return true
-    // Those who wait would be told of again and again, at the cost of everybody else.
+    if (ofOneConnection.has(errnoName(errno))) return true
+    // No descriptors or memory left, above all. Those who wait would be told of again and again, at the cost of everybody else.
     this.#stopPolling()
     this.#rest = setTimeout(() => {
       this.#rest = null
@@ -157,6 +163,9 @@ const sockaddr = new Uint8Array(SOCKADDR_BYTES)
 const length = new Uint32Array(1)
 
 const ACCEPTS_A_TURN = 64
-/** What this process or the system has no more of. */
-const scarce: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'])
+/** What accept(2) says of a connection that is lost, and of nothing else. */
+const ofOneConnection: ReadonlySet<string> = new Set([
+  ...['ECONNABORTED', 'EINTR', 'EPROTO', 'EPERM', 'ENETDOWN', 'ENETUNREACH', 'EHOSTUNREACH', 'EHOSTDOWN'],
+  ...['ENONET', 'ENOPROTOOPT', 'EOPNOTSUPP', 'ETIMEDOUT'],
+])
 const REST_MS = 100
