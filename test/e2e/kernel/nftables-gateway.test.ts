@@ -63,7 +63,7 @@ describe.skipIf(obstacle !== null)('nftables pinholes on a gateway', () => {
     'wait at another port than the one where a server’s data still flow (%s)',
     async (when) => {
       const start = () => {
-        const range = { first: 30_400, last: 30_402, quarantineMs: 0, share: 1000 }
+        const range = { first: 30_400, last: 30_402, quarantineMs: 60_000, share: 1000 }
         const pool = new PortPool({ ...range, random: (below) => randomInt(below) })
         return gateway.start({ pools: { client: pool, server: pool } })
       }
