@@ -28,6 +28,7 @@ export function markOf({ pinholes }: Config): number {
  *   # Or the same with the destination left as it is.
  *   chain by_tproxy {
  *     type filter hook prerouting priority mangle; policy accept;
+ *     ct direction reply return
  *     meta nfproto ipv4 tcp dport 21 fib daddr type != local tproxy ip to 127.0.0.1:2121 meta mark set 0xf7 ct mark set 0xf7 accept
  *   }
  *   # With tproxy: what belongs to our sockets at other machines' addresses stays here.
@@ -99,6 +100,8 @@ function tproxyChain(listeners: readonly ListenerConfig[], mark: string): readon
   return [
     '  chain by_tproxy {',
     '    type filter hook prerouting priority mangle; policy accept;',
+    '    # answers are not caught: a server’s data may come from a port that is (2101 beside 2102)',
+    '    ct direction reply return',
     ...rules,
     '  }',
   ]

@@ -34,6 +34,7 @@ describe('the interception table', () => {
   it('gives tproxy a rule for each family, and our own sockets what is theirs', () => {
     const both = { ...tproxy, name: 'both', listen: { address: '::', port: 2122 } }
     expect(rulesOf(interceptTable(gatewayConfig([tproxy, both], { mark: 0x51 })))).toEqual([
+      '    ct direction reply return',
       '    meta nfproto ipv4 tcp dport 21 fib daddr type != local tproxy ip to 127.0.0.1:2121 meta mark set 0x51 ct mark set 0x51 accept',
       '    meta nfproto ipv4 tcp dport 21 fib daddr type != local tproxy ip to :2122 meta mark set 0x51 ct mark set 0x51 accept',
       '    meta nfproto ipv6 tcp dport 21 fib daddr type != local tproxy ip6 to :2122 meta mark set 0x51 ct mark set 0x51 accept',
