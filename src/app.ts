@@ -6,7 +6,7 @@ import type { Endpoint } from './ftp/endpoints.ts'
 import type { Libc } from './kernel/libc.ts'
 import { deniedSourcePorts } from './net/active-source-ports.ts'
 import { Advertiser } from './net/advertise.ts'
-import { byTranslation, byTransparentSocket, type ConnectAs, withRestingPorts } from './net/connect-as.ts'
+import { byPort, byTranslation, byTransparentSocket, type ConnectAs } from './net/connect-as.ts'
 import { Dialer } from './net/dial.ts'
 import { Listener } from './net/listener.ts'
 import { Names } from './net/names.ts'
@@ -279,10 +279,11 @@ function connectAsFor(
   tcp: Tcp,
   { disguise }: RunningBackend,
 ): ConnectAs | null {
-  const now = () => performance.now()
-  if (intercept === 'redirect' && disguise !== null)
-    return withRestingPorts(byTranslation(tcp, disguise), now)
-  return intercept === 'tproxy' ? withRestingPorts(byTransparentSocket(tcp), now) : null
+  if (intercept === 'none' || disguise === null) return null
+  const translated = byTranslation(tcp, disguise)
+  return intercept === 'redirect'
+    ? translated
+    : byPort({ certain: translated, any: byTransparentSocket(tcp) })
 }
 
 function isWildcard(address: string): boolean {

@@ -1,11 +1,17 @@
-// Two ways to connect in somebody else's name. A transparent socket is bound to that address; the answers find it by
-// the rules and the route of tproxy. Without these (redirect) the kernel translates the address instead.
+// Two ways to connect in somebody else's name.
+//
+// A transparent socket is bound to that address; the answers find it by the rules and the route of tproxy. Towards servers, in
+// the client's name.
+//
+// Or the kernel translates our address; conntrack brings the answers back. Towards active clients, in the server's name and from its
+// port 20, with redirect and tproxy alike: a transparent socket would have the very ends that a data connection has which the
+// kernel forwards between these two. The kernel finds it when the answer to such a connection passes, even in TIME_WAIT, and
+// drops that answer (ip_forward does not forward what belongs to a socket here).
 
 import type { Endpoint } from '../ftp/endpoints.ts'
 import type { DisguiseNext } from '../pinhole/backend.ts'
 import type { Connected, Connecting } from '../tcp/connection.ts'
 import type { Tcp } from '../tcp/tcp.ts'
-import { RecentKeys } from '../timing/recent-keys.ts'
 
 export interface ForeignCall {
   readonly to: Endpoint
@@ -18,18 +24,9 @@ export interface ForeignCall {
 /** Begins to connect; may throw an `AlgError`. */
 export type ConnectAs = (call: ForeignCall, done: Connected) => Connecting
 
-/** A port below 1024 that we may not have (CAP_NET_BIND_SERVICE) is left to the system. */
+/** For calls from any port. */
 export function byTransparentSocket(tcp: Tcp): ConnectAs {
-  const connectAs: ConnectAs = ({ to, as, avoidPort }, done) =>
-    tcp.connectForeign({ from: as, to, avoidPort }, done)
-  return (call, done) => {
-    try {
-      return connectAs(call, done)
-    } catch (error) {
-      if (call.as.port === 0) throw error
-      return connectAs({ ...call, as: { ...call.as, port: 0 } }, done)
-    }
-  }
+  return ({ to, as, avoidPort }, done) => tcp.connectForeign({ from: as, to, avoidPort }, done)
 }
 
 /** `avoidPort` is of no use here: the kernel finds a free port when it translates. */
@@ -44,32 +41,15 @@ export function byTranslation(tcp: Tcp, disguise: DisguiseNext): ConnectAs {
   }
 }
 
-/**
- * Asks for a certain port only where the same two endpoints are not connected, nor were lately: a client that names one
- * port again and again would be refused until the system has forgotten the connection before.
- */
-export function withRestingPorts(connectAs: ConnectAs, now: () => number): ConnectAs {
-  const connected = new Set<string>()
-  /** Until the system has forgotten them. */
-  const resting = new RecentKeys({ forMs: REST_MS, now })
-  return (call, done) => {
-    const { to, as } = call
-    if (as.port === 0) return connectAs(call, done)
-    const key = `${to.address}|${to.port}|${as.address}`
-    if (connected.has(key) || resting.has(key)) return connectAs({ ...call, as: { ...as, port: 0 } }, done)
-    const over = () => {
-      connected.delete(key)
-      resting.add(key)
-    }
-    const stands: Connected = (error, connection) => {
-      if (connection === null) over()
-      else connection.whenClosed(over)
-      done(error, connection)
-    }
-    const connecting = connectAs(call, stands)
-    connected.add(key)
-    return cancelling(connecting, over)
-  }
+/** Each call in its own way: an active client is the only one that is called from a certain port. */
+export function byPort({
+  certain,
+  any,
+}: {
+  readonly certain: ConnectAs
+  readonly any: ConnectAs
+}): ConnectAs {
+  return (call, done) => (call.as.port === 0 ? any : certain)(call, done)
 }
 
 function cancelling(connecting: Connecting, over: () => void): Connecting {
@@ -80,6 +60,3 @@ function cancelling(connecting: Connecting, over: () => void): Connecting {
     },
   }
 }
-
-/** conntrack remembers a closed connection for 120 s, a socket's TIME_WAIT is 60 s. */
-const REST_MS = 120_000

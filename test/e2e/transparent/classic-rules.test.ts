@@ -16,7 +16,6 @@ import { sha256Of } from '../../support/samples.ts'
 import { type ClassicMode, classicFirewall } from './lab/classic-rules.ts'
 import { Dialogue } from './lab/dialogue.ts'
 import { EdgeLab, families } from './lab/edge-lab.ts'
-import { onceMore } from './lab/once-more.ts'
 import { dropByDefault } from './lab/rules.ts'
 import { listenIn } from './lab/sockets.ts'
 import { nameOf, type Variant, variants } from './lab/variants.ts'
@@ -113,7 +112,6 @@ describe.skipIf(missing !== null)('classic firewalls', () => {
     ),
   )(
     'a client that names one port again and again is called by the server each time: %s, upstreamMode %s',
-    onceMore,
     async (_name, upstreamMode, variant, earlier) => {
       // One for both modes of a variant.
       if (earlier === 0) port += 1

@@ -14,7 +14,6 @@ import { sha256Of } from '../../support/samples.ts'
 import { account } from '../../support/servers/server.ts'
 import { attemptTransfers } from '../../support/transfers.ts'
 import { EdgeLab, families } from './lab/edge-lab.ts'
-import { onceMore, tellWhy } from './lab/once-more.ts'
 import { dropByDefault } from './lab/rules.ts'
 import { configurationOf, everyPortIsFtp, nameOf, portOf, upstreamModes, variants } from './lab/variants.ts'
 import { acquaintances, witnessRules } from './lab/witness.ts'
@@ -70,7 +69,6 @@ describe.skipIf(missing !== null)('behind a gateway that drops by default', () =
 
     it.concurrent.each(namedWays)(
       '%s transfers over %s with %s, upstreamMode %s',
-      onceMore,
       async (_client, _family, _mode, _upstreamMode, { client, server, family, mode, upstreamMode }) => {
         const failures = await attemptTransfers({
           client,
@@ -82,7 +80,6 @@ describe.skipIf(missing !== null)('behind a gateway that drops by default', () =
           target: { address: lab.address(server, family), port: portOf[upstreamMode] },
           large: false,
         })
-        if (failures.length > 0) await tellWhy(proxy, lab.network.gateway)
         expect(failures).toEqual([])
       },
     )

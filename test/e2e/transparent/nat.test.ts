@@ -12,7 +12,6 @@ import { startServer } from '../../support/servers/all.ts'
 import type { FtpServer } from '../../support/servers/server.ts'
 import { attemptTransfers, shareSamples } from '../../support/transfers.ts'
 import { EdgeLab, families } from './lab/edge-lab.ts'
-import { onceMore, tellWhy } from './lab/once-more.ts'
 import { acceptMark, dropByDefault } from './lab/rules.ts'
 import { configurationOf, everyPortIsFtp, nameOf, portOf, upstreamModes, variants } from './lab/variants.ts'
 import { acquaintances, witnessRules } from './lab/witness.ts'
@@ -69,7 +68,7 @@ describe.skipIf(missing !== null)('address translation', () => {
 
     afterAll(() => lab.end(proxy, config))
 
-    it.concurrent.each(ways)('%s %s, upstreamMode %s', onceMore, async (family, mode, upstreamMode) => {
+    it.concurrent.each(ways)('%s %s, upstreamMode %s', async (family, mode, upstreamMode) => {
       const failures = await attemptTransfers({
         client: curl,
         server: lab.server('vsftpd'),
@@ -80,7 +79,6 @@ describe.skipIf(missing !== null)('address translation', () => {
         target: { address: lab.address('vsftpd', family), port: portOf[upstreamMode] },
         large: false,
       })
-      if (failures.length > 0) await tellWhy(proxy, lab.network.gateway)
       expect(failures).toEqual([])
     })
 
