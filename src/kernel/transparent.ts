@@ -65,7 +65,7 @@ export interface ForeignBind {
  * answer comes back to us only where the rules and the route of `ftp-alg firewall` for tproxy are in place; without them
  * the connection times out.
  *
- * A chosen port (20 for active data) may serve many peers at once. A port left to the system must differ from
+ * A chosen port may serve many peers at once. A port left to the system must differ from
  * the client's own: an intercepted connection and ours would be one and the same to conntrack. The kernel gives
  * odd ports to `bind` and even ones to `connect`, so it is bound here at once, and `avoidPort` is the certainty
  * for clients that are no Linux machines.

@@ -3,11 +3,11 @@ import type { Endpoint } from '../../ftp/endpoints.ts'
 import type { FlowBytes } from '../../kernel/conntrack.ts'
 import type { ElementChange } from '../../kernel/nft-elements.ts'
 import type { PinholeEvents, PinholeRequest } from '../backend.ts'
+import { poolError } from '../pool-error.ts'
 import type { PortLease } from '../port-pool.ts'
 import { doorOf, type Hole, openHole, sweepHole } from './elements.ts'
 import type { RunningFlow } from './flows.ts'
 import { type HoleContext, type LivingHole, type Opened, removal, warnWhenSwallowed } from './hole.ts'
-import { poolError } from './pool-error.ts'
 
 /** A request that the kernel can serve by itself. */
 export interface ForwardRequest extends PinholeRequest {

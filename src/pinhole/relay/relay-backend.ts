@@ -12,6 +12,7 @@ import type {
   PinholeRequest,
   PoolUse,
 } from '../backend.ts'
+import { poolError } from '../pool-error.ts'
 import type { PortLease, PortPool } from '../port-pool.ts'
 import { Gate, type Intruder } from './gate.ts'
 
@@ -190,21 +191,6 @@ class Handle implements PinholeHandle {
     if (this.waiting !== null) this.#close(this.waiting)
     this.waiting = null
   }
-}
-
-function poolError(
-  reason: 'exhausted' | 'share',
-  { client, expect, from }: PinholeRequest,
-  pool: PortPool,
-): AlgError {
-  const context = { client, expect, ports: pool.size, in_use: pool.inUse }
-  return reason === 'exhausted'
-    ? new AlgError('PORT_RANGE_EXHAUSTED', `all ${pool.size} ${from} data ports are taken for ${expect}`, {
-        context,
-      })
-    : new AlgError('CLIENT_SHARE_EXHAUSTED', `${client} holds its share of the ${pool.size} data ports`, {
-        context,
-      })
 }
 
 function listenError(error: NodeJS.ErrnoException, { local }: PinholeRequest, port: number): AlgError {

@@ -1,6 +1,6 @@
-import { AlgError } from '../../errors.ts'
-import type { PinholeRequest } from '../backend.ts'
-import type { PortPool } from '../port-pool.ts'
+import { AlgError } from '../errors.ts'
+import type { PinholeRequest } from './backend.ts'
+import type { PortPool } from './port-pool.ts'
 
 /** The error for a port that the pool would not give. */
 export function poolError(
