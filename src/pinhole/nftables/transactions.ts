@@ -1,4 +1,5 @@
-// All the changes of one turn of the event loop go to the kernel in one transaction.
+// All the changes of one turn of the event loop go to the kernel in one transaction. Tidying has its own: somebody waits for
+// a pinhole, nobody for that.
 
 import { AlgError } from '../../errors.ts'
 import { EEXIST, ENOENT, errnoFailed } from '../../kernel/libc.ts'
@@ -22,7 +23,7 @@ export interface TransactionOptions {
 interface Job {
   readonly done: (result: JobResult) => void
   /** What is still to be carried out. */
-  left: ElementChange[]
+  left: readonly ElementChange[]
 }
 
 /** Gathers jobs and carries them out together; a job that fails takes no other down with it. */
@@ -30,7 +31,9 @@ export class ElementTransactions {
   readonly #options: TransactionOptions
   #jobs: Job[] = []
   #willFlush = false
-  #later: NodeJS.Timeout | null = null
+  #tidying: Job[] = []
+  /** `fingerprint`s of what is in `#tidying`. */
+  readonly #tidied = new Set<number>()
 
   constructor(options: TransactionOptions) {
     this.#options = options
@@ -38,24 +41,37 @@ export class ElementTransactions {
 
   /** Queues changes that belong together; `done` is called once, when everything that is ready now has been looked at. */
   submit(changes: readonly ElementChange[], done: (result: JobResult) => void): void {
-    this.#jobs.push({ done, left: [...changes] })
+    // What is added under a key must not be swept away by what was to go before.
+    if (this.#tidied.size > 0 && changes.some(({ key }) => this.#tidied.has(fingerprint(key)))) this.#tidyUp()
+    this.#jobs.push({ done, left: changes })
     if (this.#willFlush) return
     this.#willFlush = true
-    process.nextTick(() => this.flush())
+    process.nextTick(() => this.#carryOut())
   }
 
-  /** Queues changes that are only tidying: they go with the next transaction, or alone after a moment. */
+  /** Queues changes that are only tidying: they gather for a moment, so that nobody waits for them. */
   submitLater(changes: readonly ElementChange[]): void {
     if (changes.length === 0) return
-    this.#jobs.push({ done: () => undefined, left: [...changes] })
-    if (!this.#willFlush) this.#later ??= setTimeout(() => this.flush(), TIDY_MS)
+    if (this.#tidying.length === 0) setTimeout(() => this.flush(), TIDY_MS)
+    this.#tidying.push({ done: () => undefined, left: changes })
+    for (const { key } of changes) this.#tidied.add(fingerprint(key))
   }
 
   /** Carries out everything queued, now. */
   flush(): void {
-    if (this.#later !== null) clearTimeout(this.#later)
+    this.#tidyUp()
+    this.#carryOut()
+  }
+
+  #tidyUp(): void {
+    if (this.#tidying.length === 0) return
+    this.#jobs.push(...this.#tidying)
+    this.#tidying = []
+    this.#tidied.clear()
+  }
+
+  #carryOut(): void {
     this.#willFlush = false
-    this.#later = null
     const jobs = this.#jobs
     this.#jobs = []
     for (let at = 0; at < jobs.length; ) {
@@ -65,7 +81,7 @@ export class ElementTransactions {
         size += jobs[end]?.left.length ?? 0
         end += 1
       }
-      this.#commit(jobs.slice(at, end))
+      this.#commit(end - at === jobs.length ? jobs : jobs.slice(at, end))
       at = end
     }
   }
@@ -77,7 +93,7 @@ export class ElementTransactions {
     while (rest.length > 0) {
       let failures: readonly ElementFailure[]
       try {
-        const changes = rest.flatMap((job) => job.left)
+        const changes = changesOf(rest)
         failures = changes.length === 0 ? [] : this.#options.change(changes)
       } catch (error) {
         for (const job of rest) job.done({ ok: false, error: asPinholeError(error) })
@@ -96,15 +112,27 @@ export class ElementTransactions {
   }
 }
 
-/** How long tidying waits for company. */
+/** How long tidying gathers. */
 const TIDY_MS = 20
 
 /** Below what one message to the kernel holds. */
 const CHANGES_MAX = 400
 
+function changesOf(jobs: readonly Job[]): readonly ElementChange[] {
+  const [only] = jobs
+  return only !== undefined && jobs.length === 1 ? only.left : jobs.flatMap(({ left }) => left)
+}
+
+/** FNV-1a: the same for the same key. Two keys with one fingerprint cost no more than a longer transaction. */
+function fingerprint(key: Uint8Array): number {
+  let hash = 0x811c9dc5
+  for (const byte of key) hash = Math.imul(hash ^ byte, 0x01000193)
+  return hash
+}
+
 /** Adding an element fails with ENOENT only for want of its set; a set that is not ours is not ours to restore. */
 function tablesAreGone(jobs: readonly Job[], failures: readonly ElementFailure[], table: string): boolean {
-  const changes = jobs.flatMap((job) => job.left)
+  const changes = changesOf(jobs)
   return failures.some(({ index, errno }) => {
     const change = changes[index]
     return errno === ENOENT && change?.action === 'add' && change.set.table === table

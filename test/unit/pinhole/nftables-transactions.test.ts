@@ -68,13 +68,27 @@ describe('transactions of elements', () => {
     expect(kernel.asked).toEqual(['add 1'])
   })
 
-  it('take tidying along with what comes next', () => {
+  it('keep nobody waiting for tidying', async () => {
     const kernel = new FakeKernel()
     kernel.transactions.submitLater([remove(7)])
     kernel.transactions.submitLater([])
+    kernel.transactions.submitLater([remove(8), remove(9)])
     kernel.submit(add(1))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(kernel.asked).toEqual(['add 1'])
+    await expect.poll(() => kernel.asked).toEqual(['add 1', 'delete 7, delete 8, delete 9'])
+  })
+
+  it('tidy a key up before something is added under it', async () => {
+    const kernel = new FakeKernel()
+    kernel.transactions.submitLater([remove(6), remove(7)])
+    kernel.submit(add(1), add(7))
+    kernel.submit(add(6))
+    kernel.transactions.submitLater([remove(7)])
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(kernel.asked).toEqual(['delete 6, delete 7, add 1, add 7, add 6'])
     kernel.transactions.flush()
-    expect(kernel.asked).toEqual(['delete 7, add 1'])
+    expect(kernel.asked.slice(1)).toEqual(['delete 7'])
   })
 
   it('tidy up alone when nothing comes', async () => {
