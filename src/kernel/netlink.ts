@@ -91,10 +91,20 @@ export class NetlinkWriter {
     this.#endValue(at + value.length)
   }
 
-  /** A name that ends in NUL. */
+  /** A name that ends in NUL; Latin-1. */
   text(type: number, value: string): void {
     const at = this.#beginValue(type)
-    this.#endValue(at + this.#bytes.write(`${value}\0`, at, 'latin1'))
+    const end = at + value.length
+    // Names are short: cheaper than a call of Node's.
+    for (let index = 0; index < value.length; index += 1) this.#bytes[at + index] = value.charCodeAt(index)
+    this.#bytes[end] = 0
+    this.#endValue(end + 1)
+  }
+
+  /** Attributes as another writer has laid them out. */
+  attributes(laidOut: Uint8Array): void {
+    this.#bytes.set(laidOut, this.#at)
+    this.#at += laidOut.length
   }
 
   uint8(type: number, value: number): void {
@@ -162,6 +172,16 @@ export function eachAttribute(
     visit(received.getUint16(at + 2, littleEndian) & NLA_TYPE_MASK, at + ATTRIBUTE_HEAD, at + length)
     at += align(length)
   }
+}
+
+/** Whether what was received begins with the acknowledgement of that message. */
+export function acknowledges(received: DataView, sequence: number): boolean {
+  return (
+    received.byteLength >= MESSAGE_HEAD + 4 &&
+    received.getUint16(4, littleEndian) === NLMSG_ERROR &&
+    received.getUint32(8, littleEndian) === sequence &&
+    received.getInt32(MESSAGE_HEAD, littleEndian) === 0
+  )
 }
 
 /** The errno of an answer NLMSG_ERROR; 0 is an acknowledgement. */

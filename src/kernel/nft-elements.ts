@@ -6,11 +6,13 @@
 import type { ErrorCode } from '../errors.ts'
 import { errnoFailed } from './libc.ts'
 import {
+  acknowledges,
   answerErrno,
   eachAttribute,
   eachMessage,
   NetlinkWriter,
   NFGENMSG,
+  NFNETLINK_HEAD,
   NFNL_SUBSYS_NFTABLES,
   NLM_F_ACK,
   NLM_F_CREATE,
@@ -65,9 +67,12 @@ export function changeElements(
   code: ErrorCode,
 ): readonly ElementFailure[] {
   const first = writeBatch(writer, changes)
+  const last = (first + changes.length - 1) >>> 0
   const failures: ElementFailure[] = []
   let acknowledged = false
   socket.exchange(writer.written(), code, (received) => {
+    acknowledged = acknowledges(received, last)
+    if (acknowledged) return true
     eachMessage(received, (message) => {
       if (message.type !== NLMSG_ERROR) return
       const errno = answerErrno(received, message)
@@ -176,8 +181,7 @@ function writeMessage(
 ): void {
   const { set, key } = element
   to.beginMessage({ type, flags, family: nfproto[set.family] })
-  to.text(NFTA_SET_ELEM_LIST_TABLE, set.table)
-  to.text(NFTA_SET_ELEM_LIST_SET, set.set)
+  to.attributes(nameOf(set))
   to.beginNested(NFTA_SET_ELEM_LIST_ELEMENTS)
   to.beginNested(NFTA_LIST_ELEM)
   writeData(to, NFTA_SET_ELEM_KEY, key)
@@ -186,6 +190,23 @@ function writeMessage(
   to.endNested()
   to.endMessage()
 }
+
+/** The two attributes that say which set; laid out once for each. */
+function nameOf(set: SetName): Uint8Array {
+  const known = names.get(set)
+  if (known !== undefined) return known
+  const to = new NetlinkWriter(NAME_BYTES_MAX)
+  to.beginMessage(batchEdge(0))
+  to.text(NFTA_SET_ELEM_LIST_TABLE, set.table)
+  to.text(NFTA_SET_ELEM_LIST_SET, set.set)
+  const name = to.written().slice(NFNETLINK_HEAD)
+  names.set(set, name)
+  return name
+}
+
+const names = new WeakMap<SetName, Uint8Array>()
+/** Two names of up to 255 characters. */
+const NAME_BYTES_MAX = 1024
 
 function writeContents(to: NetlinkWriter, { value, timeoutMs, comment }: ElementChange): void {
   if (value !== undefined) writeData(to, NFTA_SET_ELEM_DATA, value)
