@@ -10,6 +10,7 @@ import type {
 } from '../engine/contract.ts'
 import { AlgError } from '../errors.ts'
 import { canonicalAddress } from '../ftp/addresses.ts'
+import type { Endpoint } from '../ftp/endpoints.ts'
 import type { SessionObserver } from '../observe/observer.ts'
 import type { ForwardTotals, OpenPinhole, PinholeBackend, PinholeHandle } from '../pinhole/backend.ts'
 import type { Connection } from '../tcp/connection.ts'
@@ -38,6 +39,8 @@ interface Waiting {
   inKernel: boolean
   /** When it was asked for, then when it opened, then when its connection came. */
   sinceMs: number
+  /** Of its opening, what the observer has not been told. */
+  unsaid: { readonly announce: Endpoint; readonly durationMs: number } | null
   /** What the kernel has forwarded; asks it. */
   carried: (() => ForwardTotals | null) | null
 }
@@ -88,6 +91,7 @@ export class SessionPinholes {
       handle: null,
       inKernel: false,
       sinceMs: performance.now(),
+      unsaid: null,
       carried: null,
     }
     this.#waiting.set(pinhole, waiting)
@@ -99,10 +103,11 @@ export class SessionPinholes {
         client: addresses.peer('client'),
         local: addresses.local(from),
         target,
-        // Asked for only by a backend that forwards: it costs a system call.
-        get source() {
-          return target === null ? null : canonicalAddress(addresses.local(otherSide(from)))
-        },
+        // Of use only where the kernel forwards, and it may cost a system call.
+        source:
+          target === null || backend.name !== 'nftables'
+            ? null
+            : canonicalAddress(addresses.local(otherSide(from))),
         timeoutMs,
       },
       {
@@ -143,22 +148,26 @@ export class SessionPinholes {
   }
 
   #opened(waiting: Waiting, { at, inKernel }: OpenPinhole): void {
-    const { observer, addresses, emit } = this.#options
-    const { pinhole, from, target } = waiting.spec
+    const { addresses, emit } = this.#options
+    const { pinhole, from } = waiting.spec
     const nowMs = performance.now()
     const announce = addresses.announce(from, at)
-    observer.pinholeOpened({
-      pinhole,
-      from,
-      expect: addresses.peer(from),
-      announce,
-      target,
-      backend: inKernel ? 'nftables' : 'relay',
-      durationMs: nowMs - waiting.sinceMs,
-    })
     waiting.inKernel = inKernel
+    waiting.unsaid = { announce, durationMs: nowMs - waiting.sinceMs }
     waiting.sinceMs = nowMs
+    // The client waits for this, nobody for what the observer makes of it.
     emit({ type: 'pinholeOpened', pinhole, announce, inKernel })
+    this.#tell(waiting)
+  }
+
+  #tell(waiting: Waiting): void {
+    const { spec, unsaid, inKernel } = waiting
+    if (unsaid === null) return
+    waiting.unsaid = null
+    const { observer, addresses } = this.#options
+    const { pinhole, from, target } = spec
+    const backend = inKernel ? 'nftables' : 'relay'
+    observer.pinholeOpened({ pinhole, from, expect: addresses.peer(from), target, backend, ...unsaid })
   }
 
   #failed(waiting: Waiting, error: Error | null): void {
@@ -207,6 +216,7 @@ export class SessionPinholes {
   #forget(waiting: Waiting, reason: PinholeCloseReason | 'used' | 'expired'): void {
     const { pinhole } = waiting.spec
     if (!this.#waiting.delete(pinhole)) return
+    this.#tell(waiting)
     this.#options.observer.pinholeClosed({
       pinhole,
       backend: waiting.inKernel ? 'nftables' : 'relay',

@@ -79,8 +79,11 @@ export class ForwardedHole implements LivingHole {
       } else if (this.#state === 'ended') {
         this.#remove()
       } else {
-        this.#wait()
+        this.#state = 'waiting'
+        this.#deadlineMs = context.now() + request.timeoutMs
+        // Somebody waits for this; whoever comes is told of later.
         opened(null, { at: this.#hole.at, inKernel: true })
+        this.#wait()
       }
     })
   }
@@ -106,9 +109,8 @@ export class ForwardedHole implements LivingHole {
   }
 
   #wait(): void {
+    if (this.#state !== 'waiting') return
     const { peer, at, timeoutMs } = this.#hole
-    this.#state = 'waiting'
-    this.#deadlineMs = this.#context.now() + timeoutMs
     this.#timer = setTimeout(() => this.#expire(), timeoutMs)
     this.#context.strangers.expect(peer, at)
     this.#context.flows.expect(peer, at, {
