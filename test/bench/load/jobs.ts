@@ -56,6 +56,8 @@ export interface RoundTripJob {
 
 export interface RoundTripResult {
   readonly noopMs: Quantiles
+  /** Those between the transfers. */
+  readonly calmNoopMs: Quantiles
   /** From PASV sent to 227 received. */
   readonly passiveMs: Quantiles
   /** From RETR sent to the first byte of the file. */

@@ -11,7 +11,7 @@ export async function runRoundTrip(
   { target, noops, transfers }: RoundTripJob,
 ): Promise<RoundTripResult> {
   const failures = new Failures()
-  const [noop, passive, firstByte] = [new Samples(), new Samples(), new Samples()]
+  const [noop, calmNoop, passive, firstByte] = [new Samples(), new Samples(), new Samples(), new Samples()]
   let isOver = false
   const client = new FtpClient(wire, {
     target: target.at,
@@ -25,36 +25,42 @@ export async function runRoundTrip(
   const finish = (): void => {
     isOver = true
   }
-  const askNoop = (left: number): void => {
-    if (left === 0) {
-      transfer(transfers)
-      return
-    }
+  const timeNoop = (samples: Samples, next: () => void): void => {
     const askedAt = performance.now()
     client.noop(() => {
-      noop.add(performance.now() - askedAt)
-      askNoop(left - 1)
+      samples.add(performance.now() - askedAt)
+      next()
     })
+  }
+  const askNoop = (left: number): void => {
+    if (left === 0) transfer(transfers)
+    else timeNoop(noop, () => askNoop(left - 1))
   }
   const transfer = (left: number): void => {
     if (left === 0) {
       client.quit(finish)
       return
     }
-    client.enterPassive(() =>
-      client.retrieve(smallFileBytes, () => {
-        const { marks } = client
-        passive.add(marks.passiveGivenAt - marks.passiveAskedAt)
-        firstByte.add(marks.firstByteAt - marks.transferAskedAt)
-        // Untimed, so that the next PASV does not wait for the tidying up after this transfer.
-        client.noop(() => transfer(left - 1))
-      }),
+    // Untimed, so that nothing of what follows waits for the tidying up after the transfer before.
+    client.noop(() =>
+      // In the rhythm of the transfers: in a row of NOOPs everybody is awake and every cache is warm.
+      timeNoop(calmNoop, () =>
+        client.enterPassive(() =>
+          client.retrieve(smallFileBytes, () => {
+            const { marks } = client
+            passive.add(marks.passiveGivenAt - marks.passiveAskedAt)
+            firstByte.add(marks.firstByteAt - marks.transferAskedAt)
+            transfer(left - 1)
+          }),
+        ),
+      ),
     )
   }
   client.login(() => askNoop(noops))
   await wire.run(() => isOver)
   return {
     noopMs: noop.quantiles(),
+    calmNoopMs: calmNoop.quantiles(),
     passiveMs: passive.quantiles(),
     firstByteMs: firstByte.quantiles(),
     failures: failures.byReason,

@@ -28,7 +28,7 @@ export function roundTripMeasure({ noops, transfers, loadPerSecond }: RoundTripO
     method: `One session sends ${noops} NOOPs, then makes ${transfers} transfers of 1 kB; first byte is from RETR sent to data received${
       isLoaded
         ? `, while ${loadClients} other clients make ${loadPerSecond} sessions a second`
-        : '. Pinhole is PASV to 227 less a NOOP (p50)'
+        : '. Pinhole is PASV to 227 less the NOOP before it (p50)'
     }.`,
     metrics: isLoaded
       ? latencies
@@ -50,7 +50,7 @@ export function roundTripMeasure({ noops, transfers, loadPerSecond }: RoundTripO
             perSecond: loadPerSecond,
           })
         : null
-      const { noopMs, firstByteMs, passiveMs, failures } = await ask()
+      const { noopMs, calmNoopMs, firstByteMs, passiveMs, failures } = await ask()
       await load
       if (firstByteMs.count === 0) return { values: {}, failures }
       const values = {
@@ -58,8 +58,8 @@ export function roundTripMeasure({ noops, transfers, loadPerSecond }: RoundTripO
         noop99: noopMs.p99,
         first50: firstByteMs.p50,
         first99: firstByteMs.p99,
-        pinhole50: Math.max(0, passiveMs.p50 - noopMs.p50),
-        pinhole99: Math.max(0, passiveMs.p99 - noopMs.p50),
+        pinhole50: Math.max(0, passiveMs.p50 - calmNoopMs.p50),
+        pinhole99: Math.max(0, passiveMs.p99 - calmNoopMs.p50),
       }
       return { values, failures }
     },
