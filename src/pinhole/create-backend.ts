@@ -73,6 +73,7 @@ export async function createBackend(
     },
     now,
     log: (...line) => observer.log(...line),
+    soon: (task) => tcp.gather(task),
     forward: pinholes.backend === 'nftables',
     // Workers run beside each other, each with its own slice of the ports.
     table: config.workers === 1 ? tableOf(config) : workerTable(tableOf(config), dataPorts.client.first),

@@ -49,6 +49,12 @@ export class Tcp {
     return isForNode ? connectNode(call, done, this.#libc) : connectEpoll(this.#poller, call, done)
   }
 
+  /** Does it in this turn of the event loop, once everybody who is ready has been told: what many cause is done together. */
+  gather(task: () => void): void {
+    if (this.#poller === null) process.nextTick(task)
+    else this.#poller.gather(task)
+  }
+
   /**
    * Connects from an address that need not be ours, see `bindForeign`.
    *

@@ -48,6 +48,8 @@ export interface NftablesBackendOptions {
   readonly intruded?: StrangersOptions['intruded']
   /** Absent: nobody hears of any. */
   readonly strangers?: Omit<StrangersRule, 'group'>
+  /** See `TransactionOptions`. */
+  readonly soon?: (task: () => void) => void
 }
 
 /**
@@ -62,6 +64,7 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
     theirs = { ip: null, ip6: null },
     forward = true,
     table = DEFAULT_TABLE,
+    soon,
   } = options
   const libc = await loadLibc()
   const nft = await openNft()
@@ -106,7 +109,12 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
   })
   const watch = watchConntrack(libc, { mark, ports: options.ports ?? ALL_PORTS }, flows)
   return new NftablesBackend({
-    transactions: new ElementTransactions({ table, change, restoreTables }),
+    transactions: new ElementTransactions({
+      table,
+      change,
+      restoreTables,
+      ...(soon === undefined ? {} : { soon }),
+    }),
     flows,
     strangers,
     sets: { own: sets, theirs },

@@ -18,6 +18,8 @@ export interface TransactionOptions {
    * them; false when it cannot.
    */
   readonly restoreTables: () => boolean
+  /** Does it in this turn, when others have had their say too; default `process.nextTick`. */
+  readonly soon?: (task: () => void) => void
 }
 
 interface Job {
@@ -29,6 +31,7 @@ interface Job {
 /** Gathers jobs and carries them out together; a job that fails takes no other down with it. */
 export class ElementTransactions {
   readonly #options: TransactionOptions
+  readonly #soon: (task: () => void) => void
   #jobs: Job[] = []
   #willFlush = false
   #tidying: Job[] = []
@@ -37,6 +40,7 @@ export class ElementTransactions {
 
   constructor(options: TransactionOptions) {
     this.#options = options
+    this.#soon = options.soon ?? process.nextTick
   }
 
   /** Queues changes that belong together; `done` is called once, when everything that is ready now has been looked at. */
@@ -46,7 +50,7 @@ export class ElementTransactions {
     this.#jobs.push({ done, left: changes })
     if (this.#willFlush) return
     this.#willFlush = true
-    process.nextTick(() => this.#carryOut())
+    this.#soon(this.#carryOut)
   }
 
   /** Queues changes that are only tidying: they gather for a moment, so that nobody waits for them. */
@@ -70,7 +74,7 @@ export class ElementTransactions {
     this.#tidied.clear()
   }
 
-  #carryOut(): void {
+  readonly #carryOut = (): void => {
     this.#willFlush = false
     const jobs = this.#jobs
     this.#jobs = []

@@ -34,6 +34,8 @@ export class Poller {
   #lastNumber = 0
   /** What waits for the end of what is being done. */
   readonly #afterwards: (() => void)[] = []
+  /** What waits until everything that was found ready together has been told; see `gather`. */
+  #gathered: (() => void)[] = []
   #isPolling = false
 
   /** Errors: `AlgError` KERNEL_FEATURE_MISSING, also for a Node that does not let its sockets be watched. */
@@ -98,19 +100,29 @@ export class Poller {
     if (this.#afterwards.push(task) === 1 && !this.#isPolling) process.nextTick(() => this.#doAfterwards())
   }
 
-  #doAfterwards(): void {
-    for (let task = this.#afterwards.shift(); task !== undefined; task = this.#afterwards.shift()) {
-      try {
-        task()
-      } catch (error) {
-        process.nextTick(rethrow, error)
-      }
+  /** Does it in this turn, once everything that was found ready together has been told: what many cause is done together. */
+  gather(task: () => void): void {
+    if (this.#isPolling) this.#gathered.push(task)
+    else process.nextTick(task)
+  }
+
+  #doGathered(): void {
+    while (this.#gathered.length > 0) {
+      const tasks = this.#gathered
+      this.#gathered = []
+      for (const task of tasks) doNow(task)
+      this.#doAfterwards()
     }
+  }
+
+  #doAfterwards(): void {
+    for (let task = this.#afterwards.shift(); task !== undefined; task = this.#afterwards.shift()) doNow(task)
   }
 
   #poll(): void {
     this.#isPolling = true
     for (let round = 0; round < ROUNDS_A_TURN && this.#pollOnce() > 0; round += 1);
+    this.#doGathered()
     this.#isPolling = false
   }
 
@@ -128,6 +140,8 @@ export class Poller {
       }
       if (this.#afterwards.length > 0) this.#doAfterwards()
     }
+    // When it is quiet nobody is kept waiting for the next round.
+    if (count <= QUIET_ROUND) this.#doGathered()
     return count
   }
 }
@@ -146,9 +160,20 @@ const EPOLL_CTL_DEL = 2
 /** Others of the loop want their turn. */
 const EVENTS_A_TURN = 128
 const ROUNDS_A_TURN = 4
+/** So few events, and there is little to gather. */
+const QUIET_ROUND = 4
 /** `struct epoll_event` is packed on x86-64 only. */
 const EVENT_WORDS = process.arch === 'x64' ? 3 : 4
 const NUMBER_WORD = process.arch === 'x64' ? 1 : 2
+
+/** What one task breaks must not take the others with it. */
+function doNow(task: () => void): void {
+  try {
+    task()
+  } catch (error) {
+    process.nextTick(rethrow, error)
+  }
+}
 
 function rethrow(error: unknown): never {
   throw error

@@ -404,6 +404,51 @@ describe.each(makes)('listening ($make)', ({ tcp }) => {
   })
 })
 
+describe.each(makes)('what many cause ($make)', ({ make, tcp }) => {
+  it('is done in the same turn, and what it causes itself', async () => {
+    const stands = [await standOf(tcp), await standOf(tcp), await standOf(tcp)]
+    const told: string[] = []
+    const done = new Promise<void>((resolve) => {
+      for (const { diary } of stands) {
+        diary.received = () => {
+          // The event loop passes here only after the turn.
+          if (told.length === 0) {
+            setImmediate(() => {
+              told.push('next turn')
+              resolve()
+            })
+          }
+          told.push('heard')
+          tcp.gather(() => {
+            told.push('gathered')
+            tcp.gather(() => told.push('again'))
+          })
+          return true
+        }
+      }
+    })
+    await Promise.all(stands.map(({ peer }) => peer.send('now')))
+    await done
+    await expect.poll(() => told.filter((word) => word === 'again')).toHaveLength(3)
+    expect(told.indexOf('gathered')).toBeGreaterThan(told.indexOf('heard'))
+    expect(told.indexOf('again')).toBeLessThan(told.indexOf('next turn'))
+    if (make === 'node') return
+    // Three heard together are three done together.
+    const first = told.indexOf('gathered')
+    const heard = told.slice(0, first).length
+    expect(told.slice(first, first + heard)).toEqual(Array(heard).fill('gathered'))
+  })
+
+  it('is done soon where there is no turn', async () => {
+    const told: string[] = []
+    tcp.gather(() => told.push('gathered'))
+    expect(told).toEqual([])
+    await Promise.resolve()
+    await turns(1)
+    expect(told).toEqual(['gathered'])
+  })
+})
+
 it('a port that Node holds is not ours', async () => {
   const server = createServer()
   closers.push(() => server.close())
