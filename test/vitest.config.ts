@@ -11,6 +11,8 @@ export default defineConfig({
   test: {
     root,
     reporters: ['default'],
+    // One for each core: these tests wait more than they work.
+    maxWorkers: '100%',
     projects: [
       {
         test: {
