@@ -108,14 +108,15 @@ function tproxyChain(listeners: readonly ListenerConfig[], mark: string): readon
 }
 
 /**
- * After all translation, so that the answer to a masqueraded connection of ours is known by its inner address, and
- * before routing. Connections with a translated destination end in ordinary sockets or are forwarded: no look at
+ * Connections to servers in the client's name; and those of clients when conntrack has forgotten them and takes the next
+ * packet, one of ours, for the first. After all translation, so that the answer to a masqueraded connection of ours is
+ * known by its inner address, and before routing. Connections with a translated destination end in ordinary sockets or are forwarded: no look at
  * our sockets for the bulk of the data.
  */
 function ownSocketsChain(mark: string): readonly string[] {
   return [
-    '  # What belongs to a socket of ours at another machine’s address stays here: connections to clients in the',
-    '  # server’s name, connections to servers in the client’s name.',
+    '  # What belongs to a socket of ours at another machine’s address stays here: connections to servers in the',
+    '  # client’s name, and those of clients after conntrack has lost them.',
     '  chain own_sockets {',
     '    type filter hook prerouting priority dstnat + 5; policy accept;',
     '    ct status dnat return',

@@ -118,6 +118,39 @@ describe.skipIf(missing !== null)('transfers in the kernel', () => {
       await isComplete(fresh.data)
     })
 
+    async function emptiesConntrack(): Promise<void> {
+      expect((await lab.network.gateway.run(['conntrack', '-F'])).exitCode).toBe(0)
+    }
+
+    /** A client whose wrong password vsftpd has heard: it takes a second to say so. */
+    async function misspelled(): Promise<Wire> {
+      const to = { address: lab.address('vsftpd'), port: 21 }
+      const wire = await connectWire({ in: lab.network.host('client'), to })
+      open.push(wire)
+      expect((await wire.readReply()).code).toBe(220)
+      for (const line of ['USER nobody', 'PASS wrong']) await wire.send(`${line}\r\n`)
+      expect((await wire.readReply()).code).toBe(331)
+      return wire
+    }
+
+    // With redirect the sessions end: their translation is lost.
+    if (variant.intercept === 'tproxy') {
+      it('begin in the same sessions when somebody has emptied conntrack’s table', async () => {
+        const [asking, answered] = [await logIn(), await misspelled()]
+        await emptiesConntrack()
+        // To conntrack each connection begins anew with whoever speaks first: here the client, there we.
+        await asking.say('NOOP', 200)
+        expect((await answered.readReply()).code).toBe(530)
+        await answered.send('USER nobody\r\n')
+        expect((await answered.readReply()).code).toBe(331)
+        const data = await asking.connectData(await asking.passive('ipv4'))
+        await asking.say(`RETR files/${lab.samples.large.name}`, 150)
+        await isComplete(data)
+        data.halfClose()
+        await asking.expect(226)
+      })
+    }
+
     it('finish before a drain ends; the idle are told to go', async () => {
       const { dialogue, data } = await download()
       await forwards(1)
