@@ -14,6 +14,8 @@ export class NodeConnection implements Connection {
   readonly #socket: Socket
   readonly #libc: Libc | null
   #error: ConnectionError | null = null
+  #drained: () => void = () => undefined
+  #isBehind = false
 
   /** `socket` is connected, paused and allows half-open. `libc` is for what Node cannot ask for. */
   constructor(socket: Socket, libc: Libc | null) {
@@ -49,7 +51,7 @@ export class NodeConnection implements Connection {
       if (wasReset(socket)) socket.destroy(resetError())
       else events.ended()
     })
-    socket.on('drain', () => events.drained())
+    this.#drained = () => events.drained()
     socket.once('close', () => events.closed(this.#error))
     startReading(socket)
   }
@@ -63,12 +65,16 @@ export class NodeConnection implements Connection {
   }
 
   write(text: string): void {
-    if (this.#socket.writable) this.#socket.write(text, 'latin1')
+    if (!this.#socket.writable) return
+    this.#socket.write(text, 'latin1', this.#written)
+    this.#isBehind = this.#socket.writableLength > 0
   }
 
   writeBytes(bytes: Uint8Array, byteCount: number): void {
     // Node keeps what it is given until the kernel has taken it.
-    if (this.#socket.writable) this.#socket.write(Buffer.from(bytes.subarray(0, byteCount)))
+    if (!this.#socket.writable) return
+    this.#socket.write(Buffer.from(bytes.subarray(0, byteCount)), this.#written)
+    this.#isBehind = this.#socket.writableLength > 0
   }
 
   end(): void {
@@ -98,6 +104,13 @@ export class NodeConnection implements Connection {
 
   whenClosed(closed: () => void): void {
     this.#socket.once('close', closed)
+  }
+
+  /** Not 'drain': Node says that only of more than its high-water mark, and nobody goes on while anything is unsent. */
+  readonly #written = (): void => {
+    if (!this.#isBehind || this.#socket.writableLength > 0 || this.#socket.destroyed) return
+    this.#isBehind = false
+    this.#drained()
   }
 
   #received(events: ConnectionEvents, byteCount: number, bytes: Uint8Array): boolean {
