@@ -149,6 +149,19 @@ describe.each(makes)('a connection ($make)', ({ tcp }) => {
     expect(connection.unsentBytes).toBe(0)
   })
 
+  it('tells when a little that was left over is written, too', async () => {
+    const { connection, diary, peer } = await standOf(tcp)
+    const piece = Buffer.alloc(4096)
+    let byteCount = 0
+    while (connection.unsentBytes === 0) {
+      connection.writeBytes(piece, piece.length)
+      byteCount += piece.length
+    }
+    expect(diary.entries).toEqual([])
+    await peer.readBytes(byteCount)
+    await expect.poll(() => diary.entries).toEqual(['drained'])
+  })
+
   it('sends FIN behind everything that was written, and closes when both sides have', async () => {
     const { connection, diary, peer } = await standOf(tcp)
     const much = Buffer.alloc(12 * MiB, 'x')
