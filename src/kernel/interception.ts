@@ -110,8 +110,8 @@ function tproxyChain(listeners: readonly ListenerConfig[], mark: string): readon
 /**
  * Connections to servers in the client's name; and those of clients when conntrack has forgotten them and takes the next
  * packet, one of ours, for the first. After all translation, so that the answer to a masqueraded connection of ours is
- * known by its inner address, and before routing. Connections with a translated destination end in ordinary sockets or are forwarded: no look at
- * our sockets for the bulk of the data.
+ * known by its inner address, and before routing. Connections with a translated destination end in ordinary sockets or
+ * are forwarded: no look at our sockets for the bulk of the data.
  */
 function ownSocketsChain(mark: string): readonly string[] {
   return [

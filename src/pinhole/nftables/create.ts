@@ -48,7 +48,7 @@ export interface NftablesBackendOptions {
   readonly intruded?: StrangersOptions['intruded']
   /** Absent: nobody hears of any. */
   readonly strangers?: Omit<StrangersRule, 'group'>
-  /** See `TransactionOptions`. */
+  /** See `TransactionOptions`; default `process.nextTick`. */
   readonly soon?: (task: () => void) => void
 }
 
@@ -64,7 +64,7 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
     theirs = { ip: null, ip6: null },
     forward = true,
     table = DEFAULT_TABLE,
-    soon,
+    soon = process.nextTick,
   } = options
   const libc = await loadLibc()
   const nft = await openNft()
@@ -113,7 +113,7 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
       table,
       change,
       restoreTables,
-      ...(soon === undefined ? {} : { soon }),
+      soon,
     }),
     flows,
     strangers,

@@ -18,8 +18,8 @@ export interface TransactionOptions {
    * them; false when it cannot.
    */
   readonly restoreTables: () => boolean
-  /** Does it in this turn, when others have had their say too; default `process.nextTick`. */
-  readonly soon?: (task: () => void) => void
+  /** Does it in this turn, when others have had their say too. */
+  readonly soon: (task: () => void) => void
 }
 
 interface Job {
@@ -31,7 +31,6 @@ interface Job {
 /** Gathers jobs and carries them out together; a job that fails takes no other down with it. */
 export class ElementTransactions {
   readonly #options: TransactionOptions
-  readonly #soon: (task: () => void) => void
   #jobs: Job[] = []
   #willFlush = false
   #tidying: Job[] = []
@@ -40,7 +39,6 @@ export class ElementTransactions {
 
   constructor(options: TransactionOptions) {
     this.#options = options
-    this.#soon = options.soon ?? process.nextTick
   }
 
   /** Queues changes that belong together; `done` is called once, when everything that is ready now has been looked at. */
@@ -50,7 +48,7 @@ export class ElementTransactions {
     this.#jobs.push({ done, left: changes })
     if (this.#willFlush) return
     this.#willFlush = true
-    this.#soon(this.#carryOut)
+    this.#options.soon(this.#carryOut)
   }
 
   /** Queues changes that are only tidying: they gather for a moment, so that nobody waits for them. */

@@ -33,6 +33,7 @@ class FakeKernel {
       this.restores += 1
       return this.canRestore
     },
+    soon: process.nextTick,
   })
 
   /** Submits a job and keeps what becomes of it: `ok` or the error's message. */
