@@ -71,6 +71,7 @@ export function changeElements(
   const failures: ElementFailure[] = []
   let acknowledged = false
   socket.exchange(writer.written(), code, (received) => {
+    // Answers come in order, and only the last change is acknowledged.
     acknowledged = acknowledges(received, last)
     if (acknowledged) return true
     eachMessage(received, (message) => {
@@ -80,11 +81,9 @@ export function changeElements(
       if (index < 0 || index >= changes.length) {
         throw errnoFailed(errno, code, `nftables transaction of ${changes.length} elements`)
       }
-      if (errno === 0) acknowledged = true
-      else failures.push({ index, errno })
+      failures.push({ index, errno })
     })
-    // Answers come in order, and only the last change is acknowledged.
-    return acknowledged
+    return false
   })
   if (!acknowledged && failures.length === 0) throw new Error('netfilter did not answer a transaction')
   return failures
