@@ -48,7 +48,7 @@ describe.skipIf(missing !== null)('classic firewalls', () => {
   ): Promise<readonly ClassicMode[]> {
     const passed: ClassicMode[] = []
     // A client's port that conntrack knows of from a test before is not called from port 20 again.
-    await lab.network.gateway.run(['conntrack', '-F'])
+    await lab.forgetConnections()
     for (const mode of modes) {
       const folder = await mkdtemp(join(lab.folder, 'classic-'))
       const { middle } = lab.samples

@@ -57,15 +57,15 @@ describe.skipIf(missing !== null)('transfers in the kernel', () => {
     }
 
     /** A transfer that stands still because nobody reads, or writes on. */
-    async function begin(command: string): Promise<{ dialogue: Dialogue; data: Wire }> {
-      const dialogue = await logIn()
+    async function begin(command: string, session?: Dialogue): Promise<{ dialogue: Dialogue; data: Wire }> {
+      const dialogue = session ?? (await logIn())
       const data = await dialogue.connectData(await dialogue.passive('ipv4'))
       await dialogue.say(command, 150)
       open.push(data)
       return { dialogue, data }
     }
 
-    const download = () => begin(`RETR files/${lab.samples.large.name}`)
+    const download = (session?: Dialogue) => begin(`RETR files/${lab.samples.large.name}`, session)
 
     async function forwards(count: number): Promise<void> {
       await expect
@@ -118,10 +118,6 @@ describe.skipIf(missing !== null)('transfers in the kernel', () => {
       await isComplete(fresh.data)
     })
 
-    async function emptiesConntrack(): Promise<void> {
-      expect((await lab.network.gateway.run(['conntrack', '-F'])).exitCode).toBe(0)
-    }
-
     /** A client whose wrong password vsftpd has heard: it takes a second to say so. */
     async function misspelled(): Promise<Wire> {
       const to = { address: lab.address('vsftpd'), port: 21 }
@@ -137,14 +133,13 @@ describe.skipIf(missing !== null)('transfers in the kernel', () => {
     if (variant.intercept === 'tproxy') {
       it('begin in the same sessions when somebody has emptied conntrack’s table', async () => {
         const [asking, answered] = [await logIn(), await misspelled()]
-        await emptiesConntrack()
+        await lab.forgetConnections()
         // To conntrack each connection begins anew with whoever speaks first: here the client, there we.
         await asking.say('NOOP', 200)
         expect((await answered.readReply()).code).toBe(530)
         await answered.send('USER nobody\r\n')
         expect((await answered.readReply()).code).toBe(331)
-        const data = await asking.connectData(await asking.passive('ipv4'))
-        await asking.say(`RETR files/${lab.samples.large.name}`, 150)
+        const { data } = await download(asking)
         await isComplete(data)
         data.halfClose()
         await asking.expect(226)

@@ -111,6 +111,11 @@ export class EdgeLab {
     return runOrThrow(['nft', ...argv], { place: this.network.gateway })
   }
 
+  /** Conntrack knows no connection any more, and no port. */
+  async forgetConnections(): Promise<void> {
+    await runOrThrow(['conntrack', '-F'], { place: this.network.gateway })
+  }
+
   /** Everything that a pinhole has left in our tables and, where there are such, the administrator's sets. */
   async elements(): Promise<readonly string[]> {
     const rules = await this.nft('list', 'ruleset')
