@@ -39,11 +39,7 @@ export class SessionData {
 
   constructor(options: SessionDataOptions) {
     this.#legs = new DataLegs(options)
-    this.#pinholes = new SessionPinholes({
-      ...options,
-      timeoutMs: options.pinholeTimeoutMs,
-      arrived: (leg) => this.#legs.add(leg),
-    })
+    this.#pinholes = new SessionPinholes(options, (leg) => this.#legs.add(leg))
   }
 
   /** Data connections exist, ours or the kernel's. */

@@ -19,17 +19,18 @@ import type { SessionAddresses } from './session-addresses.ts'
 export interface SessionPinholesOptions {
   readonly observer: SessionObserver
   readonly backend: PinholeBackend
-  readonly timeoutMs: number
+  readonly pinholeTimeoutMs: number
   readonly addresses: SessionAddresses
   readonly emit: (event: Event) => void
-  /** The expected peer came and its bytes are ours to move. */
-  readonly arrived: (arrival: {
-    readonly channel: number
-    readonly mode: Mode
-    readonly side: Side
-    readonly connection: Connection
-  }) => void
 }
+
+/** The expected peer came and its bytes are ours to move. */
+type Arrived = (arrival: {
+  readonly channel: number
+  readonly mode: Mode
+  readonly side: Side
+  readonly connection: Connection
+}) => void
 
 /** Asked for, and neither used nor closed yet. */
 interface Waiting {
@@ -50,14 +51,16 @@ const LOOK_MS = 15_000
 
 export class SessionPinholes {
   readonly #options: SessionPinholesOptions
+  readonly #arrived: Arrived
   readonly #waiting = new Map<number, Waiting>()
   readonly #forwarding = new Set<Waiting>()
   #lookedAtMs = 0
   #seenBytes = 0
   #hasMoved = true
 
-  constructor(options: SessionPinholesOptions) {
+  constructor(options: SessionPinholesOptions, arrived: Arrived) {
     this.#options = options
+    this.#arrived = arrived
   }
 
   /** Data connections of this session that the kernel forwards now. */
@@ -84,7 +87,7 @@ export class SessionPinholes {
   }
 
   open(spec: PinholeSpec): void {
-    const { backend, observer, addresses, timeoutMs, emit, arrived } = this.#options
+    const { backend, observer, addresses, pinholeTimeoutMs: timeoutMs, emit } = this.#options
     const { pinhole, channel, mode, from, target } = spec
     const waiting: Waiting = {
       spec,
@@ -113,7 +116,7 @@ export class SessionPinholes {
       {
         connected: (connection) => {
           this.#forget(waiting, 'used')
-          arrived({ channel, mode, side: from, connection })
+          this.#arrived({ channel, mode, side: from, connection })
         },
         forwarded: (carried) => this.#forwarded(waiting, carried),
         forwardEnded: (totals) => this.#forwardEnded(waiting, totals),

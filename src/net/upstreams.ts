@@ -59,7 +59,7 @@ export class Upstreams {
   connect({ target, as }: UpstreamCall, done: UpstreamDone): UpstreamAttempt {
     const { host, port } = target
     const { names } = this.#options
-    const attempt = new Attempt({ ...this.#options, port, as, done })
+    const attempt = new Attempt(this.#options, { port, as, done })
     const literal = parseAddress(host)
     if (literal !== null) {
       attempt.start([literal])
@@ -106,22 +106,24 @@ export function upstreamFailureOf(error: unknown): UpstreamFailure {
   }
 }
 
-interface AttemptOptions extends Pick<UpstreamsOptions, 'isOwnListener' | 'connectMs' | 'dialer'> {
+interface AttemptWish {
   readonly as: Endpoint | null
   readonly port: number
   readonly done: UpstreamDone
 }
 
 class Attempt implements UpstreamAttempt {
-  readonly #options: AttemptOptions
+  readonly #options: UpstreamsOptions
+  readonly #wish: AttemptWish
   #addresses: readonly string[] = []
   #next = 0
   #connecting: Connecting | null = null
   #timer: NodeJS.Timeout | null = null
   #isOver = false
 
-  constructor(options: AttemptOptions) {
+  constructor(options: UpstreamsOptions, wish: AttemptWish) {
     this.#options = options
+    this.#wish = wish
   }
 
   start(addresses: readonly string[]): void {
@@ -135,13 +137,14 @@ class Attempt implements UpstreamAttempt {
   }
 
   fail(error: AlgError): void {
-    if (this.#settle()) this.#options.done(error, null)
+    if (this.#settle()) this.#wish.done(error, null)
   }
 
   /** `lastError` is what the attempt ends with when no address is left. */
   #tryNext(lastError: AlgError | null): void {
     if (this.#isOver) return
-    const { port, isOwnListener, connectMs } = this.#options
+    const { isOwnListener, connectMs } = this.#options
+    const { port } = this.#wish
     const address = this.#addresses[this.#next]
     this.#next += 1
     if (address === undefined) {
@@ -159,7 +162,7 @@ class Attempt implements UpstreamAttempt {
     }
     const connecting = this.#dial(server, (error, connection) => {
       if (connection === null) failed(error ?? new Error('no connection'))
-      else if (this.#settle()) this.#options.done(null, { connection, server })
+      else if (this.#settle()) this.#wish.done(null, { connection, server })
     })
     if (connecting === null) return
     this.#connecting = connecting
@@ -171,7 +174,8 @@ class Attempt implements UpstreamAttempt {
 
   /** Null, with the attempt failed, where not even a socket can be had. */
   #dial(to: Endpoint, done: Connected): Connecting | null {
-    const { as, dialer } = this.#options
+    const { dialer } = this.#options
+    const { as } = this.#wish
     try {
       if (as === null) return dialer.dial({ to, from: null }, done)
       return dialer.dial({ to, from: as.address, avoidPort: as.port }, done)
