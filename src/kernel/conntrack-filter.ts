@@ -27,40 +27,54 @@ export interface ConntrackFilter {
 }
 
 /**
- * Passes what has our mark, goes to one of our ports, and was just answered, has just closed or is forgotten: a first
- * packet means nothing yet, and the other changes of state are of no use, nor are control connections with the same mark.
+ * Passes what has our mark, goes to one of our ports, and was just answered, has just closed, or is forgotten without
+ * having closed: a first packet means nothing yet, and the other changes of state are of no use, nor are control
+ * connections with the same mark.
  */
 export function filterProgram({ mark, ports }: ConntrackFilter): Uint8Array {
-  return assemble([
-    ...attribute(CTA_MARK),
-    { code: LD_IND, k: ATTRIBUTE_HEAD },
-    { code: JEQ, k: mark, no: 'drop' },
-    ...attribute(CTA_TUPLE_ORIG, CTA_TUPLE_PROTO, CTA_PROTO_DST_PORT),
-    { code: LDH_IND, k: ATTRIBUTE_HEAD },
-    { code: JGE, k: ports.first, no: 'drop' },
-    { code: JGT, k: ports.last, yes: 'drop' },
-    // Message type and subsystem are one 16-bit value in the machine's order: the type is its low byte.
-    { code: LDB_ABS, k: littleEndian ? 4 : 5 },
-    { code: JEQ, k: CT_DELETE & 0xff, yes: 'pass' },
-    ...attribute(CTA_PROTOINFO, CTA_PROTOINFO_TCP, CTA_PROTOINFO_TCP_STATE),
-    { code: LDB_IND, k: ATTRIBUTE_HEAD },
-    { code: JEQ, k: TCP_SYN_RECV, yes: 'pass' },
-    { code: JEQ, k: TCP_TIME_WAIT, yes: 'pass' },
-    { code: JEQ, k: TCP_CLOSE, yes: 'pass' },
-  ])
+  return assemble({
+    ours: [
+      ...attribute('drop', CTA_MARK),
+      { code: LD_IND, k: ATTRIBUTE_HEAD },
+      { code: JEQ, k: mark, no: 'drop' },
+      ...attribute('drop', CTA_TUPLE_ORIG, CTA_TUPLE_PROTO, CTA_PROTO_DST_PORT),
+      { code: LDH_IND, k: ATTRIBUTE_HEAD },
+      { code: JGE, k: ports.first, no: 'drop' },
+      { code: JGT, k: ports.last, yes: 'drop' },
+      // Message type and subsystem are one 16-bit value in the machine's order: the type is its low byte.
+      { code: LDB_ABS, k: littleEndian ? 4 : 5 },
+      { code: JEQ, k: CT_DELETE & 0xff, no: 'changed' },
+    ],
+    forgotten: [
+      // Kernels before 5.10 do not say in which state it was.
+      ...attribute('pass', CTA_PROTOINFO, CTA_PROTOINFO_TCP, CTA_PROTOINFO_TCP_STATE),
+      { code: LDB_IND, k: ATTRIBUTE_HEAD },
+      { code: JEQ, k: TCP_TIME_WAIT, yes: 'drop' },
+      { code: JEQ, k: TCP_CLOSE, yes: 'drop', no: 'pass' },
+    ],
+    changed: [
+      ...attribute('drop', CTA_PROTOINFO, CTA_PROTOINFO_TCP, CTA_PROTOINFO_TCP_STATE),
+      { code: LDB_IND, k: ATTRIBUTE_HEAD },
+      { code: JEQ, k: TCP_SYN_RECV, yes: 'pass' },
+      { code: JEQ, k: TCP_TIME_WAIT, yes: 'pass' },
+      { code: JEQ, k: TCP_CLOSE, yes: 'pass', no: 'drop' },
+    ],
+  })
 }
+
+type Target = 'pass' | 'drop' | 'changed'
 
 interface Instruction {
   readonly code: number
   readonly k: number
   /** Where a jump goes; otherwise on to the next instruction. */
-  readonly yes?: 'pass' | 'drop'
-  readonly no?: 'pass' | 'drop'
+  readonly yes?: Target
+  readonly no?: Target
 }
 
-/** Puts the offset of an attribute (in an attribute, in an attribute) into X; drops when it is not there. */
-function attribute(outer: number, ...inner: readonly number[]): readonly Instruction[] {
-  const absent = { code: JEQ, k: 0, yes: 'drop' } as const
+/** Puts the offset of an attribute (in an attribute, in an attribute) into X, or goes elsewhere when it is not there. */
+function attribute(otherwise: Target, outer: number, ...inner: readonly number[]): readonly Instruction[] {
+  const absent = { code: JEQ, k: 0, yes: otherwise }
   return [
     { code: LD_IMM, k: NFNETLINK_HEAD },
     { code: LDX_IMM, k: outer },
@@ -71,9 +85,16 @@ function attribute(outer: number, ...inner: readonly number[]): readonly Instruc
   ]
 }
 
+type Blocks = Readonly<Record<'ours' | 'forgotten' | 'changed', readonly Instruction[]>>
+
 /** Two returns follow the instructions: first drop, then pass. */
-function assemble(instructions: readonly Instruction[]): Uint8Array {
-  const targets = { drop: instructions.length, pass: instructions.length + 1 }
+function assemble({ ours, forgotten, changed }: Blocks): Uint8Array {
+  const instructions = [...ours, ...forgotten, ...changed]
+  const targets = {
+    changed: ours.length + forgotten.length,
+    drop: instructions.length,
+    pass: instructions.length + 1,
+  }
   const program = new Uint8Array((instructions.length + 2) * INSTRUCTION_BYTES)
   const view = new DataView(program.buffer)
   const put = (index: number, { code, k, yes, no }: Instruction) => {

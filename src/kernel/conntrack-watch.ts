@@ -14,7 +14,7 @@ export interface ConntrackEvents {
   readonly began: (report: FlowReport) => void
   /** Both sides have closed, or one reset. Its counters are still to be asked for (`findFlow`). */
   readonly closed: (report: FlowReport) => void
-  /** Conntrack has forgotten it; with final counters. Comes long after `closed`, or without it. */
+  /** Conntrack has forgotten it, with final counters: mostly one that never closed. */
   readonly forgotten: (report: FlowReport) => void
   /** Events were lost, because more came than the buffer holds. Watching goes on; ask for what you need. */
   readonly lost: () => void

@@ -82,12 +82,25 @@ describe.skipIf(obstacle !== null).each([4, 6] as const)('conntrack over IPv%i',
     await expect.poll(() => told).toEqual([`began ${who}`, `closed ${who}`])
   })
 
-  it('tells no beginning of one that the target refused', async () => {
+  it('tells nothing of one that the target refused', async () => {
     listen()
     const socket = lab.connect('client', { ...at, port: 4999 }, { port: 40_003 })
-    socket.on('error', () => undefined)
-    const who = `${lab.address('client', family)} 40003 to 4999`
-    await expect.poll(() => told).toEqual([`forgotten ${who}`])
+    await new Promise((resolve) => socket.once('error', resolve))
+    await saysAndLeaves(lab.connect('client', at, { port: 40_008 }))
+    const who = `${lab.address('client', family)} 40008 to 4000`
+    await expect.poll(() => told).toEqual([`began ${who}`, `closed ${who}`])
+  })
+
+  it('tells once of what closed, and of what is forgotten before that', async () => {
+    listen()
+    await saysAndLeaves(lab.connect('client', at, { port: 40_006 }))
+    const open = lab.connect('client', at, { port: 40_007 })
+    await new Promise((resolve) => open.once('connect', resolve))
+    const [first, second] = [40_006, 40_007].map((port) => `${lab.address('client', family)} ${port} to 4000`)
+    await expect.poll(() => told).toEqual([`began ${first}`, `closed ${first}`, `began ${second}`])
+    lab.exec('gateway', 'conntrack', '-D', '-f', `ipv${family}`, '-p', 'tcp', '--dport', '4000')
+    await expect.poll(() => told.slice(3)).toEqual([`forgotten ${second}`])
+    open.destroy()
   })
 
   it('counts what a connection carried, and knows none that never was', async () => {
