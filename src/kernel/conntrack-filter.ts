@@ -1,7 +1,6 @@
 // The program that keeps conntrack's other events out of our socket buffer, in classic BPF.
 // @see linux/filter.h; nlattr and nlattr_nest are its ancillary loads 12 and 16
 
-import { endianness } from 'node:os'
 import {
   CT_DELETE,
   CTA_MARK,
@@ -15,7 +14,7 @@ import {
   TCP_SYN_RECV,
   TCP_TIME_WAIT,
 } from './conntrack.ts'
-import { ATTRIBUTE_HEAD, NFNETLINK_HEAD } from './netlink.ts'
+import { ATTRIBUTE_HEAD, littleEndian, NFNETLINK_HEAD } from './netlink.ts'
 
 /** Bytes of one instruction, `struct sock_filter`. */
 export const INSTRUCTION_BYTES = 8
@@ -127,5 +126,3 @@ const RET = 0x06
 /** SKF_AD_OFF (-0x1000) and the two netlink loads above it. */
 const NLATTR = -0x1000 + 12
 const NLATTR_NEST = -0x1000 + 16
-
-const littleEndian = endianness() === 'LE'

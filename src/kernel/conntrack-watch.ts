@@ -2,10 +2,20 @@
 // with a filter in the kernel so that the rest of a busy gateway's traffic never wakes us.
 
 import type { Socket } from 'node:net'
-import { CT_DELETE, CT_NEW, type FlowReport, readFlow } from './conntrack.ts'
+import {
+  CT_DELETE,
+  CT_NEW,
+  type FlowBytes,
+  type FlowKey,
+  type FlowReport,
+  readBytes,
+  readFlow,
+  readKey,
+  readState,
+} from './conntrack.ts'
 import { type ConntrackFilter, filterProgram, INSTRUCTION_BYTES } from './conntrack-filter.ts'
 import { callFailed, type Libc, SOL_SOCKET } from './libc.ts'
-import { eachMessage } from './netlink.ts'
+import { eachMessage, type NetlinkMessage } from './netlink.ts'
 import { openNetfilter } from './netlink-socket.ts'
 import { readDatagrams } from './netlink-stream.ts'
 
@@ -13,9 +23,9 @@ export interface ConntrackEvents {
   /** It was let through everything, and its target has answered. */
   readonly began: (report: FlowReport) => void
   /** Both sides have closed, or one reset. Its counters are still to be asked for (`findFlow`). */
-  readonly closed: (report: FlowReport) => void
+  readonly closed: (key: FlowKey) => void
   /** Conntrack has forgotten it, with final counters: mostly one that never closed. */
-  readonly forgotten: (report: FlowReport) => void
+  readonly forgotten: (key: FlowKey, bytes: FlowBytes | null) => void
   /** Events were lost, because more came than the buffer holds. Watching goes on; ask for what you need. */
   readonly lost: () => void
 }
@@ -68,17 +78,33 @@ export function watchConntrack(
 
 function deliver(datagram: DataView, events: ConntrackEvents): void {
   eachMessage(datagram, (message) => {
-    const report = readFlow(datagram, message)
-    if (report === null) return
-    if (message.type === CT_DELETE) events.forgotten(report)
-    else if (message.type !== CT_NEW) return
-    else if (report.state === 'closed') events.closed(report)
-    else if (report.state === 'open') events.began(report)
+    if (message.type === CT_DELETE) {
+      const key = readKey(datagram, message)
+      if (key !== null) events.forgotten(key, readBytes(datagram, message))
+    } else if (message.type === CT_NEW) {
+      changed(datagram, message, events)
+    }
   })
 }
 
+function changed(datagram: DataView, message: NetlinkMessage, events: ConntrackEvents): void {
+  switch (readState(datagram, message)) {
+    case 'opening':
+      return
+    case 'open': {
+      const report = readFlow(datagram, message)
+      if (report !== null) events.began(report)
+      return
+    }
+    case 'closed': {
+      const key = readKey(datagram, message)
+      if (key !== null) events.closed(key)
+    }
+  }
+}
+
 function subscribe(libc: Libc, { bufferBytes, ...filter }: ConntrackWatchOptions): number {
-  const groups = GROUP_NEW | GROUP_UPDATE | GROUP_DESTROY
+  const groups = GROUP_UPDATE | GROUP_DESTROY
   const fd = openNetfilter(libc, bufferBytes === undefined ? { groups } : { groups, bufferBytes })
   const program = filterProgram(filter)
   // struct sock_fprog: the number of instructions, then a pointer to them.
@@ -95,7 +121,6 @@ function subscribe(libc: Libc, { bufferBytes, ...filter }: ConntrackWatchOptions
 
 /** When the kernel would not take a new subscription, for want of memory or descriptors. */
 const RETRY_MS = 1000
-const GROUP_NEW = 1
 const GROUP_UPDATE = 2
 const GROUP_DESTROY = 4
 const SO_ATTACH_FILTER = 26

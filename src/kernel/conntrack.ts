@@ -5,8 +5,11 @@
 import type { ErrorCode } from '../errors.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
 import {
-  eachAttribute,
+  ATTRIBUTE_HEAD,
+  attributeEnd,
   eachMessage,
+  findAttribute,
+  littleEndian,
   type NetlinkMessage,
   NetlinkWriter,
   NFGENMSG,
@@ -31,7 +34,14 @@ export interface FlowBytes {
 
 export type FlowState = 'opening' | 'open' | 'closed'
 
+/**
+ * A connection in conntrack's own words, one character for each byte of CTA_TUPLE_ORIG. The same connection is always told
+ * in the same words, so that most events need not be understood.
+ */
+export type FlowKey = string
+
 export interface FlowReport {
+  readonly key: FlowKey
   readonly flow: Flow
   /** `opening`: nobody has answered yet. `closed`: both FINs were acknowledged, or one side sent RST. */
   readonly state: FlowState
@@ -39,30 +49,61 @@ export interface FlowReport {
 }
 
 /** Reads one conntrack message; null when it is about something else than a TCP connection over IP. */
-export function readFlow(received: DataView, { start, end }: NetlinkMessage): FlowReport | null {
-  const found: { flow: Flow | null; state: FlowState; sent: number | null; got: number | null } = {
-    flow: null,
-    state: 'open',
-    sent: null,
-    got: null,
-  }
-  eachAttribute(received, start + NFGENMSG, end, (type, from, to) => {
-    if (type === CTA_TUPLE_ORIG) found.flow = readTuple(received, from, to)
-    else if (type === CTA_PROTOINFO) found.state = readState(received, from, to)
-    else if (type === CTA_COUNTERS_ORIG) found.sent = readBytes(received, from, to)
-    else if (type === CTA_COUNTERS_REPLY) found.got = readBytes(received, from, to)
-  })
-  const { flow, state, sent, got } = found
-  if (flow === null) return null
-  const bytes = sent === null || got === null ? null : { sentBytes: sent, receivedBytes: got }
-  return { flow, state, bytes }
+export function readFlow(received: DataView, message: NetlinkMessage): FlowReport | null {
+  const key = readKey(received, message)
+  const flow = key === null ? null : flowOf(key)
+  if (key === null || flow === null) return null
+  return { key, flow, state: readState(received, message), bytes: readBytes(received, message) }
+}
+
+/** Which connection a message is about; null when it does not say. */
+export function readKey(received: DataView, { start, end }: NetlinkMessage): FlowKey | null {
+  const at = findAttribute(received, start + NFGENMSG, end, CTA_TUPLE_ORIG)
+  return at < 0 ? null : textAt(received, at, attributeEnd(received, at))
+}
+
+/** `open` where a message does not say. */
+export function readState(received: DataView, { start, end }: NetlinkMessage): FlowState {
+  const info = findAttribute(received, start + NFGENMSG, end, CTA_PROTOINFO)
+  const tcp = info < 0 ? -1 : findAttribute(received, info, attributeEnd(received, info), CTA_PROTOINFO_TCP)
+  const at = tcp < 0 ? -1 : findAttribute(received, tcp, attributeEnd(received, tcp), CTA_PROTOINFO_TCP_STATE)
+  if (at < 0) return 'open'
+  const state = received.getUint8(at)
+  if (state <= TCP_SYN_SENT) return 'opening'
+  return state === TCP_TIME_WAIT || state === TCP_CLOSE ? 'closed' : 'open'
+}
+
+/** Null where conntrack does not count, and in events about anything but the end of an entry. */
+export function readBytes(received: DataView, message: NetlinkMessage): FlowBytes | null {
+  const sentBytes = readCounter(received, message, CTA_COUNTERS_ORIG)
+  const receivedBytes = readCounter(received, message, CTA_COUNTERS_REPLY)
+  return sentBytes === null || receivedBytes === null ? null : { sentBytes, receivedBytes }
+}
+
+/** What to ask conntrack for, when it has not told. */
+export function keyOf({ from, to }: Flow): FlowKey {
+  const [source, destination] = [addressBytes(from.address), addressBytes(to.address)]
+  const six = source.length === 16
+  writer.reset()
+  writer.beginMessage({ type: CT_GET, flags: 0, family: 0 })
+  const start = writer.length
+  writer.beginNested(CTA_TUPLE_IP)
+  writer.bytes(six ? CTA_IP_V6_SRC : CTA_IP_V4_SRC, source)
+  writer.bytes(six ? CTA_IP_V6_DST : CTA_IP_V4_DST, destination)
+  writer.endNested()
+  writer.beginNested(CTA_TUPLE_PROTO)
+  writer.uint8(CTA_PROTO_NUM, IPPROTO_TCP)
+  writer.uint16(CTA_PROTO_SRC_PORT, from.port)
+  writer.uint16(CTA_PROTO_DST_PORT, to.port)
+  writer.endNested()
+  return latin1(writer.written().subarray(start))
 }
 
 /** Looks one connection up; null when conntrack has forgotten it. */
-export function findFlow(socket: NetlinkSocket, flow: Flow, code: ErrorCode): FlowReport | null {
+export function findFlow(socket: NetlinkSocket, key: FlowKey, code: ErrorCode): FlowReport | null {
   writer.reset()
-  writer.beginMessage({ type: CT_GET, flags: NLM_F_REQUEST, family: protocolFamily(flow) })
-  writeTuple(writer, flow)
+  writer.beginMessage({ type: CT_GET, flags: NLM_F_REQUEST, family: protocolFamily(key) })
+  writer.nestedText(CTA_TUPLE_ORIG, key)
   writer.endMessage()
   let report: FlowReport | null = null
   socket.exchange(writer.written(), code, (received) => {
@@ -128,72 +169,51 @@ const NFPROTO_IPV6 = 10
 
 const writer = new NetlinkWriter(1024)
 
-function protocolFamily({ to }: Flow): number {
-  return to.address.includes(':') ? NFPROTO_IPV6 : NFPROTO_IPV4
+/** A key begins with CTA_TUPLE_IP and, in it, the source address. */
+function protocolFamily(key: FlowKey): number {
+  return key.charCodeAt(2 * ATTRIBUTE_HEAD - (littleEndian ? 2 : 1)) === CTA_IP_V6_SRC
+    ? NFPROTO_IPV6
+    : NFPROTO_IPV4
 }
 
-function writeTuple(to: NetlinkWriter, flow: Flow): void {
-  const six = protocolFamily(flow) === NFPROTO_IPV6
-  to.beginNested(CTA_TUPLE_ORIG)
-  to.beginNested(CTA_TUPLE_IP)
-  to.bytes(six ? CTA_IP_V6_SRC : CTA_IP_V4_SRC, addressBytes(flow.from.address))
-  to.bytes(six ? CTA_IP_V6_DST : CTA_IP_V4_DST, addressBytes(flow.to.address))
-  to.endNested()
-  to.beginNested(CTA_TUPLE_PROTO)
-  to.uint8(CTA_PROTO_NUM, IPPROTO_TCP)
-  to.bytes(CTA_PROTO_SRC_PORT, portBytes(flow.from.port))
-  to.bytes(CTA_PROTO_DST_PORT, portBytes(flow.to.port))
-  to.endNested()
-  to.endNested()
-}
-
-function portBytes(port: number): Uint8Array {
-  return Uint8Array.of(port >> 8, port & 0xff)
-}
-
-function readTuple(received: DataView, start: number, end: number): Flow | null {
-  let source = ''
-  let destination = ''
-  let [sourcePort, destinationPort, protocol] = [0, 0, 0]
-  eachAttribute(received, start, end, (group, groupStart, groupEnd) => {
-    eachAttribute(received, groupStart, groupEnd, (type, from, to) => {
-      if (group === CTA_TUPLE_IP) {
-        const text = addressText(new Uint8Array(received.buffer, received.byteOffset + from, to - from))
-        if (type === CTA_IP_V4_SRC || type === CTA_IP_V6_SRC) source = text
-        else if (type === CTA_IP_V4_DST || type === CTA_IP_V6_DST) destination = text
-      } else if (group === CTA_TUPLE_PROTO) {
-        if (type === CTA_PROTO_NUM) protocol = received.getUint8(from)
-        else if (type === CTA_PROTO_SRC_PORT) sourcePort = received.getUint16(from)
-        else if (type === CTA_PROTO_DST_PORT) destinationPort = received.getUint16(from)
-      }
-    })
-  })
-  if (protocol !== IPPROTO_TCP || source === '' || destination === '') return null
+/** Understands a key; null when it is about something else than a TCP connection over IP. */
+export function flowOf(key: FlowKey): Flow | null {
+  const bytes = Buffer.from(key, 'latin1')
+  const tuple = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const ip = findAttribute(tuple, 0, bytes.length, CTA_TUPLE_IP)
+  const proto = findAttribute(tuple, 0, bytes.length, CTA_TUPLE_PROTO)
+  if (ip < 0 || proto < 0) return null
+  const [ipEnd, protoEnd] = [attributeEnd(tuple, ip), attributeEnd(tuple, proto)]
+  const addressAt = (v4: number, v6: number): string | null => {
+    const four = findAttribute(tuple, ip, ipEnd, v4)
+    const at = four < 0 ? findAttribute(tuple, ip, ipEnd, v6) : four
+    return at < 0 ? null : addressText(bytes.subarray(at, attributeEnd(tuple, at)))
+  }
+  const protocol = findAttribute(tuple, proto, protoEnd, CTA_PROTO_NUM)
+  const source = addressAt(CTA_IP_V4_SRC, CTA_IP_V6_SRC)
+  const destination = addressAt(CTA_IP_V4_DST, CTA_IP_V6_DST)
+  const sourcePort = findAttribute(tuple, proto, protoEnd, CTA_PROTO_SRC_PORT)
+  const destinationPort = findAttribute(tuple, proto, protoEnd, CTA_PROTO_DST_PORT)
+  if (protocol < 0 || tuple.getUint8(protocol) !== IPPROTO_TCP) return null
+  if (source === null || destination === null || sourcePort < 0 || destinationPort < 0) return null
   return {
-    from: { address: source, port: sourcePort },
-    to: { address: destination, port: destinationPort },
+    from: { address: source, port: tuple.getUint16(sourcePort) },
+    to: { address: destination, port: tuple.getUint16(destinationPort) },
   }
 }
 
-function readState(received: DataView, start: number, end: number): FlowState {
-  let state: FlowState = 'open'
-  eachAttribute(received, start, end, (protocol, protocolStart, protocolEnd) => {
-    if (protocol !== CTA_PROTOINFO_TCP) return
-    eachAttribute(received, protocolStart, protocolEnd, (type, from) => {
-      if (type !== CTA_PROTOINFO_TCP_STATE) return
-      const value = received.getUint8(from)
-      if (value <= TCP_SYN_SENT) state = 'opening'
-      else if (value === TCP_TIME_WAIT || value === TCP_CLOSE) state = 'closed'
-    })
-  })
-  return state
+/** Exact to 2^53 bytes. */
+function readCounter(received: DataView, { start, end }: NetlinkMessage, type: number): number | null {
+  const counters = findAttribute(received, start + NFGENMSG, end, type)
+  if (counters < 0) return null
+  const at = findAttribute(received, counters, attributeEnd(received, counters), CTA_COUNTERS_BYTES)
+  return at < 0 ? null : received.getUint32(at) * 2 ** 32 + received.getUint32(at + 4)
 }
 
-/** Exact to 2^53 bytes. */
-function readBytes(received: DataView, start: number, end: number): number | null {
-  let bytes: number | null = null
-  eachAttribute(received, start, end, (type, from) => {
-    if (type === CTA_COUNTERS_BYTES) bytes = Number(received.getBigUint64(from))
-  })
-  return bytes
+function textAt(received: DataView, start: number, end: number): string {
+  return latin1(new Uint8Array(received.buffer, received.byteOffset + start, end - start))
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
 }

@@ -101,6 +101,12 @@ export class NetlinkWriter {
     this.#endValue(end + 1)
   }
 
+  /** An attribute that holds attributes, which are given as they are laid out, one character a byte. */
+  nestedText(type: number, laidOut: string): void {
+    const at = this.#beginValue(type | NLA_F_NESTED)
+    this.#endValue(at + this.#bytes.write(laidOut, at, 'latin1'))
+  }
+
   /** Attributes as another writer has laid them out. */
   attributes(laidOut: Uint8Array): void {
     this.#bytes.set(laidOut, this.#at)
@@ -111,6 +117,13 @@ export class NetlinkWriter {
     const at = this.#beginValue(type)
     this.#bytes[at] = value
     this.#endValue(at + 1)
+  }
+
+  /** In network order. */
+  uint16(type: number, value: number): void {
+    const at = this.#beginValue(type)
+    this.#view.setUint16(at, value)
+    this.#endValue(at + 2)
   }
 
   /** In network order. */
@@ -174,6 +187,23 @@ export function eachAttribute(
   }
 }
 
+/** Where the value of the first attribute of a type begins, or -1. */
+export function findAttribute(received: DataView, start: number, end: number, type: number): number {
+  let at = start
+  while (at + ATTRIBUTE_HEAD <= end) {
+    const length = received.getUint16(at, littleEndian)
+    if (length < ATTRIBUTE_HEAD || at + length > end) return -1
+    if ((received.getUint16(at + 2, littleEndian) & NLA_TYPE_MASK) === type) return at + ATTRIBUTE_HEAD
+    at += align(length)
+  }
+  return -1
+}
+
+/** Where a value that `findAttribute` has found ends. */
+export function attributeEnd(received: DataView, valueStart: number): number {
+  return valueStart - ATTRIBUTE_HEAD + received.getUint16(valueStart - ATTRIBUTE_HEAD, littleEndian)
+}
+
 /** Whether what was received begins with the acknowledgement of that message. */
 export function acknowledges(received: DataView, sequence: number): boolean {
   return (
@@ -209,7 +239,8 @@ const NFNETLINK_V0 = 0
 const NLA_F_NESTED = 0x8000
 const NLA_TYPE_MASK = 0x3fff
 
-const littleEndian = endianness() === 'LE'
+/** The machine's own order. */
+export const littleEndian = endianness() === 'LE'
 
 function align(length: number): number {
   return (length + 3) & ~3

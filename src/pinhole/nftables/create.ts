@@ -1,5 +1,5 @@
 import type { Side } from '../../engine/contract.ts'
-import { type Flow, findFlow, listFlows } from '../../kernel/conntrack.ts'
+import { type FlowKey, findFlow, keyOf, listFlows } from '../../kernel/conntrack.ts'
 import { watchConntrack } from '../../kernel/conntrack-watch.ts'
 import { loadLibc } from '../../kernel/libc.ts'
 import { DEFAULT_MARK } from '../../kernel/mark.ts'
@@ -102,7 +102,7 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
     })
     return restored
   }
-  const find = (flow: Flow) => orElse(null, () => findFlow(socket, flow, 'RUNTIME_FAILED'))
+  const find = (key: FlowKey) => orElse(null, () => findFlow(socket, key, 'RUNTIME_FAILED'))
   const flows = new ForwardedFlows({
     find,
     list: () => orElse([], () => listFlows(socket, mark, 'RUNTIME_FAILED')),
@@ -124,8 +124,8 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
     ownAddressTowards: towards,
     isOwnAddress,
     entrants: (door) => orElse(0, () => countMatches(socket, door, 'RUNTIME_FAILED')),
-    isTracked: (flow) => find(flow) !== null,
-    isRunning: (flow) => (find(flow)?.state ?? 'closed') !== 'closed',
+    isTracked: (flow) => find(keyOf(flow)) !== null,
+    isRunning: (flow) => (find(keyOf(flow))?.state ?? 'closed') !== 'closed',
     warn: (event, message, fields) => options.log('warn', event, message, fields),
     forward,
     holes,

@@ -1,7 +1,7 @@
 // Connections that the kernel forwards through a pinhole: when they begin, when they end, how much they carried.
 
 import type { Endpoint } from '../../ftp/endpoints.ts'
-import type { Flow, FlowBytes, FlowReport } from '../../kernel/conntrack.ts'
+import type { FlowBytes, FlowKey, FlowReport } from '../../kernel/conntrack.ts'
 import type { ConntrackEvents } from '../../kernel/conntrack-watch.ts'
 
 export interface AwaitedFlow {
@@ -20,7 +20,7 @@ export interface RunningFlow {
 
 export interface FlowQuestions {
   /** The counters of one connection now, or null. */
-  readonly find: (flow: Flow) => FlowReport | null
+  readonly find: (key: FlowKey) => FlowReport | null
   /** Every connection with our mark. */
   readonly list: () => readonly FlowReport[]
 }
@@ -29,7 +29,7 @@ export interface FlowQuestions {
 export class ForwardedFlows implements ConntrackEvents {
   readonly #ask: FlowQuestions
   readonly #awaited = new Map<string, AwaitedFlow>()
-  readonly #running = new Map<string, AwaitedFlow>()
+  readonly #running = new Map<FlowKey, AwaitedFlow>()
 
   constructor(ask: FlowQuestions) {
     this.#ask = ask
@@ -49,26 +49,25 @@ export class ForwardedFlows implements ConntrackEvents {
     this.#awaited.delete(pinholeKey(peer, at))
   }
 
-  readonly began = ({ flow }: FlowReport): void => {
-    const key = pinholeKey(flow.from.address, flow.to)
-    const awaited = this.#awaited.get(key)
+  readonly began = ({ flow, key }: FlowReport): void => {
+    const place = pinholeKey(flow.from.address, flow.to)
+    const awaited = this.#awaited.get(place)
     // Also marked, but not forwarded: what we relay, and what an earlier run of ours let through.
     if (awaited === undefined) return
-    this.#awaited.delete(key)
-    const running = flowKey(flow)
-    this.#running.set(running, awaited)
+    this.#awaited.delete(place)
+    this.#running.set(key, awaited)
     awaited.began({
-      carried: () => this.#ask.find(flow)?.bytes ?? null,
-      forget: () => void this.#running.delete(running),
+      carried: () => this.#ask.find(key)?.bytes ?? null,
+      forget: () => void this.#running.delete(key),
     })
   }
 
-  readonly closed = ({ flow }: FlowReport): void => {
-    if (this.#running.has(flowKey(flow))) this.#end(flow, this.#ask.find(flow)?.bytes ?? null)
+  readonly closed = (key: FlowKey): void => {
+    if (this.#running.has(key)) this.#end(key, this.#ask.find(key)?.bytes ?? null)
   }
 
-  readonly forgotten = ({ flow, bytes }: FlowReport): void => {
-    this.#end(flow, bytes)
+  readonly forgotten = (key: FlowKey, bytes: FlowBytes | null): void => {
+    this.#end(key, bytes)
   }
 
   /** Catches up: what is in conntrack's table and what is not decides. */
@@ -77,8 +76,8 @@ export class ForwardedFlows implements ConntrackEvents {
     const openReports = reports.filter(({ state }) => state === 'open')
     // Closed ones may be of an earlier pinhole at the same place.
     for (const report of openReports) this.began(report)
-    const open = new Set(openReports.map(({ flow }) => flowKey(flow)))
-    const counted = new Map(reports.map(({ flow, bytes }) => [flowKey(flow), bytes]))
+    const open = new Set(openReports.map(({ key }) => key))
+    const counted = new Map(reports.map(({ key, bytes }) => [key, bytes]))
     for (const [key, running] of this.#running) {
       if (open.has(key)) continue
       this.#running.delete(key)
@@ -86,8 +85,7 @@ export class ForwardedFlows implements ConntrackEvents {
     }
   }
 
-  #end(flow: Flow, bytes: FlowBytes | null): void {
-    const key = flowKey(flow)
+  #end(key: FlowKey, bytes: FlowBytes | null): void {
     const running = this.#running.get(key)
     if (running === undefined) return
     this.#running.delete(key)
@@ -97,8 +95,4 @@ export class ForwardedFlows implements ConntrackEvents {
 
 function pinholeKey(peer: string, { address, port }: Endpoint): string {
   return `${peer}|${address}|${port}`
-}
-
-function flowKey({ from, to }: Flow): string {
-  return `${from.address}|${from.port}|${to.address}|${to.port}`
 }

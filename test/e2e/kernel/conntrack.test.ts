@@ -4,7 +4,7 @@
 import type { Socket } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Endpoint } from '../../../src/ftp/endpoints.ts'
-import { findFlow, listFlows } from '../../../src/kernel/conntrack.ts'
+import { type FlowKey, findFlow, flowOf, keyOf, listFlows } from '../../../src/kernel/conntrack.ts'
 import { type ConntrackWatch, watchConntrack } from '../../../src/kernel/conntrack-watch.ts'
 import { NetlinkSocket } from '../../../src/kernel/netlink-socket.ts'
 import { Lab, whyNoNamespaces } from '../../support/kernel-netns.ts'
@@ -46,15 +46,16 @@ describe.skipIf(obstacle !== null).each([4, 6] as const)('conntrack over IPv%i',
   })
 
   function listen(bufferBytes?: number): void {
-    const note =
-      (what: string) =>
-      ({ flow }: { readonly flow: { readonly from: Endpoint; readonly to: Endpoint } }) =>
-        void told.push(`${what} ${flow.from.address} ${flow.from.port} to ${flow.to.port}`)
+    const note = (what: string) => (key: FlowKey) => {
+      const flow = flowOf(key)
+      told.push(`${what} ${flow?.from.address} ${flow?.from.port} to ${flow?.to.port}`)
+    }
+    const began = note('began')
     watch = watchConntrack(
       lab.libc,
       bufferBytes === undefined ? { mark, ports } : { mark, ports, bufferBytes },
       {
-        began: note('began'),
+        began: ({ key }) => began(key),
         closed: note('closed'),
         forgotten: note('forgotten'),
         lost: () => void told.push('lost'),
@@ -108,13 +109,13 @@ describe.skipIf(obstacle !== null).each([4, 6] as const)('conntrack over IPv%i',
     const socket = lab.connect('client', at, { port: 40_004 })
     await saysAndLeaves(socket, 'x'.repeat(10_000))
     const flow = { from: { address: lab.address('client', family), port: 40_004 }, to: at }
-    await expect.poll(() => findFlow(questions, flow, 'RUNTIME_FAILED')?.state).toBe('closed')
-    const found = findFlow(questions, flow, 'RUNTIME_FAILED')
+    await expect.poll(() => findFlow(questions, keyOf(flow), 'RUNTIME_FAILED')?.state).toBe('closed')
+    const found = findFlow(questions, keyOf(flow), 'RUNTIME_FAILED')
     expect(found?.flow).toEqual(flow)
     expect(found?.bytes?.sentBytes).toBeGreaterThan(10_000)
     expect(found?.bytes?.receivedBytes).toBeGreaterThan(10_000)
     const stranger = { ...flow, from: { ...flow.from, port: 40_999 } }
-    expect(findFlow(questions, stranger, 'RUNTIME_FAILED')).toBeNull()
+    expect(findFlow(questions, keyOf(stranger), 'RUNTIME_FAILED')).toBeNull()
     const listed = listFlows(questions, mark, 'RUNTIME_FAILED')
     expect(listed).toContainEqual(found)
     expect(listed.every((each) => each.flow.to.port < 5000)).toBe(true)

@@ -1,6 +1,7 @@
 import { endianness } from 'node:os'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { readFlow } from '../../../src/kernel/conntrack.ts'
+import { flowOf, keyOf, readFlow } from '../../../src/kernel/conntrack.ts'
 import {
   answerErrno,
   eachAttribute,
@@ -10,6 +11,7 @@ import {
   NFGENMSG,
 } from '../../../src/kernel/netlink.ts'
 import { writeBatch } from '../../../src/kernel/nft-elements.ts'
+import { addressText } from '../../../src/kernel/sockaddr.ts'
 
 const view = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 const bytesOf = (hex: string) => Uint8Array.from(Buffer.from(hex.replaceAll(/\s/g, ''), 'hex'))
@@ -101,7 +103,7 @@ describe.runIf(endianness() === 'LE')('netlink messages', () => {
       08000800 000000f7 08000300 00000088`)
     bytes[0] = bytes.length
     const [message] = messagesIn(bytes)
-    expect(readFlow(view(bytes), message!)).toEqual({
+    expect(readFlow(view(bytes), message!)).toMatchObject({
       flow: { from: { address: '127.0.0.1', port: 43454 }, to: { address: '127.0.0.1', port: 7777 } },
       state: 'open',
       bytes: null,
@@ -118,11 +120,46 @@ describe.runIf(endianness() === 'LE')('netlink messages', () => {
       1c000a80 0c000100 0000000000000004 0c000200 0000000100000000`)
     bytes[0] = bytes.length
     const [message] = messagesIn(bytes)
-    expect(readFlow(view(bytes), message!)).toEqual({
+    expect(readFlow(view(bytes), message!)).toMatchObject({
       flow: { from: { address: '2001:db8::5', port: 50000 }, to: { address: '2001:db8::9', port: 30000 } },
       state: 'closed',
       bytes: { sentBytes: 0x123, receivedBytes: 2 ** 32 },
     })
+  })
+
+  it('names a connection as conntrack does, and understands the name', () => {
+    const endpoint = (address: fc.Arbitrary<string>) =>
+      fc.record({ address, port: fc.integer({ min: 0, max: 65_535 }) })
+    const v4 = fc.ipV4()
+    // In canonical words; a mapped address is an IPv4 one.
+    const v6 = fc
+      .uint8Array({ minLength: 16, maxLength: 16 })
+      .map((bytes) => addressText(bytes))
+      .filter((address) => address.includes(':'))
+    const flows = fc.oneof(
+      fc.record({ from: endpoint(v4), to: endpoint(v4) }),
+      fc.record({ from: endpoint(v6), to: endpoint(v6) }),
+    )
+    fc.assert(
+      fc.property(flows, (flow) => {
+        expect(flowOf(keyOf(flow))).toEqual(flow)
+      }),
+    )
+    const bytes = bytesOf('14000180 08000100 7f000001 08000200 7f000001')
+    const ports = bytesOf('1c000280 05000100 06000000 06000200 a9be0000 06000300 1e610000')
+    const [from, to] = [43_454, 7777].map((port) => ({ address: '127.0.0.1', port }))
+    expect(Buffer.from(keyOf({ from: from!, to: to! }), 'latin1')).toEqual(Buffer.concat([bytes, ports]))
+  })
+
+  it('understands no name that is cut off, or of something else than TCP', () => {
+    const key = keyOf({ from: { address: '10.0.0.5', port: 1 }, to: { address: '10.0.0.9', port: 2 } })
+    for (let length = 0; length < key.length; length += 1) {
+      // The last attribute may lose its padding.
+      if (length < key.length - 2) expect(flowOf(key.slice(0, length))).toBeNull()
+    }
+    const udp = key.replace('\x05\0\x01\0\x06', '\x05\0\x01\0\x11')
+    expect(udp).not.toBe(key)
+    expect(flowOf(udp)).toBeNull()
   })
 
   it('reads the errno of an answer', () => {

@@ -7,13 +7,13 @@ const bytes = { sentBytes: 100, receivedBytes: 2000 }
 
 function report(fromPort: number, changes: Partial<FlowReport> = {}, toPort = at.port): FlowReport {
   const flow = { from: { address: '10.0.0.5', port: fromPort }, to: { address: at.address, port: toPort } }
-  return { flow, state: 'open', bytes: null, ...changes }
+  return { key: `${fromPort} to ${toPort}`, flow, state: 'open', bytes: null, ...changes }
 }
 
 function watched() {
   const table: FlowReport[] = []
   const flows = new ForwardedFlows({
-    find: (flow) => table.find((each) => each.flow.from.port === flow.from.port) ?? null,
+    find: (key) => table.find((each) => each.key === key) ?? null,
     list: () => table,
   })
   const heard: (string | FlowBytes | null)[] = []
@@ -34,8 +34,8 @@ describe('forwarded connections', () => {
     flows.began(report(50_001))
     expect(flows.running).toBe(1)
     table.push(report(50_000, { state: 'closed', bytes }))
-    flows.closed(report(50_000, { state: 'closed' }))
-    flows.forgotten(report(50_000, { bytes }))
+    flows.closed(report(50_000).key)
+    flows.forgotten(report(50_000).key, bytes)
     expect(heard).toEqual(['began', bytes])
     expect(flows.running).toBe(0)
   })
@@ -44,7 +44,7 @@ describe('forwarded connections', () => {
     const { flows, heard, expectOne } = watched()
     expectOne()
     flows.began(report(50_000))
-    flows.forgotten(report(50_000, { bytes }))
+    flows.forgotten(report(50_000).key, bytes)
     expect(heard).toEqual(['began', bytes])
   })
 
@@ -54,8 +54,8 @@ describe('forwarded connections', () => {
     expectOne()
     flows.unexpect('10.0.0.5', at)
     flows.began(report(50_001))
-    flows.closed(report(50_001))
-    flows.forgotten(report(50_000))
+    flows.closed(report(50_001).key)
+    flows.forgotten(report(50_000).key, null)
     expect(heard).toEqual([])
   })
 
