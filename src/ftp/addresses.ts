@@ -28,9 +28,12 @@ export function parseAddress(text: string): string | null {
   return ipaddr.process(hex).toString()
 }
 
+/** Asked for each session and each line with an address. A leading zero is octal to some readers. */
 function isFourPartDecimal(text: string): boolean {
-  return ipaddr.IPv4.isValidFourPartDecimal(text) && !/(^|\.)0\d/.test(text)
+  return fourPartDecimal.test(text)
 }
+
+const fourPartDecimal = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/
 
 /** `'1.2.3.4'` gives `'102:304'`. */
 function spellInHex(dotted: string): string | null {
