@@ -3,6 +3,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client'
 import type { BackendName } from '../../pinhole/backend.ts'
+import { defineEventLoopMetrics } from './event-loop.ts'
 import { counterFamily, gaugeFamily } from './family.ts'
 
 export type ProcessMetrics = ReturnType<typeof defineProcessMetrics>
@@ -86,11 +87,14 @@ export function defineProcessMetrics(registry: Registry, { version, backend }: B
 
 /**
  * prom-client's figures about Node and the process, without those that
- * - break the naming rules (a gauge called `_total`: `promtool check metrics` exits 3 for them), or
- * - walk every open socket at each scrape, which at 10,000 sessions stops the event loop for milliseconds.
+ * - break the naming rules (a gauge called `_total`: `promtool check metrics` exits 3 for them),
+ * - walk every open socket at each scrape, which at 10,000 sessions stops the event loop for milliseconds, or
+ * - wake the process all the time.
  */
 export function defineRuntimeMetrics(registry: Registry): void {
-  collectDefaultMetrics({ register: registry })
+  // Its timer for the event loop's lag cannot be left out, but need not run this month.
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 2 ** 31 - 1 })
+  defineEventLoopMetrics(registry)
   for (const kind of ['handles', 'requests', 'resources']) {
     registry.removeSingleMetric(`nodejs_active_${kind}`)
     registry.removeSingleMetric(`nodejs_active_${kind}_total`)
