@@ -6,6 +6,7 @@ export const direct: System = {
   title: 'direct, no proxy',
   role: 'ground',
   needsNamespace: false,
+  forwardsInKernel: false,
   compilesAtRunTime: false,
   suits: new Set(['sessions', 'bulk', 'parallel', 'roundTrip', 'pinhole']),
   maxIdleSessions: 0,

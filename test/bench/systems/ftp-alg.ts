@@ -40,6 +40,7 @@ export function ftpAlg(options: Partial<FtpAlgOptions> = {}): System {
     title,
     role: 'ftp-alg',
     needsNamespace: backend === 'nftables',
+    forwardsInKernel: backend === 'nftables',
     compilesAtRunTime: true,
     suits: everyMeasure,
     maxIdleSessions: 20_000,

@@ -14,6 +14,7 @@ export const haproxy: System = {
   title: 'HAProxy TCP, no FTP',
   role: 'peer',
   needsNamespace: false,
+  forwardsInKernel: false,
   compilesAtRunTime: false,
   suits: new Set(['bulk', 'parallel']),
   maxIdleSessions: 0,

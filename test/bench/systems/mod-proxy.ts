@@ -11,6 +11,7 @@ export const modProxy: System = {
   title: 'ProFTPD mod_proxy',
   role: 'peer',
   needsNamespace: false,
+  forwardsInKernel: false,
   compilesAtRunTime: false,
   suits: everyMeasure,
   // About 2 MB each.

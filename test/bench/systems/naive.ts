@@ -8,6 +8,7 @@ export const naive: System = {
   title: 'naive Node, pipe()',
   role: 'peer',
   needsNamespace: false,
+  forwardsInKernel: false,
   compilesAtRunTime: true,
   suits: everyMeasure,
   maxIdleSessions: 20_000,

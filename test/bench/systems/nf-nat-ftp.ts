@@ -10,6 +10,7 @@ export const nfNatFtp: System = {
   title: 'kernel nf_nat_ftp',
   role: 'peer',
   needsNamespace: true,
+  forwardsInKernel: true,
   compilesAtRunTime: false,
   suits: new Set(['sessions', 'bulk', 'parallel', 'roundTrip', 'pinhole']),
   maxIdleSessions: 0,

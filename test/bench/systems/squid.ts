@@ -13,6 +13,7 @@ export const squid: System = {
   title: 'Squid ftp_port',
   role: 'peer',
   needsNamespace: false,
+  forwardsInKernel: false,
   compilesAtRunTime: false,
   suits: everyMeasure,
   maxIdleSessions: 20_000,

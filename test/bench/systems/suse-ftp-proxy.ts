@@ -11,6 +11,7 @@ export const suseFtpProxy: System = {
   title: 'SuSE ftp-proxy',
   role: 'peer',
   needsNamespace: false,
+  forwardsInKernel: false,
   compilesAtRunTime: false,
   suits: everyMeasure,
   // MaxClients cannot be more than 512.

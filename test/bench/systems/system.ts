@@ -15,6 +15,8 @@ export interface System {
   readonly title: string
   readonly role: 'ftp-alg' | 'peer' | 'ground'
   readonly needsNamespace: boolean
+  /** The bytes of a transfer never enter a process. */
+  readonly forwardsInKernel: boolean
   /** Node: dear at first, and cheaper with every thousand sessions. */
   readonly compilesAtRunTime: boolean
   readonly suits: ReadonlySet<MeasureName>
