@@ -19,7 +19,8 @@ export async function runMeasure(
   const suitable = contestants.filter((contestant) => measure.suits(contestant))
   for (const { system } of suitable) readings.set(system.id, [])
   for (let round = 0; round < Math.min(rounds, measure.rounds ?? rounds); round++) {
-    for (const contestant of suitable) {
+    // Nobody is always the first after a pause.
+    for (const contestant of round % 2 === 0 ? suitable : suitable.toReversed()) {
       showProgress(`${measure.title}: round ${round + 1}, ${contestant.system.title}`)
       readings.get(contestant.system.id)?.push(await read(lab, measure, contestant))
     }
