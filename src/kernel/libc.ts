@@ -120,6 +120,8 @@ export const SOCK_NONBLOCK = 0o4000
 export const SOCK_CLOEXEC = 0o2000000
 export const O_NONBLOCK = 0o4000
 export const O_CLOEXEC = 0o2000000
+/** More follows at once: the kernel waits for it before it sends. */
+export const MSG_MORE = 0x8000
 export const MSG_PEEK = 0x2
 export const MSG_DONTWAIT = 0x40
 export const MSG_NOSIGNAL = 0x4000

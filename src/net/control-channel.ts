@@ -78,14 +78,14 @@ export class ControlChannel implements ConnectionEvents {
    * FIN after our last word. What the peer still says is thrown away, since a RST might overtake that word; a peer that
    * goes on and on gets the RST all the same.
    */
-  finish(): void {
+  finish(lastWord = ''): void {
     this.#unheardBytes = UNHEARD_BYTES
-    this.#connection.end()
+    this.#connection.end(lastWord)
   }
 
   /** Closes once everything that was written is the kernel's; what the peer still says is not read. */
-  close(): void {
-    this.#connection.close()
+  close(lastWord = ''): void {
+    this.#connection.close(lastWord)
   }
 
   destroy(): void {

@@ -105,8 +105,7 @@ function turnAway(connection: Connection, reason: RejectReason): void {
     drained: ignore,
     closed: () => clearTimeout(timer),
   })
-  connection.write(`${farewells[reason]}\r\n`)
-  connection.end()
+  connection.end(`${farewells[reason]}\r\n`)
 }
 
 function ignore(): void {}

@@ -248,14 +248,16 @@ export class Session implements ControlEvents {
   #close(reason: CloseReason): void {
     if (this.#closeReason !== null) return
     this.#closeReason = reason
+    const lastWord = this.#toClient
+    this.#toClient = ''
     this.#flush()
     this.#attempt?.cancel()
     this.#data?.sessionEnded()
     if (reason === 'quit') {
       // The server closes first, so that the TIME_WAIT is its own and our ports come back at once.
-      this.#client.close()
+      this.#client.close(lastWord)
     } else {
-      this.#client.finish()
+      this.#client.finish(lastWord)
       this.#parties.server?.finish()
     }
     this.#deadlines.set('linger', performance.now())

@@ -26,10 +26,10 @@ export interface Connection {
   write(text: string): void
   /** Writes the first `byteCount` bytes; what has to wait is copied. */
   writeBytes(bytes: Uint8Array, byteCount: number): void
-  /** FIN after everything that was written. */
-  end(): void
-  /** Closes once everything that was written is the kernel's. */
-  close(): void
+  /** Writes a last word, and FIN after everything; in one packet with the word where the system can be asked to. */
+  end(lastWord?: string): void
+  /** Writes a last word, and closes once everything is the kernel's. */
+  close(lastWord?: string): void
   /** Closes now; `error` is what `closed` will say. */
   destroy(error?: ConnectionError): void
   /** Sends RST and closes. */

@@ -1,5 +1,13 @@
 import type { Endpoint } from '../../ftp/endpoints.ts'
-import { EAGAIN, errnoError, type Libc, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK } from '../../kernel/libc.ts'
+import {
+  EAGAIN,
+  errnoError,
+  type Libc,
+  MSG_DONTWAIT,
+  MSG_MORE,
+  MSG_NOSIGNAL,
+  MSG_PEEK,
+} from '../../kernel/libc.ts'
 import type { Connection, ConnectionError, ConnectionEvents, DirectAccess, Found } from '../connection.ts'
 import {
   EPOLLERR,
@@ -84,32 +92,27 @@ export class EpollConnection implements Connection, Pollable, DirectAccess {
   }
 
   write(text: string): void {
-    if (this.#unsentBytes > 0 || text.length > writeBuffer.length) {
-      const bytes = Buffer.from(text, 'latin1')
-      this.writeBytes(bytes, bytes.length)
-    } else {
-      this.writeBytes(writeBuffer, writeBuffer.write(text, 'latin1'))
-    }
+    this.#writeText(text, 0)
   }
 
   writeBytes(bytes: Uint8Array, byteCount: number): void {
-    if (!this.#isOpen || this.#ending !== 'not') return
-    const sent = this.#unsentBytes > 0 ? 0 : this.#send(bytes, byteCount)
-    if (sent === byteCount || !this.#isOpen) return
-    this.#unsent ??= []
-    this.#unsent.push(Buffer.from(bytes.subarray(sent, byteCount)))
-    this.#unsentBytes += byteCount - sent
+    this.#writeBytes(bytes, byteCount, 0)
   }
 
-  end(): void {
+  end(lastWord = ''): void {
+    if (lastWord !== '') this.#writeText(lastWord, MSG_MORE)
     if (!this.#isOpen || this.#ending !== 'not') return
     this.#ending = 'finish'
     if (this.#unsentBytes === 0) this.#finish()
   }
 
-  close(): void {
+  close(lastWord = ''): void {
+    if (lastWord !== '') this.#writeText(lastWord, MSG_MORE)
     this.#ending = 'close'
-    if (this.#unsentBytes === 0) this.destroy()
+    if (this.#unsentBytes > 0 || !this.#isOpen) return
+    // What waits for more is sent by FIN, and thrown away by a close that finds something unread.
+    if (lastWord !== '') shutDownWriting(this.#poller.libc, this.#fd)
+    this.destroy()
   }
 
   destroy(error: ConnectionError | null = null): void {
@@ -208,10 +211,28 @@ export class EpollConnection implements Connection, Pollable, DirectAccess {
     this.#read()
   }
 
+  #writeText(text: string, flags: number): void {
+    if (this.#unsentBytes > 0 || text.length > writeBuffer.length) {
+      const bytes = Buffer.from(text, 'latin1')
+      this.#writeBytes(bytes, bytes.length, flags)
+    } else {
+      this.#writeBytes(writeBuffer, writeBuffer.write(text, 'latin1'), flags)
+    }
+  }
+
+  #writeBytes(bytes: Uint8Array, byteCount: number, flags: number): void {
+    if (!this.#isOpen || this.#ending !== 'not') return
+    const sent = this.#unsentBytes > 0 ? 0 : this.#send(bytes, byteCount, flags)
+    if (sent === byteCount || !this.#isOpen) return
+    this.#unsent ??= []
+    this.#unsent.push(Buffer.from(bytes.subarray(sent, byteCount)))
+    this.#unsentBytes += byteCount - sent
+  }
+
   /** The bytes that the kernel took; an error closes. */
-  #send(bytes: Uint8Array, byteCount: number): number {
+  #send(bytes: Uint8Array, byteCount: number, flags = 0): number {
     const { libc } = this.#poller
-    const sent = libc.send(this.#fd, bytes, byteCount, MSG_DONTWAIT | MSG_NOSIGNAL)
+    const sent = libc.send(this.#fd, bytes, byteCount, MSG_DONTWAIT | MSG_NOSIGNAL | flags)
     if (sent >= 0) return sent
     const errno = libc.errno()
     if (errno !== EAGAIN) this.#writeFailed(errno)

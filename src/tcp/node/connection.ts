@@ -77,11 +77,13 @@ export class NodeConnection implements Connection {
     this.#isBehind = this.#socket.writableLength > 0
   }
 
-  end(): void {
+  end(lastWord = ''): void {
+    if (lastWord !== '') this.write(lastWord)
     this.#socket.end()
   }
 
-  close(): void {
+  close(lastWord = ''): void {
+    if (lastWord !== '') this.write(lastWord)
     if (this.#socket.writableLength === 0) this.#socket.destroy()
     else this.#socket.destroySoon()
   }

@@ -17,6 +17,12 @@ afterEach(() => {
   for (const close of closers.splice(0)) close()
 })
 
+const IPPROTO_TCP = 6
+const TCP_INFO = 11
+const TCP_INFO_BYTES = 240
+/** `tcpi_segs_out`, as a 32-bit word of `struct tcp_info`. */
+const SEGS_OUT = 136 / 4
+
 /** Writes down what is told, in order; takes whatever comes. */
 class Diary implements ConnectionEvents {
   readonly entries: string[] = []
@@ -177,6 +183,27 @@ describe.each(makes)('a connection ($make)', ({ tcp }) => {
     await expect.poll(() => diary.entries.slice(-2)).toEqual(['ended', 'closed well'])
   })
 
+  it.each(['end', 'close'] as const)('has a last word when it is to %s', async (how) => {
+    const { connection, diary, peer } = await standOf(tcp)
+    connection.write('first ')
+    connection[how]('and last')
+    connection[how]('too late')
+    expect(await peer.readRest()).toBe('first and last')
+    expect(peer.ending).toBe('fin')
+    peer.halfClose()
+    await expect.poll(() => diary.entries.at(-1)).toBe('closed well')
+  })
+
+  it.each(['end', 'close'] as const)('has it behind all that waits, too: %s', async (how) => {
+    const { connection, peer } = await standOf(tcp)
+    const much = Buffer.alloc(12 * MiB, 'x')
+    connection.writeBytes(much, much.length)
+    connection[how]('and last')
+    const rest = await peer.readRest()
+    expect(rest.length).toBe(much.length + 8)
+    expect(rest.endsWith('xxand last')).toBe(true)
+  })
+
   it('answers FIN whenever it likes', async () => {
     const { connection, diary, peer } = await standOf(tcp)
     peer.halfClose()
@@ -286,6 +313,23 @@ describe.each(makes)('a connection ($make)', ({ tcp }) => {
       await turns(3)
     }
     await expect.poll(() => diary.text).toBe('before U after')
+  })
+})
+
+describe.each(makes.filter(({ make }) => make === 'epoll'))('a connection by system calls', ({ tcp }) => {
+  it('sends its last word and FIN in one packet', async () => {
+    const { connection, peer } = await standOf(tcp)
+    const { direct, fd } = connection
+    if (direct === null || fd === null) throw new Error('no descriptor')
+    const packets = () => {
+      const info = new Uint8Array(TCP_INFO_BYTES)
+      expect(direct.libc.getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, Uint32Array.of(info.length))).toBe(0)
+      return new Uint32Array(info.buffer)[SEGS_OUT]
+    }
+    const before = packets() ?? 0
+    connection.end('221 Goodbye.')
+    expect(packets()).toBe(before + 1)
+    expect(await peer.readRest()).toBe('221 Goodbye.')
   })
 })
 
