@@ -1,19 +1,12 @@
 // The pinholes of one session and what the kernel forwards through them.
 
-import type {
-  Event,
-  Mode,
-  PinholeCloseReason,
-  PinholeFailure,
-  PinholeSpec,
-  Side,
-} from '../engine/contract.ts'
+import type { Event, PinholeCloseReason, PinholeFailure, PinholeSpec, Side } from '../engine/contract.ts'
 import { AlgError } from '../errors.ts'
 import { canonicalAddress } from '../ftp/addresses.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
 import type { SessionObserver } from '../observe/observer.ts'
 import type { ForwardTotals, OpenPinhole, PinholeBackend, PinholeHandle } from '../pinhole/backend.ts'
-import type { Connection } from '../tcp/connection.ts'
+import type { ConnectedLeg } from './data-legs.ts'
 import type { SessionAddresses } from './session-addresses.ts'
 
 export interface SessionPinholesOptions {
@@ -25,12 +18,7 @@ export interface SessionPinholesOptions {
 }
 
 /** The expected peer came and its bytes are ours to move. */
-type Arrived = (arrival: {
-  readonly channel: number
-  readonly mode: Mode
-  readonly side: Side
-  readonly connection: Connection
-}) => void
+type Arrived = (leg: ConnectedLeg) => void
 
 /** Asked for, and neither used nor closed yet. */
 interface Waiting {
