@@ -58,18 +58,19 @@ export function medianOf(sorted: readonly number[]): number {
 }
 
 /**
- * A value of one system divided by the same of another: the median of the rounds' own ratios, because both were measured
- * within seconds of each other and whatever slowed one slowed the other. Null when either is missing or zero.
+ * A value of one system divided by the same of another, or by another of another: the median of the rounds' own ratios,
+ * because both were measured within seconds of each other and whatever slowed one slowed the other. Null when either is
+ * missing or zero.
  */
 export function ratioOf(
   table: Table,
   metricId: string,
-  pair: { readonly of: string; readonly to: string },
+  pair: { readonly of: string; readonly to: string; readonly toMetric?: string },
 ): number | null {
-  const roundsOf = (id: string) =>
-    table.rows.find(({ systemId }) => systemId === id)?.cells[metricId]?.rounds ?? []
-  const base = roundsOf(pair.to)
-  const ratios = roundsOf(pair.of).flatMap((value, round) => {
+  const roundsOf = (id: string, metric: string) =>
+    table.rows.find(({ systemId }) => systemId === id)?.cells[metric]?.rounds ?? []
+  const base = roundsOf(pair.to, pair.toMetric ?? metricId)
+  const ratios = roundsOf(pair.of, metricId).flatMap((value, round) => {
     const divisor = base[round] ?? null
     return value === null || divisor === null || divisor === 0 ? [] : [value / divisor]
   })

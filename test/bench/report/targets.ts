@@ -1,6 +1,6 @@
 import { formatRatio } from './number.ts'
 import type { Table } from './summary.ts'
-import { medianOf, ratioOf } from './summary.ts'
+import { ratioOf } from './summary.ts'
 
 /** What has been promised, as ratios between two systems of one run, or as a plain number. */
 export interface Target {
@@ -87,17 +87,11 @@ function limitOf({ atMost, atLeast }: Target, show: (number: number) => string):
   return atMost === undefined ? `at least ${show(atLeast ?? 0)}` : `at most ${show(atMost)}`
 }
 
-/** Median of the rounds' readings, each scaled by what the yardstick needed in the same round; null without one. */
-function scaledTo({ system, metric, setWhere }: Target, { rows }: Table): number | null {
+/** The reading, scaled by what the yardstick needed in the same rounds; null without one. */
+function scaledTo({ system, metric, setWhere }: Target, table: Table): number | null {
   if (setWhere === undefined) return null
-  const roundsOf = (id: string, of: string) =>
-    rows.find(({ systemId }) => systemId === id)?.cells[of]?.rounds ?? []
-  const yardstick = roundsOf(setWhere.system, setWhere.metric)
-  const scaled = roundsOf(system, metric).flatMap((value, round) => {
-    const needed = yardstick[round] ?? null
-    return value === null || needed === null || needed === 0 ? [] : [(value * setWhere.was) / needed]
-  })
-  return scaled.length === 0 ? null : medianOf(scaled.sort((a, b) => a - b))
+  const ratio = ratioOf(table, metric, { of: system, to: setWhere.system, toMetric: setWhere.metric })
+  return ratio === null ? null : ratio * setWhere.was
 }
 
 const growthPrefix = 'growth-'
