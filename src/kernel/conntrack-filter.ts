@@ -1,6 +1,7 @@
 // The program that keeps conntrack's other events out of our socket buffer, in classic BPF.
 // @see linux/filter.h; nlattr and nlattr_nest are its ancillary loads 12 and 16
 
+import { littleEndian } from './byte-order.ts'
 import {
   CT_DELETE,
   CTA_MARK,
@@ -14,7 +15,7 @@ import {
   TCP_SYN_RECV,
   TCP_TIME_WAIT,
 } from './conntrack.ts'
-import { ATTRIBUTE_HEAD, littleEndian, NFNETLINK_HEAD } from './netlink.ts'
+import { ATTRIBUTE_HEAD, NFNETLINK_HEAD } from './netlink.ts'
 
 /** Bytes of one instruction, `struct sock_filter`. */
 export const INSTRUCTION_BYTES = 8

@@ -4,12 +4,12 @@
 
 import type { ErrorCode } from '../errors.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
+import { littleEndian } from './byte-order.ts'
 import {
   ATTRIBUTE_HEAD,
   attributeEnd,
   eachMessage,
   findAttribute,
-  littleEndian,
   type NetlinkMessage,
   NetlinkWriter,
   NFGENMSG,
@@ -59,7 +59,7 @@ export function readFlow(received: DataView, message: NetlinkMessage): FlowRepor
 /** Which connection a message is about; null when it does not say. */
 export function readKey(received: DataView, { start, end }: NetlinkMessage): FlowKey | null {
   const at = findAttribute(received, start + NFGENMSG, end, CTA_TUPLE_ORIG)
-  return at < 0 ? null : textAt(received, at, attributeEnd(received, at))
+  return at < 0 ? null : latin1(received, at, attributeEnd(received, at))
 }
 
 /** `open` where a message does not say. */
@@ -96,7 +96,8 @@ export function keyOf({ from, to }: Flow): FlowKey {
   writer.uint16(CTA_PROTO_SRC_PORT, from.port)
   writer.uint16(CTA_PROTO_DST_PORT, to.port)
   writer.endNested()
-  return latin1(writer.written().subarray(start))
+  const written = writer.written()
+  return latin1(written, start, written.length)
 }
 
 /** Looks one connection up; null when conntrack has forgotten it. */
@@ -210,10 +211,6 @@ function readCounter(received: DataView, { start, end }: NetlinkMessage, type: n
   return at < 0 ? null : received.getUint32(at) * 2 ** 32 + received.getUint32(at + 4)
 }
 
-function textAt(received: DataView, start: number, end: number): string {
-  return latin1(new Uint8Array(received.buffer, received.byteOffset + start, end - start))
-}
-
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
+function latin1({ buffer, byteOffset }: ArrayBufferView, start: number, end: number): string {
+  return Buffer.from(buffer, byteOffset + start, end - start).toString('latin1')
 }

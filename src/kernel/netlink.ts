@@ -2,7 +2,7 @@
 // in the machine's byte order; netfilter's values are in network order. Pure, no sockets.
 // @see RFC 3549, linux/netlink.h, linux/netfilter/nfnetlink.h
 
-import { endianness } from 'node:os'
+import { littleEndian } from './byte-order.ts'
 
 /** One message found in what was received; offsets into that buffer. */
 export interface NetlinkMessage {
@@ -238,9 +238,6 @@ const MESSAGE_HEAD = 16
 const NFNETLINK_V0 = 0
 const NLA_F_NESTED = 0x8000
 const NLA_TYPE_MASK = 0x3fff
-
-/** The machine's own order. */
-export const littleEndian = endianness() === 'LE'
 
 function align(length: number): number {
   return (length + 3) & ~3

@@ -1,10 +1,10 @@
 // struct sockaddr_in and sockaddr_in6, and addresses as bytes. Whatever enters the kernel from here was parsed
 // and written again from its bytes (S31).
 
-import { endianness } from 'node:os'
 import ipaddr from 'ipaddr.js'
 import { canonicalAddress, familyOf } from '../ftp/addresses.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
+import { littleEndian } from './byte-order.ts'
 import { AF_INET, AF_INET6 } from './libc.ts'
 
 /** Bytes of the longest address structure, `sockaddr_in6`. */
@@ -73,8 +73,6 @@ export function socketFamily(address: string): number {
 export function intOption(value: number): Uint8Array {
   return new Uint8Array(new Int32Array([value]).buffer)
 }
-
-const littleEndian = endianness() === 'LE'
 
 /** Four decimal bytes without the cost of a library, or null for anything else. */
 function cheapV4(address: string): Uint8Array | null {

@@ -103,8 +103,10 @@ describe.runIf(endianness() === 'LE')('netlink messages', () => {
       08000800 000000f7 08000300 00000088`)
     bytes[0] = bytes.length
     const [message] = messagesIn(bytes)
-    expect(readFlow(view(bytes), message!)).toMatchObject({
-      flow: { from: { address: '127.0.0.1', port: 43454 }, to: { address: '127.0.0.1', port: 7777 } },
+    const flow = { from: { address: '127.0.0.1', port: 43454 }, to: { address: '127.0.0.1', port: 7777 } }
+    expect(readFlow(view(bytes), message!)).toEqual({
+      key: keyOf(flow),
+      flow,
       state: 'open',
       bytes: null,
     })
@@ -120,8 +122,13 @@ describe.runIf(endianness() === 'LE')('netlink messages', () => {
       1c000a80 0c000100 0000000000000004 0c000200 0000000100000000`)
     bytes[0] = bytes.length
     const [message] = messagesIn(bytes)
-    expect(readFlow(view(bytes), message!)).toMatchObject({
-      flow: { from: { address: '2001:db8::5', port: 50000 }, to: { address: '2001:db8::9', port: 30000 } },
+    const flow = {
+      from: { address: '2001:db8::5', port: 50000 },
+      to: { address: '2001:db8::9', port: 30000 },
+    }
+    expect(readFlow(view(bytes), message!)).toEqual({
+      key: keyOf(flow),
+      flow,
       state: 'closed',
       bytes: { sentBytes: 0x123, receivedBytes: 2 ** 32 },
     })
