@@ -3,12 +3,17 @@
 
 import type { Config } from '../config/config.ts'
 import { AlgError } from '../errors.ts'
-import { foreignFamilies, interceptTable, markOf } from '../kernel/interception.ts'
+import { adviceOn } from '../firewall/advice.ts'
+import { foreignFamilies, interceptTable, markOf } from '../firewall/intercept-table.ts'
+import { applyPolicyRoute, policyRouteCommands, removePolicyRoute } from '../firewall/policy-route.ts'
+import {
+  interceptTableOf,
+  otherInterceptTablesIn,
+  pinholeTablesIn,
+  tableOf,
+} from '../firewall/table-names.ts'
 import { type Nft, openNft } from '../kernel/nft.ts'
-import { applyPolicyRoute, policyRouteCommands, removePolicyRoute } from '../kernel/policy-route.ts'
 import { requireNetAdmin } from '../kernel/privilege.ts'
-import { interceptTableOf, otherInterceptTablesIn, pinholeTablesIn, tableOf } from '../kernel/table-name.ts'
-import { adviceOn } from './firewall-advice.ts'
 
 export interface FirewallOptions {
   /** `print` touches nothing. */

@@ -11,7 +11,7 @@ import { AlgError } from '../errors.ts'
 import { createObserver, type Recorder } from '../observe/recorder.ts'
 import { FIRST_FD_IN_WORKER, inheritedSockets } from '../process/inherited-sockets.ts'
 import { connectServiceManager, type ServiceManager } from '../process/systemd.ts'
-import { createService, type Service } from './service.ts'
+import { createService, type Service } from '../service.ts'
 
 export interface RunRequest {
   readonly sources: ConfigSources

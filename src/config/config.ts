@@ -1,7 +1,7 @@
 // The effective configuration: validated, defaults filled in, durations in milliseconds, addresses canonical.
 // Every other room reads this type and nothing else; only `config/` knows YAML, zod and the environment.
 
-import type { BackendName } from '../pinhole/backend.ts'
+import type { BackendName } from '../vocabulary.ts'
 
 export interface Config {
   readonly listeners: readonly ListenerConfig[]

@@ -3,12 +3,12 @@
 
 import { pino, stdSerializers } from 'pino'
 import { AlgError } from '../errors.ts'
+import type { LogLevel } from '../vocabulary.ts'
 import { type EventName, events } from './log/events.ts'
 import { createFloodGate } from './log/flood-gate.ts'
 import { createLogOutput, type LogOutput, type LogOutputOptions } from './log/output.ts'
 import { formatPretty } from './log/pretty.ts'
 import { truncate, withoutTricks } from './log/text.ts'
-import type { LogLevel } from './observer.ts'
 
 /** Flat, snake_case. Strings from peers must have passed `safeText`. */
 export type LogFields = Readonly<Record<string, unknown>>

@@ -1,7 +1,7 @@
 // Every metric of the process, in one registry of its own. docs/metrics.md lists them; a test holds both equal.
 
 import { Registry } from 'prom-client'
-import type { PoolUse } from '../pinhole/backend.ts'
+import type { PoolUse } from '../vocabulary.ts'
 import { type ControlMetrics, defineControlMetrics } from './metrics/control.ts'
 import { type DataMetrics, defineDataMetrics } from './metrics/data.ts'
 import { definePinholeMetrics, type PinholeMetrics } from './metrics/pinholes.ts'

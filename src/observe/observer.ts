@@ -12,11 +12,7 @@ import type {
   UpstreamFailure,
 } from '../engine/contract.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
-import type { BackendName, PoolUse } from '../pinhole/backend.ts'
-
-export type RejectReason = 'limit' | 'client_limit' | 'draining' | 'no_destination' | 'loop'
-export type IntruderReason = 'wrong_peer' | 'late' | 'duplicate'
-export type DataPath = 'relay' | 'kernel'
+import type { BackendName, DataPath, IntruderReason, LogLevel, PoolUse, RejectReason } from '../vocabulary.ts'
 
 export interface Observer {
   /** A client connected and gets a session. */
@@ -46,8 +42,6 @@ export interface Observer {
   /** Whatever has no counter of its own: start, stop, configuration, warnings. Fields are flat snake_case. */
   log(level: LogLevel, event: string, message: string, fields?: Readonly<Record<string, unknown>>): void
 }
-
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 /** Everything one session reports. Calls are cheap: children and labels are resolved when it opens. */
 export interface SessionObserver {

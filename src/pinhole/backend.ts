@@ -3,8 +3,7 @@
 import type { Side } from '../engine/contract.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
 import type { Connection } from '../tcp/connection.ts'
-
-export type BackendName = 'relay' | 'nftables'
+import type { BackendName, IntruderReason, LogLevel, PoolUse } from '../vocabulary.ts'
 
 /** What a pinhole must let through, and where. */
 export interface PinholeRequest {
@@ -49,14 +48,6 @@ export interface OpenPinhole {
   readonly at: Endpoint
   /** What comes through is forwarded to its target by the kernel: `forwarded` follows, never `connected`. */
   readonly inKernel: boolean
-}
-
-/** A pool's figures for metrics and the status page. */
-export interface PoolUse {
-  readonly pool: 'client' | 'server' | 'shared'
-  readonly ports: number
-  readonly inUse: number
-  readonly quarantined: number
 }
 
 /**
@@ -112,3 +103,14 @@ export interface Disguise {
  * Errors: `AlgError` PINHOLE_FAILED.
  */
 export type DisguiseNext = (request: DisguiseRequest) => Disguise
+
+/** Whom a backend tells what no session asked about. */
+export interface BackendObserver {
+  /** Somebody came to a data port of ours who was not expected there. */
+  pinholeIntruded(intruder: {
+    readonly from: Endpoint
+    readonly port: number
+    readonly reason: IntruderReason
+  }): void
+  log(level: LogLevel, event: string, message: string, fields?: Readonly<Record<string, unknown>>): void
+}

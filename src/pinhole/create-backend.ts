@@ -1,11 +1,10 @@
 import { randomInt } from 'node:crypto'
 import type { Config, PortRangeConfig } from '../config/config.ts'
 import type { Side } from '../engine/contract.ts'
-import { needsTables, tableOf, workerTable } from '../kernel/table-name.ts'
-import type { Observer } from '../observe/observer.ts'
+import { needsTables, tableOf, workerTable } from '../firewall/table-names.ts'
 import type { Tcp } from '../tcp/tcp.ts'
 import { eachAttempt } from './attempts.ts'
-import type { DisguiseNext, PinholeBackend } from './backend.ts'
+import type { BackendObserver, DisguiseNext, PinholeBackend } from './backend.ts'
 import { PortPool } from './port-pool.ts'
 import { RelayBackend } from './relay/relay-backend.ts'
 
@@ -28,7 +27,7 @@ export interface RunningBackend {
  */
 export async function createBackend(
   config: Config,
-  { observer, tcp }: { readonly observer: Observer; readonly tcp: Tcp },
+  { observer, tcp }: { readonly observer: BackendObserver; readonly tcp: Tcp },
 ): Promise<RunningBackend> {
   const { dataPorts, limits, pinholes, listeners } = config
   const now = () => performance.now()
@@ -47,7 +46,7 @@ export async function createBackend(
     client,
     server: dataPorts.shared ? client : poolOf(dataPorts.server),
   }
-  const intruded: Observer['pinholeIntruded'] = (intruder) => observer.pinholeIntruded(intruder)
+  const intruded: BackendObserver['pinholeIntruded'] = (intruder) => observer.pinholeIntruded(intruder)
   if (!needsTables(config)) {
     const relay = new RelayBackend({ tcp, pools, intruded, now })
     return { backend: relay, disguise: null, stop: () => relay.closeAll() }

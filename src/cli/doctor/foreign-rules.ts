@@ -2,8 +2,8 @@
 
 import { readFileSync } from 'node:fs'
 import type { Config } from '../../config/config.ts'
-import { markOf } from '../../kernel/interception.ts'
-import { hexMark } from '../../kernel/mark.ts'
+import { markOf } from '../../firewall/intercept-table.ts'
+import { hexMark } from '../../firewall/mark.ts'
 import type { Nft } from '../../kernel/nft.ts'
 import { type Finding, fail, type Needs, needsOf, ok, warn } from './finding.ts'
 import { readSysctl } from './settings.ts'

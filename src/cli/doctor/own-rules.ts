@@ -1,12 +1,12 @@
 // Whether our static rules and routes are in place, and bridges out of their way.
 
 import type { Config } from '../../config/config.ts'
-import { foreignFamilies, interceptTable, markOf } from '../../kernel/interception.ts'
-import { askIp } from '../../kernel/iproute.ts'
-import { hexMark } from '../../kernel/mark.ts'
+import { foreignFamilies, interceptTable, markOf } from '../../firewall/intercept-table.ts'
+import { askIp } from '../../firewall/iproute.ts'
+import { hexMark } from '../../firewall/mark.ts'
+import { readPolicyRoute } from '../../firewall/policy-route.ts'
+import { interceptTableOf, pinholeTablesIn, tableOf } from '../../firewall/table-names.ts'
 import type { Nft } from '../../kernel/nft.ts'
-import { readPolicyRoute } from '../../kernel/policy-route.ts'
-import { interceptTableOf, pinholeTablesIn, tableOf } from '../../kernel/table-name.ts'
 import { type Finding, fail, needsOf, ok, warn } from './finding.ts'
 import { readSysctl } from './settings.ts'
 

@@ -1,7 +1,7 @@
 // Every event that the observer itself logs. An event has one level and one message, so that a filter or an
 // alert written once keeps working; docs/logs.md lists them with their fields, a test holds both equal.
 
-import type { LogLevel } from '../observer.ts'
+import type { LogLevel } from '../../vocabulary.ts'
 
 export interface EventText {
   readonly level: LogLevel

@@ -15,8 +15,7 @@ import type {
   Side,
   UpstreamFailure,
 } from '../../engine/contract.ts'
-import type { BackendName, PoolUse } from '../../pinhole/backend.ts'
-import type { DataPath, IntruderReason, RejectReason } from '../observer.ts'
+import type { BackendName, DataPath, IntruderReason, PoolUse, RejectReason } from '../../vocabulary.ts'
 
 /** A closed set: its values, each with a sentence for the operator. */
 export type LabelSet<Value extends string> = Readonly<Record<Value, string>>

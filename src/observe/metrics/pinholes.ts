@@ -1,7 +1,7 @@
 // Pinholes, those who tried one that was not for them, and the port pools.
 
 import type { Registry } from 'prom-client'
-import type { PoolUse } from '../../pinhole/backend.ts'
+import type { PoolUse } from '../../vocabulary.ts'
 import { counterFamily, gaugeFamily, histogramFamily, measuredGauge } from './family.ts'
 import { backends, forEachValue, intruderReasons, pinholeEnds, pinholeFailures } from './labels.ts'
 

@@ -2,7 +2,7 @@
 
 import { readdir, stat } from 'node:fs/promises'
 import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client'
-import type { BackendName } from '../../pinhole/backend.ts'
+import type { BackendName } from '../../vocabulary.ts'
 import { defineEventLoopMetrics } from './event-loop.ts'
 import { counterFamily, gaugeFamily } from './family.ts'
 

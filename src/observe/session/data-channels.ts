@@ -3,9 +3,9 @@
 
 import type { AuditRecord, Mode } from '../../engine/contract.ts'
 import { verbs } from '../../ftp/commands.ts'
+import type { DataPath } from '../../vocabulary.ts'
 import { safeText } from '../log/text.ts'
 import type { TransferResult } from '../metrics/labels.ts'
-import type { DataPath } from '../observer.ts'
 import { isFileCommand } from '../transfers/entry.ts'
 import type { SessionRecorder } from './recorder.ts'
 

@@ -1,6 +1,6 @@
 import type { AuditRecord, Mode, Side } from '../../engine/contract.ts'
 import type { Endpoint } from '../../ftp/endpoints.ts'
-import type { BackendName } from '../../pinhole/backend.ts'
+import type { BackendName } from '../../vocabulary.ts'
 import { safeText } from '../log/text.ts'
 import { errorFields, type Log, type LogFields } from '../log.ts'
 import type { ListenerMetrics } from '../metrics.ts'

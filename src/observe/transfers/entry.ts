@@ -1,6 +1,6 @@
 import type { Mode } from '../../engine/contract.ts'
+import type { DataPath } from '../../vocabulary.ts'
 import type { TransferResult } from '../metrics/labels.ts'
-import type { DataPath } from '../observer.ts'
 
 /** One file that went up or down, or did not. Text from peers has passed `safeText`. */
 export interface TransferEntry {

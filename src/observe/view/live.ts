@@ -1,7 +1,7 @@
 // Turns live objects into what the status page shows. Runs on request only.
 
 import type { Endpoint } from '../../ftp/endpoints.ts'
-import type { PoolUse } from '../../pinhole/backend.ts'
+import type { PoolUse } from '../../vocabulary.ts'
 import type { Cell } from '../metrics/family.ts'
 import type { ListenerMetrics } from '../metrics.ts'
 import type { SessionRecorder } from '../session/recorder.ts'

@@ -1,7 +1,7 @@
 // What `/api/v1/…` answers, as JSON: flat snake_case, the names of the log fields. Built only when somebody asks.
 
 import type { Mode, Side } from '../../engine/contract.ts'
-import type { BackendName, PoolUse } from '../../pinhole/backend.ts'
+import type { BackendName, PoolUse } from '../../vocabulary.ts'
 
 export interface StatusView {
   readonly version: string

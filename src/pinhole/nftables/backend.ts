@@ -3,15 +3,14 @@
 // admits the same one peer, once.
 
 import { canonicalAddress, familyOf } from '../../ftp/addresses.ts'
+import type { BackendName, PoolUse } from '../../vocabulary.ts'
 import type {
-  BackendName,
   Disguise,
   DisguiseRequest,
   PinholeBackend,
   PinholeEvents,
   PinholeHandle,
   PinholeRequest,
-  PoolUse,
 } from '../backend.ts'
 import { disguise } from './disguise.ts'
 import { ForwardedHole, type ForwardRequest } from './forwarded-hole.ts'

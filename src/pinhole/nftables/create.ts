@@ -1,16 +1,16 @@
 import type { Side } from '../../engine/contract.ts'
+import { DEFAULT_MARK } from '../../firewall/mark.ts'
+import { pinholeSets, pinholeTables, type StrangersRule } from '../../firewall/pinhole-table.ts'
+import { DEFAULT_TABLE } from '../../firewall/table-names.ts'
 import { type FlowKey, findFlow, keyOf, listFlows } from '../../kernel/conntrack.ts'
 import { watchConntrack } from '../../kernel/conntrack-watch.ts'
 import { loadLibc } from '../../kernel/libc.ts'
-import { DEFAULT_MARK } from '../../kernel/mark.ts'
 import { NetlinkSocket } from '../../kernel/netlink-socket.ts'
 import { openNft } from '../../kernel/nft.ts'
 import { changeElements, countMatches, type ElementChange, knowsDestroy } from '../../kernel/nft-elements.ts'
 import { requireNetAdmin } from '../../kernel/privilege.ts'
-import { DEFAULT_TABLE } from '../../kernel/table-name.ts'
 import { ownAddressTowards } from '../../kernel/transparent.ts'
-import type { Observer } from '../../observe/observer.ts'
-import type { PinholeBackend } from '../backend.ts'
+import type { BackendObserver, PinholeBackend } from '../backend.ts'
 import type { PortPool } from '../port-pool.ts'
 import { NftablesBackend } from './backend.ts'
 import { holeKey, type TheirSets } from './elements.ts'
@@ -19,7 +19,6 @@ import type { LivingHole } from './hole.ts'
 import { OwnAddresses } from './own-addresses.ts'
 import { watchStrangers } from './stranger-watch.ts'
 import { Strangers, type StrangersOptions } from './strangers.ts'
-import { pinholeSets, pinholeTables, type StrangersRule } from './table.ts'
 import { checkTheirSets } from './their-sets.ts'
 import { ElementTransactions } from './transactions.ts'
 
@@ -32,7 +31,7 @@ export interface NftablesBackendOptions {
   readonly ports?: { readonly first: number; readonly last: number }
   /** Milliseconds on a clock that never goes back. */
   readonly now: () => number
-  readonly log: Observer['log']
+  readonly log: BackendObserver['log']
   /** The conntrack mark of everything let through; default 0xf7. */
   readonly mark?: number
   /** Sets of the administrator's own to which we add who is let through. */

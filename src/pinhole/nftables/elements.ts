@@ -1,10 +1,10 @@
 // A pinhole as elements of our sets. Pure: from addresses to bytes.
 
+import type { PinholeSets } from '../../firewall/pinhole-table.ts'
 import { type Family, familyOf } from '../../ftp/addresses.ts'
 import type { Endpoint } from '../../ftp/endpoints.ts'
 import type { ElementChange, ElementName, SetName } from '../../kernel/nft-elements.ts'
 import { addressBytes } from '../../kernel/sockaddr.ts'
-import type { PinholeSets } from './table.ts'
 
 /** One hole in the firewall. */
 export interface Hole {

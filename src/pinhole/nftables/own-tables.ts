@@ -1,11 +1,11 @@
 // The tables of this instance as a whole, whichever of its processes makes them: nobody else's meanwhile, and none left
 // of an earlier run that had other workers.
 
+import { pinholeTablesIn } from '../../firewall/table-names.ts'
 import { loadLibc } from '../../kernel/libc.ts'
 import { openNft } from '../../kernel/nft.ts'
 import { requireNetAdmin } from '../../kernel/privilege.ts'
 import { lockTables } from '../../kernel/table-lock.ts'
-import { pinholeTablesIn } from '../../kernel/table-name.ts'
 
 export interface OwnTables {
   /** Call when every table that is used is there: connections that run need the NAT hooks of at least one. */

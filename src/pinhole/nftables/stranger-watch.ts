@@ -1,9 +1,9 @@
+import { pinholeTables, type StrangersRule } from '../../firewall/pinhole-table.ts'
 import { type AttemptWatch, watchAttempts } from '../../kernel/attempt-watch.ts'
 import type { Libc } from '../../kernel/libc.ts'
 import type { Nft } from '../../kernel/nft.ts'
-import type { Observer } from '../../observe/observer.ts'
+import type { BackendObserver } from '../backend.ts'
 import type { Strangers } from './strangers.ts'
-import { pinholeTables, type StrangersRule } from './table.ts'
 
 export interface StrangerWatchOptions {
   readonly libc: Libc
@@ -13,7 +13,7 @@ export interface StrangerWatchOptions {
   /** Null: nobody wants to hear. */
   readonly rule: StrangersRule | null
   readonly strangers: Pick<Strangers, 'seen'>
-  readonly log: Observer['log']
+  readonly log: BackendObserver['log']
 }
 
 /** What the tables must say for `strangers` to hear, and the ear itself. */

@@ -3,8 +3,8 @@
 
 import type { Endpoint } from '../../ftp/endpoints.ts'
 import type { Flow } from '../../kernel/conntrack.ts'
-import type { IntruderReason } from '../../observe/observer.ts'
 import { RecentKeys } from '../../timing/recent-keys.ts'
+import type { IntruderReason } from '../../vocabulary.ts'
 
 export interface StrangersOptions {
   /** Milliseconds on a clock that never goes back. */

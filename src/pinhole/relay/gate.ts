@@ -1,6 +1,6 @@
-import type { IntruderReason } from '../../observe/observer.ts'
 import type { Connection, ConnectionError, Listening } from '../../tcp/connection.ts'
 import type { Tcp } from '../../tcp/tcp.ts'
+import type { IntruderReason } from '../../vocabulary.ts'
 
 /** Somebody came to a data port who was not expected. */
 export interface Intruder {

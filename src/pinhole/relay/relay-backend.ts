@@ -4,14 +4,8 @@ import type { Side } from '../../engine/contract.ts'
 import { AlgError } from '../../errors.ts'
 import type { Connection } from '../../tcp/connection.ts'
 import type { Tcp } from '../../tcp/tcp.ts'
-import type {
-  OpenPinhole,
-  PinholeBackend,
-  PinholeEvents,
-  PinholeHandle,
-  PinholeRequest,
-  PoolUse,
-} from '../backend.ts'
+import type { PoolUse } from '../../vocabulary.ts'
+import type { OpenPinhole, PinholeBackend, PinholeEvents, PinholeHandle, PinholeRequest } from '../backend.ts'
 import { poolError } from '../pool-error.ts'
 import type { PortLease, PortPool } from '../port-pool.ts'
 import { Gate, type Intruder } from './gate.ts'

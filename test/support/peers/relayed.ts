@@ -1,5 +1,5 @@
-import { Relay } from '../../../src/net/relay.ts'
 import type { Connection } from '../../../src/tcp/connection.ts'
+import { Relay } from '../../../src/tcp/relay/relay.ts'
 import type { Tcp } from '../../../src/tcp/tcp.ts'
 import { tcp as best, connectionPair } from '../connections.ts'
 import { within } from './patience.ts'

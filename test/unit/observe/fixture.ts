@@ -1,7 +1,7 @@
 import type { Config } from '../../../src/config/config.ts'
-import type { LogLevel } from '../../../src/observe/observer.ts'
 import type { PageContent } from '../../../src/observe/page/content.ts'
 import { createObserver, type Recorder } from '../../../src/observe/recorder.ts'
+import type { LogLevel } from '../../../src/vocabulary.ts'
 
 export type LogLine = Readonly<Record<string, unknown>>
 

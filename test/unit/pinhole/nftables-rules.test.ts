@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { pinholeSets, pinholeTables } from '../../../src/firewall/pinhole-table.ts'
 import { doorOf, type Hole, openHole, sweepHole } from '../../../src/pinhole/nftables/elements.ts'
-import { pinholeSets, pinholeTables } from '../../../src/pinhole/nftables/table.ts'
 import { parseSetName } from '../../../src/pinhole/nftables/their-sets.ts'
 
 const own = pinholeSets()

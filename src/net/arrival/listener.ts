@@ -1,0 +1,122 @@
+import type { ListenAddress } from '../../config/config.ts'
+import { AlgError } from '../../errors.ts'
+import type { Endpoint } from '../../ftp/endpoints.ts'
+import type { Observer } from '../../observe/observer.ts'
+import type { Connection, ConnectionError, Listening } from '../../tcp/connection.ts'
+import type { Tcp } from '../../tcp/tcp.ts'
+import type { RejectReason } from '../../vocabulary.ts'
+import type { SessionRegistry } from '../session/registry.ts'
+import { Session } from '../session/session.ts'
+import type { SessionSetting } from '../session/setting.ts'
+import type { UpstreamTarget } from '../upstream/upstreams.ts'
+
+export interface ListenerOptions {
+  readonly name: string
+  readonly listen: ListenAddress
+  readonly registry: SessionRegistry
+  readonly observer: Observer
+  /** Read for each new session, so that a reload reaches the next one. */
+  readonly setting: () => SessionSetting
+  readonly routeOf: (connection: Connection) => Route
+  readonly tcp: Tcp
+  /** A listening descriptor to take over instead of binding `listen`; for interception. */
+  readonly openFd?: () => number
+}
+
+/** Where a client wants to go, or why it is turned away. */
+export type Route =
+  | { readonly target: UpstreamTarget; readonly assumed: string | null }
+  | { readonly refusal: RejectReason }
+
+/** Accepts control connections and makes sessions of them. */
+export class Listener {
+  readonly #options: ListenerOptions
+  #listening: Listening | null = null
+
+  constructor(options: ListenerOptions) {
+    this.#options = options
+  }
+
+  /** Listens; resolves with the address and port in use. Errors: `AlgError` LISTEN_FAILED. */
+  start(): Promise<Endpoint> {
+    const { name, openFd, listen, tcp, observer } = this.#options
+    const { address, port } = listen
+    return new Promise((resolve, reject) => {
+      this.#listening = tcp.listen({
+        at: { address, port },
+        ...(openFd === undefined ? {} : { fd: openFd() }),
+        backlog: 511,
+        // A 226 must not wait for the acknowledgement of the 150 before it.
+        noDelay: true,
+        isExclusive: false,
+        accepted: (connection) => this.#accepted(connection),
+        listens: (error, at) => {
+          if (error === null) resolve(at)
+          else reject(listenFailed(error, { listener: name, address, port }))
+        },
+        failed: (error) => {
+          observer.log('error', 'listener.error', 'cannot accept connections', { listener: name, error })
+        },
+      })
+    })
+  }
+
+  /** Takes no more connections; sessions go on. */
+  stop(): void {
+    this.#listening?.close()
+    this.#listening = null
+  }
+
+  #accepted(connection: Connection): void {
+    const { name, registry, observer, setting, routeOf } = this.#options
+    const client = connection.remote
+    const refusal = registry.refusal(client.address)
+    const route = refusal === null ? routeOf(connection) : { refusal }
+    if ('refusal' in route) {
+      observer.sessionRejected({ listener: name, client, reason: route.refusal })
+      turnAway(connection, route.refusal)
+      return
+    }
+    const session = new Session({
+      setting: setting(),
+      connection,
+      ...route,
+      observer: observer.sessionOpened({ listener: name, client }),
+      ended: (ended) => registry.remove(ended),
+    })
+    registry.add(session)
+  }
+}
+
+const farewells: Readonly<Record<RejectReason, string>> = {
+  limit: '421 Too many sessions, try again later.',
+  client_limit: '421 Too many sessions from your address, try again later.',
+  draining: '421 Service is shutting down, try again later.',
+  no_destination: '421 The server you meant cannot be found out.',
+  loop: '421 This would lead back to here.',
+}
+
+/** Says 421 and closes; a peer that does not read is not waited for. */
+function turnAway(connection: Connection, reason: RejectReason): void {
+  // Whatever it sends meanwhile: a trickle of bytes must not keep the connection.
+  const timer = setTimeout(() => connection.destroy(), 2_000)
+  connection.start({
+    received: () => true,
+    ended: ignore,
+    drained: ignore,
+    closed: () => clearTimeout(timer),
+  })
+  connection.end(`${farewells[reason]}\r\n`)
+}
+
+function ignore(): void {}
+
+function listenFailed(
+  error: ConnectionError,
+  { listener, address, port }: { readonly listener: string } & ListenAddress,
+): AlgError {
+  return new AlgError('LISTEN_FAILED', `cannot listen on ${address} port ${port}: ${error.message}`, {
+    context: { listener, address, port, errno: error.code },
+    cause: error,
+  })
+}

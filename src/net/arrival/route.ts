@@ -1,0 +1,44 @@
+// Where a client wants to go: named by the configuration, or read from the connection that was intercepted.
+
+import type { ListenerConfig } from '../../config/config.ts'
+import { canonicalAddress } from '../../ftp/addresses.ts'
+import type { Endpoint } from '../../ftp/endpoints.ts'
+import type { Libc } from '../../kernel/libc.ts'
+import { originalDestination } from '../../kernel/socket-options.ts'
+import type { Connection } from '../../tcp/connection.ts'
+import type { Route } from './listener.ts'
+
+export interface RouteOptions {
+  readonly listener: ListenerConfig
+  /** Null where nothing is intercepted. */
+  readonly libc: Libc | null
+  /** Whether a connection to this endpoint would come back to ourselves. */
+  readonly isOwnListener: (endpoint: Endpoint) => boolean
+}
+
+/**
+ * The route of one accepted connection.
+ *
+ * `redirect`: what conntrack says it was before the rule changed it. `tproxy`: the address it arrived at. A destination
+ * that is ourselves, or cannot be found, is refused: somebody connected to the interception port itself.
+ */
+export function routeOf(connection: Connection, { listener, libc, isOwnListener }: RouteOptions): Route {
+  const { intercept, upstream } = listener
+  if (intercept === 'none') {
+    return upstream === null ? { refusal: 'no_destination' } : { target: upstream, assumed: null }
+  }
+  const destination = intercept === 'tproxy' ? arrivedAt(connection) : knownBefore(connection, libc)
+  if (destination === null) return { refusal: 'no_destination' }
+  if (isOwnListener(destination)) return { refusal: 'loop' }
+  const target = upstream ?? { host: destination.address, port: destination.port }
+  return { target, assumed: destination.address }
+}
+
+function arrivedAt(connection: Connection): Endpoint | null {
+  const local = connection.local()
+  return local === null ? null : { address: canonicalAddress(local.address), port: local.port }
+}
+
+function knownBefore(connection: Connection, libc: Libc | null): Endpoint | null {
+  return libc === null ? null : originalDestination(libc, connection)
+}

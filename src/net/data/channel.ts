@@ -1,0 +1,103 @@
+import type { Mode, Side } from '../../engine/contract.ts'
+import type { SessionObserver } from '../../observe/observer.ts'
+import type { Connection } from '../../tcp/connection.ts'
+import { Relay } from '../../tcp/relay/relay.ts'
+
+export interface LegsOptions {
+  readonly channel: number
+  /** As the client sees it. */
+  readonly mode: Mode
+  readonly observer: SessionObserver
+  /** Both legs are closed, or one that never found its partner. */
+  readonly ended: (channel: number) => void
+}
+
+/** How long a joined channel may go on delivering after the server reported failure. */
+const FINISH_MS = 3_000
+
+/** The connections of one data channel: each waits, unread, for the other; together they are a relay. */
+export class Legs {
+  readonly #options: LegsOptions
+  readonly #waiting: Partial<Record<Side, Connection>> = {}
+  readonly #createdMs = performance.now()
+  #relay: Relay | null = null
+  #joinedMs = 0
+  #reported = { upload: 0, download: 0 }
+  #finishByMs = Number.POSITIVE_INFINITY
+
+  constructor(options: LegsOptions) {
+    this.#options = options
+  }
+
+  get isJoined(): boolean {
+    return this.#relay !== null
+  }
+
+  /** Bytes moved so far, both ways. */
+  get totalBytes(): number {
+    return this.#relay === null ? 0 : this.#relay.uploadBytes + this.#relay.downloadBytes
+  }
+
+  /** Adds a connection; when it is the second one, bytes begin to flow. A peer that resets before is noticed then. */
+  add(side: Side, connection: Connection): void {
+    this.#waiting[side] = connection
+    const { client, server } = this.#waiting
+    if (client === undefined || server === undefined) return
+    const { channel, mode, observer } = this.#options
+    this.#joinedMs = performance.now()
+    observer.dataOpened({ channel, mode, path: 'relay', setupMs: this.#joinedMs - this.#createdMs })
+    this.#relay = new Relay({ client, server, ended: (result) => this.#ended(result) })
+  }
+
+  /**
+   * `reset`: RST to whoever is connected. `finish`: a leg without partner ends politely, a relay may deliver what is
+   * under way for a moment.
+   */
+  close(how: 'finish' | 'reset'): void {
+    if (this.#relay !== null) {
+      if (how === 'reset') this.#relay.reset()
+      else this.#finishByMs = performance.now() + FINISH_MS
+      return
+    }
+    for (const connection of Object.values(this.#waiting)) {
+      if (how === 'reset') connection.reset()
+      else connection.close()
+    }
+    this.#options.ended(this.#options.channel)
+  }
+
+  /** Call about once a second: reports bytes, ends what should have ended. */
+  sweep(nowMs: number): void {
+    if (this.#relay === null) return
+    this.#report()
+    if (nowMs >= this.#finishByMs) this.#relay.reset()
+    else this.#relay.sweep(nowMs)
+  }
+
+  #ended(result: 'ok' | 'reset'): void {
+    const { channel, mode, observer, ended } = this.#options
+    this.#report()
+    observer.dataEnded({
+      channel,
+      mode,
+      path: 'relay',
+      uploadBytes: this.#reported.upload,
+      downloadBytes: this.#reported.download,
+      durationMs: performance.now() - this.#joinedMs,
+      result,
+    })
+    ended(channel)
+  }
+
+  #report(): void {
+    const relay = this.#relay
+    if (relay === null) return
+    const { observer } = this.#options
+    const { uploadBytes, downloadBytes } = relay
+    const upload = uploadBytes - this.#reported.upload
+    const download = downloadBytes - this.#reported.download
+    this.#reported = { upload: uploadBytes, download: downloadBytes }
+    if (upload > 0) observer.dataBytes({ direction: 'upload', path: 'relay', count: upload })
+    if (download > 0) observer.dataBytes({ direction: 'download', path: 'relay', count: download })
+  }
+}

@@ -1,0 +1,139 @@
+// The data side of one session's sockets: legs that are being connected and channels that flow.
+
+import type { Event, LegFailure, Mode, Side } from '../../engine/contract.ts'
+import type { Endpoint } from '../../ftp/endpoints.ts'
+import type { SessionObserver } from '../../observe/observer.ts'
+import type { Connected, Connecting, Connection, ConnectionError } from '../../tcp/connection.ts'
+import { Legs } from './channel.ts'
+
+export interface DataLegsOptions {
+  readonly observer: SessionObserver
+  readonly connectMs: number
+  /** Begins to connect to a peer's data port from the address it knows. */
+  readonly connect: (to: { readonly side: Side; readonly endpoint: Endpoint }, done: Connected) => Connecting
+  readonly emit: (event: Event) => void
+}
+
+/** A leg that somebody opened: through a pinhole, or we did. */
+export interface ConnectedLeg {
+  readonly channel: number
+  /** The channel's, as the client sees it. */
+  readonly mode: Mode
+  readonly side: Side
+  readonly connection: Connection
+}
+
+type Awaited = Omit<ConnectedLeg, 'connection'> & { readonly deadlineMs: number }
+
+export class DataLegs {
+  readonly #options: DataLegsOptions
+  readonly #channels = new Map<number, Legs>()
+  readonly #connecting = new Map<Connecting, Awaited>()
+
+  constructor(options: DataLegsOptions) {
+    this.#options = options
+  }
+
+  /** Sockets of the data side are open. */
+  get isOpen(): boolean {
+    return this.#channels.size > 0 || this.#connecting.size > 0
+  }
+
+  /** Bytes moved by the channels that are open now. */
+  get openBytes(): number {
+    let total = 0
+    for (const legs of this.#channels.values()) total += legs.totalBytes
+    return total
+  }
+
+  /** Connects to where a peer listens; `legConnected` or `legFailed` follows. */
+  connect({
+    channel,
+    mode,
+    side,
+    endpoint,
+  }: Omit<ConnectedLeg, 'connection'> & { readonly endpoint: Endpoint }): void {
+    const { connect, connectMs, observer, emit } = this.#options
+    try {
+      const connecting = connect({ side, endpoint }, (error, connection) => {
+        if (connection === null) this.#connectFailed(connecting, failureOf(error))
+        else if (this.#connecting.delete(connecting)) this.add({ channel, mode, side, connection })
+        else connection.destroy()
+      })
+      this.#connecting.set(connecting, { channel, mode, side, deadlineMs: performance.now() + connectMs })
+    } catch {
+      observer.dataFailed({ channel, mode, side, reason: 'unreachable' })
+      emit({ type: 'legFailed', channel, side, reason: 'unreachable' })
+    }
+  }
+
+  /** Adds a connected leg to its channel. */
+  add({ channel, mode, side, connection }: ConnectedLeg): void {
+    let legs = this.#channels.get(channel)
+    if (legs === undefined) {
+      const { observer, emit } = this.#options
+      const ended = (id: number) => {
+        this.#channels.delete(id)
+        emit({ type: 'channelEnded', channel: id })
+      }
+      legs = new Legs({ channel, mode, observer, ended })
+      this.#channels.set(channel, legs)
+    }
+    legs.add(side, connection)
+    this.#options.emit({ type: 'legConnected', channel, side })
+  }
+
+  closeChannel(channel: number, how: 'finish' | 'reset'): void {
+    for (const [connecting, awaited] of this.#connecting) {
+      if (awaited.channel !== channel) continue
+      this.#connecting.delete(connecting)
+      connecting.cancel()
+    }
+    this.#channels.get(channel)?.close(how)
+  }
+
+  /** Ends what has no partner; what flows runs on until it ends by itself. */
+  closeUnjoined(): void {
+    for (const { channel } of [...this.#connecting.values()]) this.closeChannel(channel, 'reset')
+    for (const legs of [...this.#channels.values()]) {
+      if (!legs.isJoined) legs.close('reset')
+    }
+  }
+
+  /** Ends everything at once. */
+  destroy(): void {
+    this.closeUnjoined()
+    for (const legs of [...this.#channels.values()]) legs.close('reset')
+  }
+
+  /** Call about once a second. */
+  sweep(nowMs: number): void {
+    for (const [connecting, { deadlineMs }] of this.#connecting) {
+      if (nowMs >= deadlineMs) this.#connectFailed(connecting, 'timeout')
+    }
+    for (const legs of this.#channels.values()) legs.sweep(nowMs)
+  }
+
+  #connectFailed(connecting: Connecting, reason: LegFailure): void {
+    const awaited = this.#connecting.get(connecting)
+    if (awaited === undefined) return
+    this.#connecting.delete(connecting)
+    connecting.cancel()
+    const { channel, mode, side } = awaited
+    this.#options.observer.dataFailed({ channel, mode, side, reason })
+    this.#options.emit({ type: 'legFailed', channel, side, reason })
+  }
+}
+
+function failureOf(error: ConnectionError | null): LegFailure {
+  switch (error?.code) {
+    case 'ECONNREFUSED':
+      return 'refused'
+    case 'ETIMEDOUT':
+      return 'timeout'
+    case 'ECONNRESET':
+      return 'reset'
+    default:
+      return 'unreachable'
+  }
+}

@@ -1,0 +1,228 @@
+// The pinholes of one session and what the kernel forwards through them.
+
+import type { Event, PinholeCloseReason, PinholeFailure, PinholeSpec, Side } from '../../engine/contract.ts'
+import { AlgError } from '../../errors.ts'
+import { canonicalAddress } from '../../ftp/addresses.ts'
+import type { Endpoint } from '../../ftp/endpoints.ts'
+import type { SessionObserver } from '../../observe/observer.ts'
+import type { ForwardTotals, OpenPinhole, PinholeBackend, PinholeHandle } from '../../pinhole/backend.ts'
+import type { SessionAddresses } from '../session/addresses.ts'
+import type { ConnectedLeg } from './channels.ts'
+
+export interface SessionPinholesOptions {
+  readonly observer: SessionObserver
+  readonly backend: PinholeBackend
+  readonly pinholeTimeoutMs: number
+  readonly addresses: SessionAddresses
+  readonly emit: (event: Event) => void
+}
+
+/** The expected peer came and its bytes are ours to move. */
+type Arrived = (leg: ConnectedLeg) => void
+
+/** Asked for, and neither used nor closed yet. */
+interface Waiting {
+  readonly spec: PinholeSpec
+  /** Null until the backend has taken the request. */
+  handle: PinholeHandle | null
+  inKernel: boolean
+  /** When it was asked for, then when it opened, then when its connection came. */
+  sinceMs: number
+  /** Of its opening, what the observer has not been told. */
+  unsaid: { readonly announce: Endpoint; readonly durationMs: number } | null
+  /** What the kernel has forwarded; asks it. */
+  carried: (() => ForwardTotals | null) | null
+}
+
+/** Each look is a question to the kernel for each connection. */
+const LOOK_MS = 15_000
+
+export class SessionPinholes {
+  readonly #options: SessionPinholesOptions
+  readonly #arrived: Arrived
+  readonly #waiting = new Map<number, Waiting>()
+  readonly #forwarding = new Set<Waiting>()
+  #lookedAtMs = 0
+  #seenBytes = 0
+  #hasMoved = true
+
+  constructor(options: SessionPinholesOptions, arrived: Arrived) {
+    this.#options = options
+    this.#arrived = arrived
+  }
+
+  /** Data connections of this session that the kernel forwards now. */
+  get forwarding(): number {
+    return this.#forwarding.size
+  }
+
+  /**
+   * Whether the kernel had forwarded a byte at the last look; true where it does not count. Ends that have vanished
+   * without a word leave a connection that conntrack remembers for days.
+   */
+  haveMoved(nowMs: number): boolean {
+    if (this.#forwarding.size === 0) return false
+    if (nowMs - this.#lookedAtMs < LOOK_MS) return this.#hasMoved
+    this.#lookedAtMs = nowMs
+    let bytes = 0
+    for (const { carried } of this.#forwarding) {
+      const totals = carried?.() ?? null
+      bytes += totals === null ? Number.NaN : totals.fromPeerBytes + totals.toPeerBytes
+    }
+    this.#hasMoved = bytes !== this.#seenBytes
+    this.#seenBytes = bytes
+    return this.#hasMoved
+  }
+
+  open(spec: PinholeSpec): void {
+    const { backend, observer, addresses, pinholeTimeoutMs: timeoutMs, emit } = this.#options
+    const { pinhole, channel, mode, from, target } = spec
+    const waiting: Waiting = {
+      spec,
+      handle: null,
+      inKernel: false,
+      sinceMs: performance.now(),
+      unsaid: null,
+      carried: null,
+    }
+    this.#waiting.set(pinhole, waiting)
+    waiting.handle = backend.open(
+      {
+        owner: observer.id,
+        from,
+        expect: addresses.peer(from),
+        client: addresses.peer('client'),
+        local: addresses.local(from),
+        target,
+        // Of use only where the kernel forwards, and it may cost a system call.
+        source:
+          target === null || backend.name !== 'nftables'
+            ? null
+            : canonicalAddress(addresses.local(otherSide(from))),
+        timeoutMs,
+      },
+      {
+        connected: (connection) => {
+          this.#forget(waiting, 'used')
+          this.#arrived({ channel, mode, side: from, connection })
+        },
+        forwarded: (carried) => this.#forwarded(waiting, carried),
+        forwardEnded: (totals) => this.#forwardEnded(waiting, totals),
+        expired: () => {
+          this.#forget(waiting, 'expired')
+          emit({ type: 'pinholeExpired', pinhole })
+        },
+      },
+      (error, opened) => {
+        if (opened === null) this.#failed(waiting, error)
+        else this.#opened(waiting, opened)
+      },
+    )
+    // Closed again before the backend returned.
+    if (!this.#waiting.has(pinhole)) waiting.handle.close()
+  }
+
+  close(pinhole: number, reason: PinholeCloseReason): void {
+    const waiting = this.#waiting.get(pinhole)
+    if (waiting === undefined) return
+    waiting.handle?.close()
+    this.#forget(waiting, reason)
+  }
+
+  closeAll(reason: PinholeCloseReason): void {
+    for (const pinhole of [...this.#waiting.keys()]) this.close(pinhole, reason)
+  }
+
+  /** Waits no longer for what the kernel forwards: it goes on by itself, and what it carries from here on nobody counts. */
+  forgetForwarded(): void {
+    for (const { handle } of [...this.#forwarding]) handle?.close()
+  }
+
+  #opened(waiting: Waiting, { at, inKernel }: OpenPinhole): void {
+    const { addresses, emit } = this.#options
+    const { pinhole, from } = waiting.spec
+    const nowMs = performance.now()
+    const announce = addresses.announce(from, at)
+    waiting.inKernel = inKernel
+    waiting.unsaid = { announce, durationMs: nowMs - waiting.sinceMs }
+    waiting.sinceMs = nowMs
+    // The client waits for this, nobody for what the observer makes of it.
+    emit({ type: 'pinholeOpened', pinhole, announce, inKernel })
+    this.#tell(waiting)
+  }
+
+  #tell(waiting: Waiting): void {
+    const { spec, unsaid, inKernel } = waiting
+    if (unsaid === null) return
+    waiting.unsaid = null
+    const { observer, addresses } = this.#options
+    const { pinhole, from, target } = spec
+    const backend = inKernel ? 'nftables' : 'relay'
+    observer.pinholeOpened({ pinhole, from, expect: addresses.peer(from), target, backend, ...unsaid })
+  }
+
+  #failed(waiting: Waiting, error: Error | null): void {
+    const { pinhole } = waiting.spec
+    const reason = pinholeFailureOf(error)
+    this.#waiting.delete(pinhole)
+    this.#options.observer.pinholeFailed({ pinhole, reason, detail: error?.message ?? '' })
+    this.#options.emit({ type: 'pinholeFailed', pinhole, reason })
+  }
+
+  #forwarded(waiting: Waiting, carried: () => ForwardTotals | null): void {
+    const { observer, emit } = this.#options
+    const { channel, mode, from } = waiting.spec
+    const nowMs = performance.now()
+    this.#forget(waiting, 'used')
+    this.#forwarding.add(waiting)
+    waiting.carried = carried
+    observer.dataOpened({ channel, mode, path: 'kernel', setupMs: nowMs - waiting.sinceMs })
+    waiting.sinceMs = nowMs
+    // The far leg first: then nothing is left for the engine to connect.
+    emit({ type: 'legConnected', channel, side: otherSide(from) })
+    emit({ type: 'legConnected', channel, side: from })
+  }
+
+  #forwardEnded(waiting: Waiting, totals: ForwardTotals | null): void {
+    if (!this.#forwarding.delete(waiting)) return
+    const { observer, emit } = this.#options
+    const { channel, mode, from } = waiting.spec
+    const fromPeer = totals?.fromPeerBytes ?? 0
+    const toPeer = totals?.toPeerBytes ?? 0
+    const [uploadBytes, downloadBytes] = from === 'client' ? [fromPeer, toPeer] : [toPeer, fromPeer]
+    observer.dataBytes({ direction: 'upload', path: 'kernel', count: uploadBytes })
+    observer.dataBytes({ direction: 'download', path: 'kernel', count: downloadBytes })
+    observer.dataEnded({
+      channel,
+      mode,
+      path: 'kernel',
+      uploadBytes,
+      downloadBytes,
+      durationMs: performance.now() - waiting.sinceMs,
+      result: 'ok',
+    })
+    emit({ type: 'channelEnded', channel })
+  }
+
+  #forget(waiting: Waiting, reason: PinholeCloseReason | 'used' | 'expired'): void {
+    const { pinhole } = waiting.spec
+    if (!this.#waiting.delete(pinhole)) return
+    this.#tell(waiting)
+    this.#options.observer.pinholeClosed({
+      pinhole,
+      backend: waiting.inKernel ? 'nftables' : 'relay',
+      reason,
+      ageMs: performance.now() - waiting.sinceMs,
+    })
+  }
+}
+
+function otherSide(side: Side): Side {
+  return side === 'client' ? 'server' : 'client'
+}
+
+function pinholeFailureOf(error: Error | null): PinholeFailure {
+  if (!(error instanceof AlgError)) return 'backend'
+  if (error.code === 'PORT_RANGE_EXHAUSTED') return 'exhausted'
+  return error.code === 'CLIENT_SHARE_EXHAUSTED' ? 'share' : 'backend'
+}

@@ -1,0 +1,28 @@
+import type { AdvertiseRule } from '../../config/config.ts'
+import { familyOf, type Network, parseNetwork } from '../../ftp/addresses.ts'
+import type { Names } from '../upstream/names.ts'
+
+/** Which address a peer is told to connect to. */
+export class Advertiser {
+  readonly #rules: readonly { readonly network: Network; readonly address: string }[]
+  readonly #names: Names
+
+  constructor(rules: readonly AdvertiseRule[], names: Names) {
+    this.#rules = rules.map(({ to, address }) => ({ network: parseNetwork(to), address }))
+    this.#names = names
+  }
+
+  /**
+   * The address of the first rule that matches the peer and has one of its family; `own`, our own address on its
+   * control connection, where none does. All canonical.
+   */
+  addressFor({ peer, own }: { readonly peer: string; readonly own: string }): string {
+    const family = familyOf(peer)
+    for (const { network, address } of this.#rules) {
+      if (network !== null && !network.matches(peer)) continue
+      const known = this.#names.known(address, family)
+      if (known !== null) return known
+    }
+    return own
+  }
+}

@@ -1,0 +1,97 @@
+import type { Side } from '../../engine/contract.ts'
+import { canonicalAddress } from '../../ftp/addresses.ts'
+import type { Endpoint } from '../../ftp/endpoints.ts'
+import type { SessionAddresses } from './addresses.ts'
+import type { ControlChannel } from './control-channel.ts'
+import type { SessionSetting } from './setting.ts'
+
+export interface PartiesOptions {
+  readonly setting: Pick<SessionSetting, 'source' | 'advertise' | 'announceOffset' | 'activeSourcePort'>
+  /** Canonical. */
+  readonly clientAddress: string
+  /** The address the client believes to talk to, where that is not ours: the intercepted destination. */
+  readonly assumed: string | null
+}
+
+/** Sessions that are over sooner need no keepalive. */
+const KEEP_ALIVE_FROM_MS = 30_000
+
+/** The two peers of a session, and what each of them takes us for. */
+export class Parties implements SessionAddresses {
+  readonly clientAddress: string
+  readonly #options: PartiesOptions
+  #keepAliveAtMs = performance.now() + KEEP_ALIVE_FROM_MS
+  client: ControlChannel | null = null
+  server: ControlChannel | null = null
+  /** The upstream's control endpoint, canonical; null until we are connected. */
+  serverEndpoint: Endpoint | null = null
+
+  constructor(options: PartiesOptions) {
+    this.#options = options
+    this.clientAddress = options.clientAddress
+  }
+
+  channel(side: Side): ControlChannel | null {
+    return side === 'client' ? this.client : this.server
+  }
+
+  /** In whose name the server is called: the client's, or null for our own. */
+  calledAs(clientPort: number): Endpoint | null {
+    const isClient = this.#options.setting.source === 'client'
+    return isClient ? { address: this.clientAddress, port: clientPort } : null
+  }
+
+  /** Call now and then: asks for TCP keepalive on both connections once they have lasted. */
+  keepAlive(nowMs: number): void {
+    if (nowMs < this.#keepAliveAtMs) return
+    this.#keepAliveAtMs = Number.POSITIVE_INFINITY
+    this.client?.keepAlive()
+    this.server?.keepAlive()
+  }
+
+  /** Closes both control connections at once. */
+  destroy(): void {
+    this.client?.destroy()
+    this.server?.destroy()
+  }
+
+  /** From here on bytes pass between the two untouched. */
+  pipe(): void {
+    if (this.client === null || this.server === null) return
+    this.client.pipeTo(this.server)
+    this.server.pipeTo(this.client)
+  }
+
+  peer(side: Side): string {
+    return side === 'client' ? this.clientAddress : (this.serverEndpoint?.address ?? '')
+  }
+
+  local(side: Side): string {
+    const { assumed, setting } = this.#options
+    if (side === 'client') return assumed ?? this.client?.localAddress ?? ''
+    return setting.source === 'client' ? this.clientAddress : (this.server?.localAddress ?? '')
+  }
+
+  announce(side: Side, at: Endpoint): Endpoint {
+    const { advertise, announceOffset } = this.#options.setting
+    const own = canonicalAddress(at.address)
+    const address = advertise[side].addressFor({ peer: this.peer(side), own })
+    return { address, port: at.port + announceOffset[side] }
+  }
+
+  /**
+   * Where a data connection of ours must come from. The address is the one its peer knows us by; to the server itself
+   * the system chooses as it did for the control connection, and binding would cost two system calls. The port matters
+   * where we call a client: in its server's name it is the one before the control port, 20 for 21, on which old
+   * firewalls insist (RFC 959 §3.2), in our own the configured one; 0 for any.
+   */
+  dataSource(side: Side, to: Endpoint): { readonly from: string | null; readonly fromPort: number } {
+    const { assumed, setting } = this.#options
+    const { serverEndpoint } = this
+    const isServerItself = side === 'server' && to.address === serverEndpoint?.address
+    const from = isServerItself && setting.source === 'proxy' ? null : this.local(side)
+    if (side === 'server') return { from, fromPort: 0 }
+    const isServersCall = assumed !== null && serverEndpoint !== null
+    return { from, fromPort: isServersCall ? serverEndpoint.port - 1 : setting.activeSourcePort }
+  }
+}

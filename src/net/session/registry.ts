@@ -1,0 +1,82 @@
+import type { RejectReason } from '../../vocabulary.ts'
+import type { Session } from './session.ts'
+
+export interface SessionLimits {
+  readonly sessions: number
+  readonly sessionsPerClient: number
+}
+
+const SWEEP_MS = 1_000
+
+/** All live sessions of the process: counted, swept once a second, drained together. */
+export class SessionRegistry {
+  #limits: SessionLimits
+  readonly #sessions = new Set<Session>()
+  readonly #perClient = new Map<string, number>()
+  #sweeper: NodeJS.Timeout | null = null
+  #isDraining = false
+  #emptied: (() => void) | null = null
+
+  constructor(limits: SessionLimits) {
+    this.#limits = limits
+  }
+
+  get size(): number {
+    return this.#sessions.size
+  }
+
+  set limits(limits: SessionLimits) {
+    this.#limits = limits
+  }
+
+  /** Why one more session of this client must be refused, or null. */
+  refusal(client: string): RejectReason | null {
+    if (this.#isDraining) return 'draining'
+    if (this.#sessions.size >= this.#limits.sessions) return 'limit'
+    return (this.#perClient.get(client) ?? 0) >= this.#limits.sessionsPerClient ? 'client_limit' : null
+  }
+
+  add(session: Session): void {
+    this.#sessions.add(session)
+    this.#perClient.set(session.clientAddress, (this.#perClient.get(session.clientAddress) ?? 0) + 1)
+    this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_MS).unref()
+  }
+
+  remove(session: Session): void {
+    if (!this.#sessions.delete(session)) return
+    const held = (this.#perClient.get(session.clientAddress) ?? 1) - 1
+    if (held > 0) this.#perClient.set(session.clientAddress, held)
+    else this.#perClient.delete(session.clientAddress)
+    if (this.#sessions.size > 0) return
+    this.#emptied?.()
+    if (this.#sweeper !== null) clearInterval(this.#sweeper)
+    this.#sweeper = null
+  }
+
+  /**
+   * Takes no more sessions, lets transfers finish, and resolves when the last session is gone or the time is up (true
+   * when sessions had to be cut off).
+   */
+  async drain(timeoutMs: number): Promise<boolean> {
+    this.#isDraining = true
+    for (const session of [...this.#sessions]) session.drain()
+    if (this.#sessions.size === 0) return false
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(true), timeoutMs)
+      this.#emptied = () => {
+        clearTimeout(timer)
+        resolve(false)
+      }
+    })
+  }
+
+  /** Ends all sessions at once. */
+  destroyAll(): void {
+    for (const session of [...this.#sessions]) session.destroy()
+  }
+
+  #sweep(): void {
+    const nowMs = performance.now()
+    for (const session of this.#sessions) session.sweep(nowMs)
+  }
+}

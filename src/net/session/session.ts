@@ -1,0 +1,300 @@
+// One session's driver: socket events become engine events, effects become deeds. No FTP knowledge.
+
+import type { CloseReason, Effect, Event, Side, UpstreamFact } from '../../engine/contract.ts'
+import { ControlEngine } from '../../engine/control.ts'
+import { assertNever } from '../../errors.ts'
+import type { SessionObserver } from '../../observe/observer.ts'
+import type { Connection, ConnectionError } from '../../tcp/connection.ts'
+import { SessionData } from '../data/data-side.ts'
+import { isOwnAddress } from '../own-addresses.ts'
+import { type UpstreamAttempt, type UpstreamTarget, upstreamFailureOf } from '../upstream/upstreams.ts'
+import { ControlChannel, type ControlEvents } from './control-channel.ts'
+import { Deadlines } from './deadlines.ts'
+import { Parties } from './peers.ts'
+import type { SessionSetting } from './setting.ts'
+
+export interface SessionOptions {
+  readonly setting: SessionSetting
+  /** The client's control connection. */
+  readonly connection: Connection
+  readonly target: UpstreamTarget
+  /** The address the client believes to talk to, where that is not ours: the intercepted destination. */
+  readonly assumed: string | null
+  readonly observer: SessionObserver
+  /** Everything of the session is closed; called once. */
+  readonly ended: (session: Session) => void
+}
+
+export class Session implements ControlEvents {
+  readonly #options: SessionOptions
+  readonly #engine: ControlEngine
+  readonly #client: ControlChannel
+  readonly #parties: Parties
+  readonly #startedMs = performance.now()
+  #data: SessionData | null = null
+  #attempt: UpstreamAttempt | null = null
+  /** Events that arrived while effects were being carried out. */
+  readonly #pending: Event[] = []
+  #isHandling = false
+  /** Something was said since the last sweep: the idle time begins with the next one, within a second. */
+  #hasTalked = false
+  #toClient = ''
+  #toServer = ''
+  readonly #deadlines: Deadlines
+  /** Control connections that are not closed yet. */
+  #open = 1
+  #closeReason: CloseReason | null = null
+
+  constructor(options: SessionOptions) {
+    const { setting, connection, target, assumed } = options
+    const clientAddress = connection.remote.address
+    this.#options = options
+    this.#parties = new Parties({ setting, clientAddress, assumed })
+    this.#deadlines = new Deadlines(setting.limits, this.#startedMs)
+    this.#engine = new ControlEngine({
+      client: clientAddress,
+      upstreamMode: setting.upstreamMode,
+      policy: setting.policy,
+      isOwnAddress,
+    })
+    this.#client = new ControlChannel('client', connection, this)
+    this.#parties.client = this.#client
+    this.#connectUpstream(target)
+  }
+
+  /** The client's address, canonical. */
+  get clientAddress(): string {
+    return this.#parties.clientAddress
+  }
+
+  /** Where the protocol stands, for the status page. */
+  get state(): ControlEngine['state'] {
+    return this.#engine.state
+  }
+
+  /** Lets what runs finish, then 421. */
+  drain(): void {
+    this.#data?.drain()
+    this.#emit({ type: 'drainRequested' })
+  }
+
+  /** Ends everything at once. */
+  destroy(): void {
+    this.#close('drain')
+    this.#destroySockets()
+  }
+
+  /** Call about once a second with `performance.now()`: all of a session's timers are here. */
+  sweep(nowMs: number): void {
+    if (this.#data?.sweep(nowMs) === true || this.#hasTalked) this.#deadlines.active(nowMs)
+    this.#hasTalked = false
+    this.#parties.keepAlive(nowMs)
+    for (let due = this.#deadlines.next(nowMs); due !== null; due = this.#deadlines.next(nowMs)) {
+      if (due === 'linger') this.#parties.destroy()
+      else this.#emit({ type: 'timerFired', timer: due })
+      // An idle session's data connections have not moved a byte either.
+      if (due === 'idle') this.#data?.destroy()
+    }
+  }
+
+  // What the control channels say.
+
+  received(side: Side, text: string): void {
+    this.piped(side, text.length)
+    this.#emit({ type: 'received', side, text })
+  }
+
+  piped(side: Side, byteCount: number): void {
+    this.#hasTalked = true
+    this.#options.observer.controlBytes({ from: side, count: byteCount })
+  }
+
+  ended(side: Side): void {
+    // The peer has closed after us, or the server after its 221: nothing more can come.
+    if (this.#closeReason !== null) this.#parties.channel(side)?.close()
+    else if (this.#engine.state === 'pipe')
+      this.#parties.channel(side === 'client' ? 'server' : 'client')?.end()
+    else this.#emit({ type: 'ended', side })
+  }
+
+  closed(side: Side, error: ConnectionError | null): void {
+    // A reset had no FIN before it.
+    if (error !== null) this.#emit({ type: 'ended', side })
+    // Nobody is left to talk to, whatever the engine still hopes for; what was sent to the other side still arrives.
+    this.#close(side)
+    this.#open -= 1
+    this.#finishWhenClosed()
+  }
+
+  congested(side: Side, isCongested: boolean): void {
+    const other = this.#parties.channel(side === 'client' ? 'server' : 'client')
+    if (isCongested) other?.hold()
+    else other?.release()
+  }
+
+  #emit(event: Event): void {
+    if (this.#isHandling) {
+      this.#pending.push(event)
+      return
+    }
+    if (this.#closeReason !== null) {
+      this.#finishWhenClosed()
+      return
+    }
+    this.#isHandling = true
+    try {
+      for (let next: Event | undefined = event; next !== undefined; next = this.#pending.shift()) {
+        for (const effect of this.#engine.handle(next)) this.#carryOut(effect)
+      }
+      this.#flush()
+    } catch (error) {
+      this.#options.observer.failed(error)
+      this.#close('error')
+      this.#destroySockets()
+    } finally {
+      this.#isHandling = false
+    }
+    this.#finishWhenClosed()
+  }
+
+  #carryOut(effect: Effect): void {
+    switch (effect.type) {
+      case 'send':
+        if (effect.side === 'client') this.#toClient += effect.text
+        else this.#toServer += effect.text
+        break
+      case 'record':
+        this.#options.observer.record(effect.record)
+        break
+      case 'openPinhole':
+      case 'connectLeg':
+        this.#dataSide().carryOut(effect)
+        break
+      case 'closePinhole':
+      case 'closeChannel':
+        this.#data?.carryOut(effect)
+        break
+      case 'pauseReading':
+        this.#parties.channel(effect.side)?.hold()
+        break
+      case 'resumeReading':
+        this.#parties.channel(effect.side)?.release()
+        break
+      case 'setTimer':
+        this.#deadlines.set(effect.timer, performance.now())
+        break
+      case 'clearTimer':
+        this.#deadlines.clear(effect.timer)
+        break
+      case 'loginChanged':
+        if (effect.loggedIn) this.#deadlines.clear('login')
+        else this.#deadlines.set('login', performance.now())
+        break
+      case 'passThrough':
+        this.#flush()
+        this.#deadlines.clear('login')
+        this.#parties.pipe()
+        break
+      case 'remember':
+        this.#remember(effect.fact)
+        break
+      case 'close':
+        this.#close(effect.reason)
+        break
+      default:
+        assertNever(effect)
+    }
+  }
+
+  /** One write a side for everything that one event caused. */
+  #flush(): void {
+    if (this.#toServer !== '') {
+      this.#parties.server?.write(this.#toServer)
+      this.#toServer = ''
+    }
+    if (this.#toClient !== '') {
+      this.#client.write(this.#toClient)
+      this.#toClient = ''
+    }
+  }
+
+  #connectUpstream(target: UpstreamTarget): void {
+    const { setting, observer, connection: client } = this.#options
+    const startedMs = performance.now()
+    const as = this.#parties.calledAs(client.remote.port)
+    this.#attempt = setting.upstreams.connect({ target, as }, (error, reached) => {
+      this.#attempt = null
+      if (error !== null || reached === null) {
+        const reason = upstreamFailureOf(error)
+        const server = `${target.host}:${target.port}`
+        observer.upstreamFailed({ server, reason, detail: error?.message ?? '' })
+        this.#emit({ type: 'upstreamFailed', reason })
+        return
+      }
+      const { connection, server } = reached
+      if (this.#closeReason !== null) {
+        connection.destroy()
+        return
+      }
+      this.#open += 1
+      this.#parties.serverEndpoint = server
+      observer.upstreamConnected({ server, durationMs: performance.now() - startedMs })
+      this.#parties.server = new ControlChannel('server', connection, this)
+      this.#emit({ type: 'upstreamConnected', server, knows: setting.upstreams.knownOf(server) })
+    })
+  }
+
+  /** The first reason wins. */
+  #close(reason: CloseReason): void {
+    if (this.#closeReason !== null) return
+    this.#closeReason = reason
+    const lastWord = this.#toClient
+    this.#toClient = ''
+    this.#flush()
+    this.#attempt?.cancel()
+    this.#data?.sessionEnded()
+    if (reason === 'quit') {
+      // The server closes first, so that the TIME_WAIT is its own and our ports come back at once.
+      this.#client.close(lastWord)
+    } else {
+      this.#client.finish(lastWord)
+      this.#parties.server?.finish()
+    }
+    this.#deadlines.set('linger', performance.now())
+  }
+
+  #destroySockets(): void {
+    this.#data?.destroy()
+    this.#parties.destroy()
+  }
+
+  #finishWhenClosed(): void {
+    if (this.#open > 0 || this.#data?.isOpen === true || this.#closeReason === null) return
+    this.#open = Number.POSITIVE_INFINITY
+    const { observer, ended } = this.#options
+    observer.closed({ reason: this.#closeReason, durationMs: performance.now() - this.#startedMs })
+    ended(this)
+  }
+
+  #remember(fact: UpstreamFact): void {
+    const { serverEndpoint } = this.#parties
+    if (serverEndpoint !== null) this.#options.setting.upstreams.remember(serverEndpoint, fact)
+  }
+
+  #dataSide(): SessionData {
+    if (this.#data !== null) return this.#data
+    const { setting, observer } = this.#options
+    this.#client.keepUrgent()
+    this.#data = new SessionData({
+      observer,
+      backend: setting.backend,
+      pinholeTimeoutMs: setting.pinholeTimeoutMs,
+      connectMs: setting.limits.connectMs,
+      addresses: this.#parties,
+      connect: ({ side, endpoint: to }, done) =>
+        setting.dialer.dial({ to, ...this.#parties.dataSource(side, to) }, done),
+      emit: (event) => this.#emit(event),
+    })
+    return this.#data
+  }
+}

@@ -1,0 +1,62 @@
+// Two ways to connect in somebody else's name.
+//
+// A transparent socket is bound to that address; the answers find it by the rules and the route of tproxy. Towards servers, in
+// the client's name.
+//
+// Or the kernel translates our address; conntrack brings the answers back. Towards active clients, in the server's name and from its
+// port 20, with redirect and tproxy alike: a transparent socket would have the very ends that a data connection has which the
+// kernel forwards between these two. The kernel finds it when the answer to such a connection passes, even in TIME_WAIT, and
+// drops that answer (ip_forward does not forward what belongs to a socket here).
+
+import type { Endpoint } from '../../ftp/endpoints.ts'
+import type { DisguiseNext } from '../../pinhole/backend.ts'
+import type { Connected, Connecting } from '../../tcp/connection.ts'
+import type { Tcp } from '../../tcp/tcp.ts'
+
+export interface ForeignCall {
+  readonly to: Endpoint
+  /** The address and port that the peer shall see; port 0 lets the system choose. */
+  readonly as: Endpoint
+  /** See `Call`. */
+  readonly avoidPort: number | undefined
+}
+
+/** Begins to connect; may throw an `AlgError`. */
+export type ConnectAs = (call: ForeignCall, done: Connected) => Connecting
+
+/** For calls from any port. */
+export function byTransparentSocket(tcp: Tcp): ConnectAs {
+  return ({ to, as, avoidPort }, done) => tcp.connectForeign({ from: as, to, avoidPort }, done)
+}
+
+/** `avoidPort` is of no use here: the kernel finds a free port when it translates. */
+export function byTranslation(tcp: Tcp, disguise: DisguiseNext): ConnectAs {
+  return ({ to, as }, done) => {
+    const { from, over } = disguise({ to, as })
+    const stands: Connected = (error, connection) => {
+      over()
+      done(error, connection)
+    }
+    return cancelling(tcp.connect({ to, from: { address: from, port: 0 } }, stands), over)
+  }
+}
+
+/** Each call in its own way: an active client is the only one that is called from a certain port. */
+export function byPort({
+  certain,
+  any,
+}: {
+  readonly certain: ConnectAs
+  readonly any: ConnectAs
+}): ConnectAs {
+  return (call, done) => (call.as.port === 0 ? any : certain)(call, done)
+}
+
+function cancelling(connecting: Connecting, over: () => void): Connecting {
+  return {
+    cancel() {
+      over()
+      connecting.cancel()
+    },
+  }
+}

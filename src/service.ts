@@ -1,0 +1,119 @@
+// What `run` runs: the proxy in this process, or a supervisor with workers. Both start, reload, drain and stop.
+
+import { App } from './app.ts'
+import { Supervisor } from './cluster/supervisor.ts'
+import { workerConfig } from './cluster/worker-config.ts'
+import type { Config } from './config/config.ts'
+import { needsTables, tableOf, workerTable } from './firewall/table-names.ts'
+import { type AdminServer, createAdminServer } from './observe/admin.ts'
+import type { Recorder } from './observe/recorder.ts'
+import type { OwnTables } from './pinhole/nftables/own-tables.ts'
+import { type InheritedSocket, inheritedSockets } from './process/inherited-sockets.ts'
+
+export interface Service {
+  /** Errors: `AlgError`, with nothing left running. */
+  start(): Promise<void>
+  reload(config: Config): Promise<void>
+  /** Goes on with the log files that stand at their paths now. */
+  reopenLogs(): void
+  drain(timeoutMs: number): Promise<void>
+  stop(): Promise<void>
+}
+
+export interface ServiceOptions {
+  readonly config: Config
+  readonly observer: Recorder
+  readonly environment: Readonly<Record<string, string | undefined>>
+}
+
+export function createService({ config, observer, environment }: ServiceOptions): Service {
+  const options = { config, observer, inherited: inheritedSockets(environment) }
+  const service = config.workers > 1 ? createSupervised(options) : createSingle(options)
+  return needsTables(config) ? withTables(service, options) : service
+}
+
+interface ProcessOptions extends Omit<ServiceOptions, 'environment'> {
+  readonly inherited: readonly InheritedSocket[]
+}
+
+function createSingle({ config, observer, inherited }: ProcessOptions): Service {
+  const app = new App({ config, observer, inherited })
+  return {
+    start: async () => {
+      await app.start()
+    },
+    reload: (next) => app.reload(next),
+    reopenLogs: () => observer.reopenLogs(),
+    drain: (timeoutMs) => app.drain(timeoutMs),
+    stop: () => app.stop(),
+  }
+}
+
+function createSupervised({ config, observer, inherited }: ProcessOptions): Service {
+  const supervisor = new Supervisor({ config, observer, inherited: inherited.map(({ fd }) => fd) })
+  const admin: AdminServer | null =
+    config.admin === null
+      ? null
+      : createAdminServer({
+          observer: { ...supervisor.source, log: observer.log },
+          ready: () => supervisor.readiness,
+          listen: config.admin.listen,
+        })
+  return {
+    start: async () => {
+      await supervisor.start()
+      try {
+        await admin?.start()
+      } catch (error) {
+        await supervisor.stop()
+        throw error
+      }
+    },
+    reload: (next) => {
+      observer.setLogLevel(next.log.level)
+      observer.sessionLimitChanged(next.limits.sessions)
+      return supervisor.reload(next)
+    },
+    reopenLogs: () => supervisor.reopenLogs(),
+    drain: async (timeoutMs) => {
+      await supervisor.drain(timeoutMs)
+      await admin?.stop()
+    },
+    stop: async () => {
+      await supervisor.stop()
+      await admin?.stop()
+    },
+  }
+}
+
+/** Nobody else has the tables while the service runs, and of an earlier run with other workers none are left. */
+function withTables(service: Service, { config, observer }: ProcessOptions): Service {
+  let tables: OwnTables | null = null
+  return {
+    ...service,
+    start: async () => {
+      // Imported only here: everything else runs where there is no Linux and no koffi.
+      const { reserveTables } = await import('./pinhole/nftables/own-tables.ts')
+      tables = await reserveTables(tableOf(config))
+      try {
+        await service.start()
+      } catch (error) {
+        tables.release()
+        throw error
+      }
+      await tables.sweep(tablesUsed(config)).catch((error: unknown) => {
+        observer.log('warn', 'tables.keep', 'tables of an earlier run cannot be removed', { error })
+      })
+    },
+    drain: (timeoutMs) => service.drain(timeoutMs).finally(() => tables?.release()),
+    stop: () => service.stop().finally(() => tables?.release()),
+  }
+}
+
+function tablesUsed(config: Config): readonly string[] {
+  const table = tableOf(config)
+  if (config.workers === 1) return [table]
+  return Array.from({ length: config.workers }, (_, index) =>
+    workerTable(table, workerConfig(config, index).dataPorts.client.first),
+  )
+}
