@@ -164,10 +164,13 @@ export class App {
       connectMs: limits.connectMs,
     })
     const enginePolicy = { ...policy, maxLineBytes: limits.lineBytes, maxRefusals: limits.refusals }
-    for (const { name, upstreamMode, activeSourcePort, advertise, source, intercept } of listeners) {
+    for (const listener of listeners) {
+      const { name, upstreamMode, activeSourcePort, advertise, source, intercept } = listener
       const hasSourcePort = activeSourcePort !== null && !this.#deniedSourcePorts.has(name)
       this.#settings.set(name, {
         upstreamMode,
+        upstreamVerbs: listener.upstreamVerbs,
+        upstreamKeepAliveMs: listener.upstreamKeepAliveMs,
         policy: enginePolicy,
         limits,
         pinholeTimeoutMs: pinholes.timeoutMs,

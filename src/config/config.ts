@@ -41,6 +41,8 @@ export interface ListenAddress {
   readonly port: number
 }
 
+export type UpstreamVerb = 'PASV' | 'EPSV' | 'PORT' | 'EPRT'
+
 export type UpstreamMode = 'client' | 'passive' | 'active'
 
 export interface ListenerConfig {
@@ -54,6 +56,10 @@ export interface ListenerConfig {
   /** The address that the server sees as its client. */
   readonly source: 'proxy' | 'client'
   readonly upstreamMode: UpstreamMode
+  /** The verbs that the server is asked with, in order; empty: the client's own, or what a conversion needs. */
+  readonly upstreamVerbs: readonly UpstreamVerb[]
+  /** In a transfer a client that says nothing for so long is spoken for with a NOOP; null: never. */
+  readonly upstreamKeepAliveMs: number | null
   /** The port from which clients in active mode are called, or null for any; without interception. */
   readonly activeSourcePort: number | null
   readonly advertise: {
@@ -88,7 +94,12 @@ export interface PortRangeConfig {
 export interface LimitsConfig {
   readonly sessions: number
   readonly sessionsPerClient: number
+  /** A client that owes a command. */
   readonly idleMs: number
+  /** A server that owes an answer. */
+  readonly replyMs: number
+  /** A transfer that was asked for and does not begin. */
+  readonly transferMs: number
   readonly connectMs: number
   readonly loginMs: number
   readonly lineBytes: number

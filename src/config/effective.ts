@@ -26,6 +26,8 @@ export function configOf(sections: FileSections, dataPorts: DataPortsConfig): Co
       sessions: limits.sessions,
       sessionsPerClient: limits.sessionsPerClient,
       idleMs: limits.idle,
+      replyMs: limits.reply,
+      transferMs: limits.transfer,
       connectMs: limits.connect,
       loginMs: limits.login,
       lineBytes: limits.line,
@@ -54,6 +56,8 @@ export function printConfig(config: Config): string {
       sessions: limits.sessions,
       sessionsPerClient: limits.sessionsPerClient,
       idle: formatDuration(limits.idleMs),
+      reply: formatDuration(limits.replyMs),
+      transfer: formatDuration(limits.transferMs),
       connect: formatDuration(limits.connectMs),
       login: formatDuration(limits.loginMs),
       line: formatByteSize(limits.lineBytes),
@@ -70,13 +74,18 @@ export function printConfig(config: Config): string {
 }
 
 function listenerOf(listener: ListenerSection): ListenerConfig {
-  const { upstream = null, activeSourcePort } = listener
-  return { ...listener, upstream, activeSourcePort: activeSourcePort === 'any' ? null : activeSourcePort }
+  const { upstream = null, activeSourcePort, upstreamKeepAlive, ...rest } = listener
+  return {
+    ...rest,
+    upstream,
+    activeSourcePort: activeSourcePort === 'any' ? null : activeSourcePort,
+    upstreamKeepAliveMs: upstreamKeepAlive === 'off' ? null : upstreamKeepAlive,
+  }
 }
 
 function printListener(listener: ListenerConfig) {
   const { name, listen, intercept, catches, upstream, source, upstreamMode, advertise } = listener
-  const { activeSourcePort } = listener
+  const { activeSourcePort, upstreamVerbs, upstreamKeepAliveMs } = listener
   return {
     name,
     listen: formatListen(listen),
@@ -85,6 +94,8 @@ function printListener(listener: ListenerConfig) {
     ...(upstream === null ? {} : { upstream: formatUpstream(upstream) }),
     source,
     upstreamMode,
+    upstreamVerbs,
+    upstreamKeepAlive: upstreamKeepAliveMs === null ? 'off' : formatDuration(upstreamKeepAliveMs),
     activeSourcePort: activeSourcePort ?? 'any',
     advertise,
   }

@@ -17,7 +17,15 @@ export const limitsSchema = section(
     ).prefault(100),
     idle: textField(
       durationForm,
-      'A session that says nothing and moves no data for so long gets 421.',
+      'A client that owes a command, or whose data do not move, gets 421 after so long.',
+    ).prefault('15m'),
+    reply: textField(
+      durationForm,
+      'The longest a server may work on an answer, such as a checksum or a scan of what was uploaded.',
+    ).prefault('15m'),
+    transfer: textField(
+      durationForm,
+      'The longest a server may take to begin a transfer that was asked for; its pinhole stays open meanwhile.',
     ).prefault('15m'),
     connect: textField(
       durationForm,

@@ -3,6 +3,7 @@
 import type { z } from 'zod'
 import { audienceForm, hostForm } from './address.ts'
 import { complaint } from './complaint.ts'
+import { durationForm } from './duration.ts'
 import {
   choiceField,
   choiceOfShapes,
@@ -95,6 +96,18 @@ export const listenerSchema = section(
       ['client', 'passive', 'active'],
       'How data connections with the server are opened: as the client does it, or always one way, converting where the client differs.',
     ).prefault('client'),
+    upstreamVerbs: listField(choiceField(['PASV', 'EPSV', 'PORT', 'EPRT'], 'A verb.'), {
+      description:
+        'The verbs that the server is asked with, in order, the next one when it refuses; empty for the client’s own, or whatever a conversion needs. [PASV] for a server or a firewall that knows nothing else.',
+      kind: 'list',
+      allowed: 'a list of PASV, EPSV, PORT and EPRT',
+    }).prefault([]),
+    upstreamKeepAlive: choiceOfShapes([textField(durationForm, 'A time.'), choiceField(['off'], 'Never.')], {
+      description:
+        'In a transfer, a client that says nothing for so long is spoken for with a NOOP: for servers and firewalls that drop a control connection that is quiet.',
+      kind: 'duration or off',
+      allowed: 'a duration such as 60s, or off',
+    }).prefault('off'),
     activeSourcePort: choiceOfShapes(
       [integerField({ min: 1, max: 65_535 }, 'A port.'), choiceField(['any'], 'Whatever the system gives.')],
       {

@@ -1,23 +1,26 @@
-// The client's half of the control channel: what it may say and when, what is answered here, what goes upstream.
+// The client's half of the control channel. A line that we need not understand goes to the server at once, whatever is
+// outstanding. What must be judged or answered by us waits for the answers before it, and what is behind it waits too.
 
 import { assertNever } from '../errors.ts'
 import { type Command, isVerb, maskCommand } from '../ftp/commands.ts'
+import type { Abort } from './abort.ts'
 import type { DataSide } from './data-side.ts'
 import { readFirstWord } from './first-line.ts'
-import { ClientIntake } from './intake.ts'
+import { ClientIntake, type Intake } from './intake.ts'
 import type { Login } from './login.ts'
 import type { EngineOptions } from './options.ts'
 import type { Outbox } from './outbox.ts'
 import type { Refusals } from './refusals.ts'
-import type { Upstream } from './upstream.ts'
+import type { ReplyQueue } from './reply-queue.ts'
 
 export interface ClientSideParts {
   readonly options: EngineOptions
   readonly outbox: Outbox
   readonly login: Login
-  readonly upstream: Upstream
+  readonly queue: ReplyQueue
   readonly refusals: Refusals
   readonly data: DataSide
+  readonly abort: Abort
 }
 
 const NOT_FTP = '421 This is an FTP service, closing.'
@@ -25,26 +28,18 @@ const MAX_UNKNOWN_VERBS = 3
 const MAX_LONG_LINES = 2
 
 export class ClientSide {
-  readonly #options: EngineOptions
+  readonly #parts: ClientSideParts
   readonly #outbox: Outbox
-  readonly #login: Login
-  readonly #upstream: Upstream
-  readonly #refusals: Refusals
-  readonly #data: DataSide
   readonly #intake: ClientIntake
   #isFirstLine = true
   #isPaused = false
   #unknownVerbs = 0
   #longLines = 0
 
-  constructor({ options, outbox, login, upstream, refusals, data }: ClientSideParts) {
-    this.#options = options
-    this.#outbox = outbox
-    this.#login = login
-    this.#upstream = upstream
-    this.#refusals = refusals
-    this.#data = data
-    this.#intake = new ClientIntake(options.policy)
+  constructor(parts: ClientSideParts) {
+    this.#parts = parts
+    this.#outbox = parts.outbox
+    this.#intake = new ClientIntake(parts.options.policy)
   }
 
   /** Nothing of what the client said is left to act upon. */
@@ -52,43 +47,32 @@ export class ClientSide {
     return this.#intake.isEmpty
   }
 
+  /** The next line waits for a server that some servers never say: the answer to a NOOP. */
+  get isWaitingForNoops(): boolean {
+    return this.#parts.queue.holdsOnlyNoops && this.#intake.peek() !== null
+  }
+
   received(text: string): void {
-    const answer = this.#intake.push(text)
-    if (answer !== '') this.#outbox.send('client', answer)
+    this.#intake.push(text)
     if (this.#isFirstLine) this.#checkFirstLine()
   }
 
-  /** Acts upon the next line. False when there is none. */
+  /** Acts upon the next line, if its time has come. */
   actOnNext(): boolean {
-    const item = this.#intake.next()
+    const { queue, abort } = this.#parts
+    const item = this.#intake.peek()
+    this.#answerTelnet()
     if (item === null) return false
-    switch (item.type) {
-      case 'command':
-        this.#dispatch(item.command)
-        return true
-      case 'tooLong': {
-        const { maxLineBytes } = this.#options.policy
-        this.#refusals.refuseLine('line_too_long', `500 Line longer than ${maxLineBytes} bytes.`)
-        this.#longLines += 1
-        if (this.#longLines >= MAX_LONG_LINES) this.#outbox.close('protocol', '421 Lines too long, closing.')
-        return true
-      }
-      case 'controlCharacters': {
-        const text = '500 Control characters are not allowed in a command.'
-        this.#refusals.refuseLine('control_characters', text)
-        return true
-      }
-      default:
-        return assertNever(item)
+    if (!this.#mustWait(item)) {
+      this.#intake.take()
+      this.#act(item)
+      return true
     }
-  }
-
-  /** During a transfer: sends the next line that may overtake it. False when there is none. */
-  actOnOvertaking(): boolean {
-    if (this.#upstream.transfer === null || this.#intake.isEmpty) return false
-    const command = this.#intake.nextOvertaking((verb) => this.#upstream.mayOvertake(verb))
+    if (queue.transfer === null || abort.isPending || queue.has('QUIT')) return false
+    const command = this.#intake.takeAbort()
+    this.#answerTelnet()
     if (command === null) return false
-    this.#outbox.record({ type: 'command', verb: command.verb, line: maskCommand(command) })
+    this.#recordCommand(command)
     this.#forward(command)
     return true
   }
@@ -101,8 +85,13 @@ export class ClientSide {
     this.#outbox.push({ type: mustPause ? 'pauseReading' : 'resumeReading', side: 'client' })
   }
 
+  #answerTelnet(): void {
+    const answer = this.#intake.takeAnswer()
+    if (answer !== '') this.#outbox.send('client', answer)
+  }
+
   #checkFirstLine(): void {
-    const first = readFirstWord(this.#intake.pending)
+    const first = readFirstWord(this.#intake.unread)
     if (first === null) return
     this.#isFirstLine = false
     if (first.isFtp) return
@@ -111,24 +100,90 @@ export class ClientSide {
     this.#outbox.close('protocol', NOT_FTP)
   }
 
-  #dispatch(command: Command): void {
+  /** Whether a line waits for what is outstanding. */
+  #mustWait(item: Intake): boolean {
+    const { queue, data, login, abort } = this.#parts
+    if (queue.isEmpty)
+      return data.isNegotiating || (item.type === 'command' && this.#endsTooEarly(item.command))
+    if (item.type !== 'command' || data.isNegotiating || queue.isFull) return true
+    if (queue.has('AUTH') || queue.has('REIN') || queue.has('QUIT')) return true
+    const { command } = item
     const { verb, traits } = command
-    const refusals = this.#refusals
-    const known = traits === null ? 'OTHER' : verb
-    this.#outbox.record({ type: 'command', verb: known, line: maskCommand(command) })
+    if (this.#isAnsweredByUs(command) || opensData(verb)) return true
+    switch (verb) {
+      case 'FEAT':
+      case 'AUTH':
+      case 'REIN':
+        return true
+      case 'USER':
+        return login.isLoggedIn || queue.transfer !== null
+      case 'QUIT':
+        return this.#endsTooEarly(command)
+      case 'ABOR':
+        return abort.isPending
+      default:
+        if (traits?.transfer === undefined) return false
+        return queue.transfer !== null || abort.isPending || !data.isReadyForTransfer
+    }
+  }
+
+  /** What ends things does not overtake data that the client sent before it. */
+  #endsTooEarly({ verb }: Command): boolean {
+    if (verb !== 'QUIT' && verb !== 'REIN' && !opensData(verb)) return false
+    return this.#parts.data.isUploading
+  }
+
+  /** Commands that never reach the server: their answer keeps its place among the replies. */
+  #isAnsweredByUs(command: Command): boolean {
+    const { login, options, data } = this.#parts
+    const { verb, traits } = command
+    if (!isVerb(verb) || traits?.forbidden === true) return true
+    if (traits === null && !login.isLoggedIn) return true
+    if ((verb === 'AUTH' || verb === 'CCC') && options.policy.auth === 'refuse') return true
+    return verb === 'ALGS' && data.algs !== null
+  }
+
+  #act(item: Intake): void {
+    const { refusals, options } = this.#parts
+    switch (item.type) {
+      case 'command':
+        this.#dispatch(item.command)
+        break
+      case 'tooLong': {
+        const { maxLineBytes } = options.policy
+        refusals.refuseLine('line_too_long', `500 Line longer than ${maxLineBytes} bytes.`)
+        this.#longLines += 1
+        if (this.#longLines >= MAX_LONG_LINES) this.#outbox.close('protocol', '421 Lines too long, closing.')
+        break
+      }
+      case 'controlCharacters':
+        refusals.refuseLine('control_characters', '500 Control characters are not allowed in a command.')
+        break
+      default:
+        assertNever(item)
+    }
+  }
+
+  #recordCommand(command: Command): void {
+    const verb = command.traits === null ? 'OTHER' : command.verb
+    this.#outbox.record({ type: 'command', verb, line: maskCommand(command) })
+  }
+
+  #dispatch(command: Command): void {
+    const { refusals, login, options } = this.#parts
+    const { verb, traits } = command
+    this.#recordCommand(command)
     if (!isVerb(verb)) {
       refusals.refuse(command, 'syntax', '500 That is no command.')
-    } else if (traits === null && !this.#login.isLoggedIn) {
+    } else if (traits === null && !login.isLoggedIn) {
       this.#unknownVerbs += 1
       refusals.refuse(command, 'unknown_before_login', '500 Unknown command.')
-      if (this.#unknownVerbs >= MAX_UNKNOWN_VERBS) {
-        this.#outbox.close('protocol', NOT_FTP)
-      }
+      if (this.#unknownVerbs >= MAX_UNKNOWN_VERBS) this.#outbox.close('protocol', NOT_FTP)
     } else if (traits?.forbidden === true) {
       refusals.refuse(command, 'forbidden_verb', `502 ${verb} is not supported.`)
-    } else if (verb === 'AUTH' && this.#options.policy.auth === 'refuse') {
+    } else if (verb === 'AUTH' && options.policy.auth === 'refuse') {
       refusals.refuse(command, 'auth', '502 AUTH is not supported.')
-    } else if (verb === 'CCC' && this.#options.policy.auth === 'refuse') {
+    } else if (verb === 'CCC' && options.policy.auth === 'refuse') {
       refusals.refuse(command, 'auth', '534 CCC is not supported.')
     } else if (!this.#answeredAsAlg(command)) {
       this.#passOn(command)
@@ -136,37 +191,40 @@ export class ClientSide {
   }
 
   #passOn(command: Command): void {
+    const { login, data, refusals } = this.#parts
     if (opensData(command.verb)) {
-      const mayOpen = this.#login.isLoggedIn || !this.#announcesToServer(command.verb)
-      if (mayOpen) this.#data.requested(command)
-      else this.#refusals.refuse(command, 'login_required', '530 Please log in first.')
-    } else if (command.traits?.transfer === undefined || this.#data.mayTransfer(command)) {
+      const mayOpen = login.isLoggedIn || !this.#announcesToServer(command.verb)
+      if (mayOpen) data.requested(command)
+      else refusals.refuse(command, 'login_required', '530 Please log in first.')
+    } else if (command.traits?.transfer === undefined || data.mayTransfer(command)) {
       this.#forward(command)
     }
   }
 
   #forward(command: Command): void {
-    const channel = command.traits?.transfer === undefined ? null : this.#data.channels.current
-    this.#upstream.forward(command, { channel: channel?.id ?? null })
-    channel?.transferRequested()
-    // Some servers reply once where two replies are due, some not at all.
-    if (command.verb === 'ABOR') this.#outbox.push({ type: 'setTimer', timer: 'abort' })
+    const { queue, data, abort } = this.#parts
+    const direction = command.traits?.transfer
+    const channel = direction === undefined ? null : data.channels.current
+    queue.forward(command, { channel: channel?.id ?? null })
+    channel?.transferRequested(direction ?? null)
+    if (command.verb === 'ABOR') abort.sent()
   }
 
   /** The commands that RFC 6384 has a translator answer itself; true when this was one. */
   #answeredAsAlg(command: Command): boolean {
-    const answer = this.#data.algs?.answer(command) ?? null
+    const { data, refusals, login, queue } = this.#parts
+    const answer = data.algs?.answer(command) ?? null
     if (answer === null) return false
     if (answer.type === 'reply') this.#outbox.reply(answer.text)
-    else this.#refusals.refuse(command, answer.reason, answer.text)
+    else refusals.refuse(command, answer.reason, answer.text)
     // Before login servers answer NOOP with 530 (vsftpd), which RFC 6384 §12 would have us hang up at.
-    if (this.#login.isLoggedIn) this.#upstream.keepAlive()
+    if (login.isLoggedIn) queue.noop('alg')
     return true
   }
 
   /** PORT and EPRT make somebody connect; with an active upstream PASV and EPSV become one. */
   #announcesToServer(verb: string): boolean {
-    return verb === 'PORT' || verb === 'EPRT' || this.#options.upstreamMode === 'active'
+    return verb === 'PORT' || verb === 'EPRT' || this.#parts.options.upstreamMode === 'active'
   }
 }
 

@@ -12,17 +12,29 @@ export type Side = 'client' | 'server'
 /** Who opens the data connection: `active` the server (PORT, EPRT), `passive` the client (PASV, EPSV). */
 export type Mode = 'active' | 'passive'
 
+/** Which way a transfer's file goes: `upload` from the client to the server. */
+export type Direction = 'upload' | 'download'
+
 /** The four wire forms of an endpoint, named as the metrics name them. */
 export type RewriteKind = 'port' | 'eprt' | 'pasv_227' | 'epsv_229'
 
-/** `login`: not logged in yet. `idle`: nothing on control or data. */
-export type SessionTimer = 'login' | 'idle'
+/**
+ * The session's own times, by who is waited for. `greeting`: the server's first reply. `login`: the client has not logged
+ * in. `idle`: the client owes a command. `reply`: the server owes an answer. `transfer`: it was asked for and does not
+ * begin. `quiet`: the server has said nothing for a second. `keepAlive`: the client has said nothing for long in a
+ * transfer.
+ */
+export type SessionTimer = 'greeting' | 'login' | 'idle' | 'reply' | 'transfer' | 'quiet' | 'keepAlive'
 
 /**
- * `abort`: the reply to an ABOR is overdue. `hold`: a transfer's success was held long enough for its data
- * connection. One that fires when nothing waits for it means nothing.
+ * `abort`: the reply to an ABOR is overdue. `doubt`: nothing more was heard of a reply that may be a late one to an ABOR.
+ * `hold`: a transfer's success was held long enough for its data connection. One that fires when nothing waits for it
+ * means nothing.
  */
-export type EngineTimer = 'abort' | 'hold'
+export type EngineTimer = 'abort' | 'doubt' | 'hold'
+
+/** Who is waited for. `data`: bytes that flow, or a data connection of a transfer that has begun. */
+export type AwaitedParty = 'client' | 'server' | 'transfer' | 'data'
 
 /** What this upstream server was seen to refuse; kept for later sessions with the same upstream. */
 export type UpstreamFact = 'refusesEpsv' | 'refusesEprt'
@@ -30,8 +42,10 @@ export type UpstreamFact = 'refusesEpsv' | 'refusesEprt'
 export type Event =
   /** Bytes arrived on a control connection; `text` may hold part of a line or many lines. */
   | { readonly type: 'received'; readonly side: Side; readonly text: string }
-  /** That side sent FIN; what it said before still counts. */
-  | { readonly type: 'ended'; readonly side: Side }
+  /** A client is here: the first event. */
+  | { readonly type: 'clientArrived' }
+  /** That side sent FIN; what it said before still counts. `isGone`: it hears nothing more either. */
+  | { readonly type: 'ended'; readonly side: Side; readonly isGone: boolean }
   /** The control connection to the server is up; `knows` is what earlier sessions learned about it. */
   | { readonly type: 'upstreamConnected'; readonly server: Endpoint; readonly knows: readonly UpstreamFact[] }
   /** No control connection to the server could be made. */
@@ -54,6 +68,8 @@ export type Event =
   | { readonly type: 'legFailed'; readonly channel: number; readonly side: Side; readonly reason: LegFailure }
   /** Both legs are closed and every byte that could be delivered was. */
   | { readonly type: 'channelEnded'; readonly channel: number }
+  /** The last byte of the awaited direction and its FIN are with the peer's system. */
+  | { readonly type: 'delivered'; readonly channel: number }
   | { readonly type: 'timerFired'; readonly timer: SessionTimer | EngineTimer }
   /** The process is draining: finish what runs, then 421. */
   | { readonly type: 'drainRequested' }
@@ -71,6 +87,12 @@ export type Effect =
       readonly side: Side
       readonly endpoint: Endpoint
     }
+  /** A transfer was asked for that will use the channel: its pinhole stays open, and this way its file goes. */
+  | { readonly type: 'beginTransfer'; readonly channel: number; readonly direction: Direction | null }
+  /** Tell when the last byte of that direction is with the peer's system: `delivered` follows, or `channelEnded`. */
+  | { readonly type: 'awaitDelivery'; readonly channel: number; readonly direction: Direction }
+  /** Connect to the FTP server: `upstreamConnected` or `upstreamFailed` follows. */
+  | { readonly type: 'connectUpstream' }
   /** `finish`: legs that were never joined end politely, joined ones get a moment to drain. `reset`: RST. */
   | { readonly type: 'closeChannel'; readonly channel: number; readonly how: 'finish' | 'reset' }
   /** In pairs, of either side: too much of it waits for its turn. */
@@ -115,6 +137,8 @@ export type CloseReason =
   | 'server'
   | 'idle'
   | 'login_timeout'
+  | 'reply_timeout'
+  | 'transfer_timeout'
   | 'drain'
   | 'protocol'
   | 'refusals'

@@ -2,16 +2,19 @@
 // the session is over; the client's half, the server's half and the data side are machines of their own.
 
 import { assertNever } from '../errors.ts'
+import { Abort } from './abort.ts'
 import { ClientSide } from './client-side.ts'
-import type { Effect, EngineTimer, Event, SessionTimer, Side } from './contract.ts'
+import type { AwaitedParty, Effect, EngineTimer, Event, SessionTimer, Side } from './contract.ts'
 import { DataSide } from './data-side.ts'
+import { FinalReplies } from './final-replies.ts'
 import { Login } from './login.ts'
 import type { EngineOptions } from './options.ts'
 import { Outbox } from './outbox.ts'
 import { Refusals } from './refusals.ts'
+import { ReplyQueue } from './reply-queue.ts'
 import { ServerSide } from './server-side.ts'
-import { Transfers } from './transfers.ts'
-import { Upstream } from './upstream.ts'
+import { Strays } from './strays.ts'
+import { type DataFailure, Transfers } from './transfers.ts'
 
 /** Where the protocol stands, in a word for the status page. `pipe`: bytes pass untouched. */
 export type EngineState = 'connecting' | 'login' | 'idle' | 'negotiating' | 'transfer' | 'pipe' | 'closed'
@@ -20,31 +23,39 @@ export type EngineState = 'connecting' | 'login' | 'idle' | 'negotiating' | 'tra
 export class ControlEngine {
   readonly #outbox: Outbox
   readonly #login: Login
-  readonly #upstream: Upstream
+  readonly #queue: ReplyQueue
   readonly #data: DataSide
+  readonly #abort: Abort
   readonly #transfers: Transfers
   readonly #client: ClientSide
+  readonly #finals: FinalReplies
   readonly #server: ServerSide
   #isConnected = false
   #isClosed = false
   #hasClientEnded = false
+  #isClientGone = false
   #isDraining = false
 
   constructor(options: EngineOptions) {
     const outbox = new Outbox()
     const login = new Login(outbox)
-    const upstream = new Upstream(outbox)
+    const queue = new ReplyQueue(outbox)
     const refusals = new Refusals({ outbox, maxRefusals: options.policy.maxRefusals })
-    const data = new DataSide({ options, outbox, upstream, refusals })
-    const transfers = new Transfers({ outbox, upstream, channels: data.channels })
-    const client = new ClientSide({ options, outbox, login, upstream, refusals, data })
+    const data = new DataSide({ options, outbox, queue, refusals })
+    const abort = new Abort({ outbox, queue, channels: data.channels })
+    const transfers = new Transfers({ outbox, queue, channels: data.channels, abort })
+    const client = new ClientSide({ options, outbox, login, queue, refusals, data, abort })
     this.#outbox = outbox
     this.#login = login
-    this.#upstream = upstream
+    this.#queue = queue
     this.#data = data
+    this.#abort = abort
     this.#transfers = transfers
     this.#client = client
-    this.#server = new ServerSide({ options, outbox, login, upstream, data, transfers, client })
+    const strays = new Strays(outbox)
+    const finals = new FinalReplies({ options, outbox, login, queue, data, abort, strays })
+    this.#finals = finals
+    this.#server = new ServerSide({ outbox, queue, data, abort, transfers, client, strays, finals })
   }
 
   handle(event: Event): Effect[] {
@@ -65,7 +76,28 @@ export class ControlEngine {
 
   /** A transfer command waits for its end, or data still flows. */
   get isTransferring(): boolean {
-    return this.#upstream.transfer !== null || this.#data.channels.isFlowing
+    return this.#queue.transfer !== null || this.#data.channels.isFlowing
+  }
+
+  /** Who is waited for: whose limit runs. */
+  get awaits(): AwaitedParty {
+    const { current } = this.#data.channels
+    if (current?.isJoined === true) return 'data'
+    const { transfer } = this.#queue
+    if (transfer !== null && current?.isJoining === true) return transfer.hasStarted ? 'data' : 'transfer'
+    return this.#queue.isEmpty && this.#server.hasGreeted ? 'client' : 'server'
+  }
+
+  /** A pinhole of this channel has a transfer that the server works on, and a client that still wants it. */
+  isWorkedOn(channel: number): boolean {
+    const { transfer } = this.#queue
+    if (transfer === null || this.#hasClientEnded || this.#server.isHoldingSuccess) return false
+    return transfer.channel === channel && !transfer.isAnswered
+  }
+
+  /** Something waits for the server that may never come: `quiet` tells that nothing does. */
+  get waitsForSilence(): boolean {
+    return this.#server.waitsForSilence || this.#client.isWaitingForNoops
   }
 
   get state(): EngineState {
@@ -79,12 +111,15 @@ export class ControlEngine {
 
   #handle(event: Event): void {
     switch (event.type) {
+      case 'clientArrived':
+        this.#outbox.push({ type: 'connectUpstream' })
+        break
       case 'received':
         if (event.side === 'client') this.#client.received(event.text)
         else this.#server.received(event.text)
         break
       case 'ended':
-        if (event.side === 'client') this.#clientEnded()
+        if (event.side === 'client') this.#clientEnded(event.isGone)
         else this.#server.ended()
         break
       case 'upstreamConnected':
@@ -115,20 +150,27 @@ export class ControlEngine {
         this.#data.pinholeFailed(event.pinhole, event.reason)
         break
       case 'pinholeExpired':
-        if (this.#data.pinholeExpired(event.pinhole)) this.#transfers.dataFailed('pinhole_expired')
+        this.#dataFailed(this.#data.pinholeExpired(event.pinhole))
         break
       case 'legConnected':
-        this.#data.channels.legConnected(event.channel, event.side)
+        this.#data.legConnected(event.channel, event.side)
         break
       case 'legFailed':
-        if (this.#data.legFailed(event.channel)) this.#transfers.dataFailed('data_failed')
+        this.#dataFailed(this.#data.legFailed(event.channel, event.side, event.reason))
         break
       case 'channelEnded':
-        if (this.#data.channelEnded(event.channel)) this.#transfers.dataFailed('data_failed')
+        this.#dataFailed(this.#data.channelEnded(event.channel))
+        break
+      case 'delivered':
+        this.#data.channels.delivered(event.channel)
         break
       default:
         assertNever(event)
     }
+  }
+
+  #dataFailed(failure: DataFailure | null): void {
+    if (failure !== null) this.#transfers.dataFailed(failure)
   }
 
   /** No word of ours may get between the two peers any more. */
@@ -166,23 +208,39 @@ export class ControlEngine {
   /** True when a line of the client was acted upon, or the session closes because there is none. */
   #letCommandGo(): boolean {
     if (!this.#server.hasGreeted) return false
-    if (!this.#upstream.isIdle || this.#data.isNegotiating) return this.#client.actOnOvertaking()
-    if (this.#server.hasSaidGoodbye) this.#outbox.close('quit')
-    else if (this.#isDraining) {
-      // What flows is let flow, but nothing begins behind it.
-      if (this.isTransferring) return false
+    if (this.#isDraining && !this.isTransferring) {
+      if (!this.#queue.isEmpty || this.#data.isNegotiating) return false
       this.#sayShuttingDown()
-    } else if (!this.#client.actOnNext()) {
-      if (!this.#hasClientEnded) return false
-      this.#outbox.close('client')
+      return true
     }
-    return true
+    if (this.#finals.hasSaidGoodbye && this.#queue.isEmpty) {
+      this.#outbox.close('quit')
+      return true
+    }
+    if (this.#client.actOnNext()) return true
+    if (!this.#hasClientEnded) return false
+    // What a client said is still answered, if it hears; what it uploads is carried to its end all the same.
+    const isOver = this.#isClientGone ? !this.#isUploadUnfinished : this.#isIdle
+    if (isOver) this.#outbox.close('client')
+    return isOver
   }
 
-  /** What a client said before its FIN is still answered; one that said nothing (a probe) is gone at once. */
-  #clientEnded(): void {
+  /** Nobody waits for anybody, and all that the client sent is with the server. */
+  get #isIdle(): boolean {
+    return this.#queue.isEmpty && !this.#data.isNegotiating && !this.#data.isUploading
+  }
+
+  /** An upload runs whose end the client does not wait for. */
+  get #isUploadUnfinished(): boolean {
+    if (this.#data.isUploading) return true
+    return this.#queue.transfer?.command?.traits?.transfer === 'upload' && this.#data.channels.isFlowing
+  }
+
+  /** One that said nothing before its FIN (a probe) is gone at once. */
+  #clientEnded(isGone: boolean): void {
     this.#hasClientEnded = true
-    if (!this.#server.hasGreeted && this.#client.isEmpty) this.#outbox.close('client')
+    this.#isClientGone ||= isGone
+    if (!this.#server.hasGreeted && (isGone || this.#client.isEmpty)) this.#outbox.close('client')
   }
 
   #timerFired(timer: SessionTimer | EngineTimer): void {
@@ -193,8 +251,29 @@ export class ControlEngine {
       case 'idle':
         this.#outbox.close('idle', '421 Idle for too long, closing.')
         break
+      case 'greeting':
+        if (!this.#server.hasGreeted) {
+          this.#outbox.close('upstream', '421 The FTP server does not greet, try again later.')
+        }
+        break
+      case 'reply':
+        this.#outbox.close('reply_timeout', '421 The server takes too long to answer, closing.')
+        break
+      case 'transfer':
+        this.#outbox.close('transfer_timeout', '421 The transfer takes too long to begin, closing.')
+        break
+      case 'quiet':
+        this.#server.silent()
+        if (this.#client.isWaitingForNoops) this.#queue.giveUpNoops()
+        break
+      case 'keepAlive':
+        if (this.isTransferring && !this.#queue.has('NOOP')) this.#queue.noop('keepAlive')
+        break
       case 'abort':
-        if (!this.#server.doubtIsOver()) this.#transfers.abortOverdue()
+        this.#abort.overdue()
+        break
+      case 'doubt':
+        this.#server.doubtIsOver()
         break
       case 'hold':
         this.#transfers.holdOver()
@@ -210,13 +289,8 @@ export class ControlEngine {
 }
 
 /** Events about the control channels and the session itself. */
-type ControlEventType =
-  | 'received'
-  | 'ended'
-  | 'upstreamConnected'
-  | 'upstreamFailed'
-  | 'drainRequested'
-  | 'timerFired'
+type ControlEventType = Exclude<Event['type'], DataEventType>
+type DataEventType = 'delivered' | 'channelEnded' | `pinhole${string}` | `leg${string}`
 
 function otherSide(side: Side): Side {
   return side === 'client' ? 'server' : 'client'

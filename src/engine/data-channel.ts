@@ -1,13 +1,14 @@
 // One data channel: two legs, each of which listens (behind a pinhole) or connects. Which does which follows from
 // who is active on either side:
 //
-//   client passive, server passive:  the client comes, then we connect to the server
+//   client passive, server passive:  we connect to the server before we announce, then the client comes; where the
+//                                    kernel forwards, it does both when the client comes
 //   client active,  server active:   the server comes, then we connect to the client
-//   client active,  server passive:  we connect to the server with the transfer command, to the client at its 1xx
+//   client active,  server passive:  we connect to the server before we answer, to the client at the transfer's 1xx
 //   client passive, server active:   both come, in any order
 
 import type { Endpoint } from '../ftp/endpoints.ts'
-import type { Mode, PinholeCloseReason, Side } from './contract.ts'
+import type { Direction, Mode, PinholeCloseReason, Side } from './contract.ts'
 import type { Outbox } from './outbox.ts'
 
 type Leg = 'waiting' | 'connecting' | 'connected'
@@ -39,6 +40,10 @@ export class DataChannel {
   #status: Status = 'open'
   #isInKernel = false
   #isGivenUp = false
+  /** What the transfer over it moves; null before there is one, or for a verb that we do not know. */
+  #direction: Direction | null = null
+  #isDelivered = false
+  #isDeliveryAwaited = false
 
   constructor(id: number, facts: DataChannelFacts, outbox: Outbox) {
     this.id = id
@@ -65,14 +70,44 @@ export class DataChannel {
     return this.#status === 'open' && !this.isJoined && !this.#isInKernel && !this.#isGivenUp
   }
 
+  /** A joined relay has not yet brought the last byte to where it goes. The kernel does not tell. */
+  get isUndelivered(): boolean {
+    return this.isJoined && !this.#isInKernel && !this.#isDelivered
+  }
+
+  get direction(): Direction | null {
+    return this.#direction
+  }
+
+  /** Asks to hear of the last byte, once. */
+  awaitDelivery(): void {
+    if (this.#isDeliveryAwaited || this.#direction === null) return
+    this.#isDeliveryAwaited = true
+    this.#outbox.push({ type: 'awaitDelivery', channel: this.id, direction: this.#direction })
+  }
+
+  /** A client may have sent a file that the server has not got, or may be about to: a passive one, or one that we called. */
+  get mayHoldUpload(): boolean {
+    if (this.#direction !== 'upload' || this.#isDelivered || this.#status !== 'open') return false
+    return this.clientMode === 'passive' || this.#clientLeg !== 'waiting'
+  }
+
+  delivered(): void {
+    this.#isDelivered = true
+  }
+
   /** No data will flow here, now that the server has finished. */
   get isUseless(): boolean {
     return !this.isJoined && !this.#isInKernel
   }
 
-  /** Nobody came in time. A leg that is being connected still gets its result. */
+  /**
+   * Nobody came in time. A leg that is being connected still gets its result, and what a server gave waits for its client
+   * as long as the pinhole does.
+   */
   giveUpJoining(): void {
-    this.#isGivenUp = this.#clientLeg !== 'connecting' && this.#serverLeg !== 'connecting'
+    const isUnderWay = this.#clientLeg === 'connecting' || this.#serverLeg === 'connecting'
+    this.#isGivenUp = !isUnderWay && !(this.#serverLeg === 'connected' && this.#clientPinhole !== 0)
   }
 
   openPinhole({ pinhole, from, target }: { pinhole: number; from: Side; target: Endpoint | null }): void {
@@ -93,9 +128,21 @@ export class DataChannel {
     return pinhole !== 0 && (pinhole === this.#clientPinhole || pinhole === this.#serverPinhole)
   }
 
+  /** Connects to the passive server before anything is announced. */
+  reachServer(): void {
+    this.#connect('server')
+  }
+
+  /** The server's port cannot be reached: another may be tried. */
+  serverUnreachable(): void {
+    this.#serverLeg = 'waiting'
+    this.serverEndpoint = null
+  }
+
   /** The transfer command went upstream. */
-  transferRequested(): void {
-    if (this.clientMode === 'active' && this.serverMode === 'passive') this.#connect('server')
+  transferRequested(direction: Direction | null): void {
+    this.#direction = direction
+    this.#outbox.push({ type: 'beginTransfer', channel: this.id, direction })
   }
 
   /** The server answered the transfer command with 1xx or 2xx. */

@@ -33,6 +33,29 @@ export class DataChannels {
     return this.#current !== null && !this.#current.isUseless
   }
 
+  /** The running transfer is a download whose last bytes are still with us. Asks to hear of the last. */
+  get isDelivering(): boolean {
+    const current = this.#current
+    if (current?.direction !== 'download' || !current.isUndelivered) return false
+    current.awaitDelivery()
+    return true
+  }
+
+  /** A client's data are on their way to the server. Asks to hear of the last byte. */
+  get isUploading(): boolean {
+    let isUploading = false
+    for (const channel of [this.#current, ...this.#earlier]) {
+      if (channel?.direction !== 'upload' || !channel.isUndelivered) continue
+      channel.awaitDelivery()
+      isUploading = true
+    }
+    return isUploading
+  }
+
+  delivered(id: number): void {
+    for (const channel of [this.#current, ...this.#earlier]) if (channel?.id === id) channel.delivered()
+  }
+
   get isFlowing(): boolean {
     return this.#current?.isJoined === true || this.#earlier.length > 0
   }
@@ -88,6 +111,11 @@ export class DataChannels {
     else if (this.#earlier.every((channel) => channel.id !== id)) {
       this.#outbox.push({ type: 'closeChannel', channel: id, how: 'reset' })
     }
+  }
+
+  /** The current channel is the one in which this happened. */
+  isCurrent(id: number): boolean {
+    return this.#current?.id === id
   }
 
   /** True when the transfer that runs, or the next one, cannot have its data connection. */

@@ -2,11 +2,11 @@
 // learned about the server.
 
 import { assertNever } from '../errors.ts'
+import { familyOf } from '../ftp/addresses.ts'
 import type { Command } from '../ftp/commands.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
-import type { Reply } from '../ftp/replies.ts'
 import { Algs, needsTranslation } from './algs.ts'
-import type { Mode, PinholeFailure, UpstreamFact } from './contract.ts'
+import type { LegFailure, Mode, PinholeFailure, Side, UpstreamFact } from './contract.ts'
 import { DataChannels } from './data-channels.ts'
 import { type DataRequest, readDataRequest } from './data-request.ts'
 import { Negotiation, type NegotiationParts, type NegotiationState } from './negotiation.ts'
@@ -14,13 +14,15 @@ import type { EngineOptions } from './options.ts'
 import type { Outbox } from './outbox.ts'
 import type { Policy } from './policy.ts'
 import { type Refusals, reportFailure } from './refusals.ts'
-import type { Upstream } from './upstream.ts'
+import type { Reply } from './reply.ts'
+import type { ReplyQueue } from './reply-queue.ts'
+import type { DataFailure } from './transfers.ts'
 import { activeVerbs, passiveVerbs } from './upstream-verbs.ts'
 
 export interface DataSideParts {
   readonly options: EngineOptions
   readonly outbox: Outbox
-  readonly upstream: Upstream
+  readonly queue: ReplyQueue
   readonly refusals: Refusals
 }
 
@@ -28,7 +30,7 @@ export class DataSide implements NegotiationParts {
   readonly channels: DataChannels
   readonly #options: EngineOptions
   readonly outbox: Outbox
-  readonly upstream: Upstream
+  readonly queue: ReplyQueue
   readonly #refusals: Refusals
   #server: Endpoint | null = null
   #knows: readonly UpstreamFact[] = []
@@ -37,11 +39,11 @@ export class DataSide implements NegotiationParts {
   #negotiation: Negotiation | null = null
   #lastPinhole = 0
 
-  constructor({ options, outbox, upstream, refusals }: DataSideParts) {
+  constructor({ options, outbox, queue, refusals }: DataSideParts) {
     this.channels = new DataChannels(outbox)
     this.#options = options
     this.outbox = outbox
-    this.upstream = upstream
+    this.queue = queue
     this.#refusals = refusals
   }
 
@@ -50,9 +52,29 @@ export class DataSide implements NegotiationParts {
     return this.#negotiation !== null
   }
 
-  /** An answer to the client waits for its pinhole: nothing may overtake it. */
-  get isOpeningPinhole(): boolean {
-    return this.#negotiation?.isOpening === true
+  /** An answer to the client waits for its pinhole or the server's port: nothing may overtake it. */
+  get isAnswering(): boolean {
+    return this.#negotiation?.isAnswering === true
+  }
+
+  /** Client and server speak the same: what the client says about data channels goes on verb by verb. */
+  get isFaithful(): boolean {
+    const { upstreamMode, upstreamVerbs, client } = this.#options
+    if (upstreamMode !== 'client' || upstreamVerbs.length > 0) return false
+    return this.#server === null || familyOf(this.#server.address) === familyOf(client)
+  }
+
+  /** A transfer needs not wait for what is outstanding. */
+  get isReadyForTransfer(): boolean {
+    return (this.channels.current?.status ?? 'open') === 'open'
+  }
+
+  /** What the client sent before is not with the server yet. */
+  get isUploading(): boolean {
+    const { transfer } = this.queue
+    const { current } = this.channels
+    const isUnderWay = transfer !== null && !transfer.isAnswered && current?.mayHoldUpload === true
+    return this.channels.isUploading || isUnderWay
   }
 
   /** What RFC 6384 adds to this session, or null where it does not apply. */
@@ -75,17 +97,26 @@ export class DataSide implements NegotiationParts {
         this.#refusals.refuse(command, request.reason, request.text)
         break
       case 'epsvAll':
+        if (this.isFaithful) {
+          this.queue.forward(command, { channel: null })
+          break
+        }
         // Not passed on: the server would refuse the PASV or PORT of a fallback or conversion.
         this.#isEpsvAll = true
         this.outbox.reply('200 EPSV ALL noted.')
         break
       case 'passive':
       case 'active':
-        this.#negotiate(request)
+        this.#negotiate(request, command)
         break
       default:
         assertNever(request)
     }
+  }
+
+  /** The server took EPSV ALL. */
+  onlyEpsvAllowed(): void {
+    this.#isEpsvAll = true
   }
 
   /** Whether a transfer command may go upstream; where not, the client has been told. */
@@ -108,6 +139,11 @@ export class DataSide implements NegotiationParts {
     this.#settle(this.#negotiation?.replied(reply))
   }
 
+  /** The server answered it with a code that is no answer to it, and the client has seen that. */
+  repliedAstray(code: number): void {
+    this.#settle(this.#negotiation?.repliedAstray(code))
+  }
+
   pinholeOpened(opened: { pinhole: number; announce: Endpoint; inKernel: boolean }): void {
     const { pinhole, announce, inKernel } = opened
     const { current } = this.channels
@@ -119,22 +155,34 @@ export class DataSide implements NegotiationParts {
     this.#settle(this.#negotiation?.pinholeFailed(pinhole, reason))
   }
 
-  // These three are true when the transfer that runs, or the next one, cannot have its data connection.
+  // These three tell why the transfer that runs, or the next one, cannot have its data connection; null if it can.
 
-  pinholeExpired(pinhole: number): boolean {
+  pinholeExpired(pinhole: number): DataFailure | null {
     const { current } = this.channels
-    if (current?.owns(pinhole) !== true) return false
+    if (current?.owns(pinhole) !== true) return null
     current.pinholeExpired(pinhole)
     this.#settle(this.#negotiation?.dataFailed('pinhole_expired'))
-    return true
+    return 'pinhole_expired'
   }
 
-  legFailed(channel: number): boolean {
-    return this.#lost(this.channels.legFailed(channel))
+  legFailed(channel: number, side: Side, reason: LegFailure): DataFailure | null {
+    if (this.#negotiation?.isReaching === true && side === 'server' && this.channels.isCurrent(channel)) {
+      this.#settle(this.#negotiation.serverUnreachable())
+      return null
+    }
+    return this.#lost(this.channels.legFailed(channel), reason === 'reset' ? 'data_reset' : 'data_failed')
   }
 
-  channelEnded(channel: number): boolean {
-    return this.#lost(this.channels.ended(channel))
+  channelEnded(channel: number): DataFailure | null {
+    return this.#lost(this.channels.ended(channel), 'data_failed')
+  }
+
+  legConnected(channel: number, side: Side): void {
+    this.channels.legConnected(channel, side)
+    if (this.#negotiation === null || !this.channels.isCurrent(channel)) return
+    if (side === 'server') this.#settle(this.#negotiation.serverReached())
+    // Whoever comes to a port that nobody was told of has guessed it.
+    else this.#settle(this.#negotiation.dataFailed('data_failed'))
   }
 
   /** REIN: as if the session had just begun. What flows runs on. */
@@ -174,14 +222,17 @@ export class DataSide implements NegotiationParts {
     this.outbox.push({ type: 'remember', fact })
   }
 
-  #negotiate(request: Extract<DataRequest, { type: Mode }>): void {
-    const { upstreamMode } = this.#options
+  #negotiate(request: Extract<DataRequest, { type: Mode }>, command: Command): void {
+    const { upstreamMode, upstreamVerbs, reachesFirst } = this.#options
+    const { isFaithful } = this
     const { verb, type: clientMode } = request
     const serverMode = upstreamMode === 'client' ? clientMode : upstreamMode
     const choice = {
       verb,
       server: this.server.address,
       knows: this.#knows,
+      isFaithful,
+      configured: upstreamVerbs,
       isTranslating: this.#algs?.isTranslating ?? null,
     }
     const wish = {
@@ -190,15 +241,20 @@ export class DataSide implements NegotiationParts {
       serverMode,
       clientEndpoint: request.type === 'active' ? request.endpoint : null,
       delimiter: request.type === 'active' ? request.delimiter : '|',
+      // `EPSV 1` speaks of the client's control connection: only where the server's is alike it means the same there.
+      line: isFaithful ? command.line : verb,
+      isFaithful,
+      reachesFirst: serverMode === 'passive' && (reachesFirst || clientMode === 'active'),
       serverVerbs: serverMode === 'passive' ? passiveVerbs(choice) : activeVerbs(choice),
     }
     this.#negotiation = new Negotiation(wish, this.channels.begin(wish), this)
     this.#settle(this.#negotiation.start())
   }
 
-  #lost(isCurrent: boolean): boolean {
-    if (isCurrent) this.#settle(this.#negotiation?.dataFailed('data_failed'))
-    return isCurrent
+  #lost(isCurrent: boolean, failure: DataFailure): DataFailure | null {
+    if (!isCurrent) return null
+    this.#settle(this.#negotiation?.dataFailed('data_failed'))
+    return failure
   }
 
   #settle(state: NegotiationState | undefined): void {

@@ -1,9 +1,9 @@
-// What a client may say, before anybody asks what it means: Telnet, line ends, lengths, control characters, and
-// how many lines may wait.
+// What a client may say, before anybody asks what it means: Telnet, line ends, lengths, control characters, and how
+// many lines may wait.
 
 import { type Command, parseCommand } from '../ftp/commands.ts'
 import { LineSplitter } from '../ftp/lines.ts'
-import { IAC, TelnetFilter } from '../ftp/telnet.ts'
+import { TelnetReader } from '../ftp/telnet.ts'
 
 export type Intake =
   | { readonly type: 'command'; readonly command: Command }
@@ -11,14 +11,15 @@ export type Intake =
   | { readonly type: 'controlCharacters' }
 
 /** At most this many lines, or bytes, wait for their turn before we stop reading. */
-const MAX_WAITING_LINES = 16
-const MAX_WAITING_BYTES = 16 * 1024
+const MAX_WAITING_LINES = 64
+const MAX_WAITING_BYTES = 64 * 1024
 
-/** Lines of the client in order, with a bounded queue of those that a transfer makes wait. */
+/** Lines of the client in order, with a bounded queue of those that must wait. */
 export class ClientIntake {
   readonly #lines: LineSplitter
   readonly #maxPendingBytes: number
-  #telnet: TelnetFilter | null = null
+  readonly #telnet = new TelnetReader()
+  #answer = ''
   #waiting: Intake[] | null = null
   #waitingBytes = 0
   /** An ABOR was taken without its LF; the LF may still come and is then no empty line. */
@@ -29,48 +30,61 @@ export class ClientIntake {
     this.#maxPendingBytes = MAX_WAITING_BYTES + maxLineBytes
   }
 
-  /** Takes bytes in and gives what Telnet wants answered, or an empty string. */
-  push(input: string): string {
-    if (this.#telnet === null && !input.includes(IAC)) {
-      this.#take(input)
-      return ''
+  push(text: string): void {
+    if (this.#owesNewline && text !== '') {
+      this.#owesNewline = false
+      this.#lines.push(text.startsWith('\n') ? text.slice(1) : text)
+    } else {
+      this.#lines.push(text)
     }
-    this.#telnet ??= new TelnetFilter({ lineSoFar: this.#lines.pending, marksVerbs: true })
-    const { text, answer } = this.#telnet.push(input)
-    this.#take(text)
+  }
+
+  /** What was not read yet, from the first byte that is not Telnet's; empty where that is not there yet. */
+  get unread(): string {
+    return this.#skipTelnet() ? this.#lines.pending : ''
+  }
+
+  /** What Telnet wants answered since the last call, or an empty string. */
+  takeAnswer(): string {
+    const answer = this.#answer
+    this.#answer = ''
     return answer
   }
 
-  /** The next line in order, or null when none is complete. */
-  next(): Intake | null {
-    const waiting = this.#waiting
-    const first = waiting?.shift()
-    if (waiting === null || first === undefined) return this.#read()
-    if (waiting.length === 0) this.#waiting = null
-    this.#waitingBytes -= sizeOf(first)
-    return first
+  /** The next line in order, which stays; null when none is complete. */
+  peek(): Intake | null {
+    const first = this.#waiting?.[0]
+    if (first !== undefined) return first
+    const item = this.#read()
+    if (item !== null) this.#keep(item)
+    return item
   }
 
-  /**
-   * Reads ahead during a transfer and gives the first line that may overtake it: ABOR always, STAT and QUIT when
-   * nothing waits before them. Everything else joins the queue.
-   */
-  nextOvertaking(mayOvertake: (verb: string) => boolean): Command | null {
-    const head = this.#waiting?.[0]
-    if (head?.type === 'command' && mayOvertake(head.command.verb)) {
-      this.next()
-      return head.command
+  /** Takes away what `peek` gave. */
+  take(): void {
+    const waiting = this.#waiting
+    const first = waiting?.shift()
+    if (waiting === null || first === undefined) return
+    if (waiting.length === 0) this.#waiting = null
+    this.#waitingBytes -= sizeOf(first)
+  }
+
+  /** Reads ahead for an ABOR and takes it, whatever waits before it. */
+  takeAbort(): Command | null {
+    // Lines that wait have been looked at, but for those that waited before there was anything to abort.
+    const at = this.#waiting?.findIndex(isAbort) ?? -1
+    const found = this.#waiting?.[at]
+    if (found?.type === 'command') {
+      this.#waiting?.splice(at, 1)
+      if (this.#waiting?.length === 0) this.#waiting = null
+      this.#waitingBytes -= sizeOf(found)
+      return found.command
     }
     while (!this.#isQueueFull) {
       const item = this.#read()
       if (item === null) return null
-      const isFirst = this.#waiting === null
-      if (item.type === 'command' && mayOvertake(item.command.verb)) {
-        if (isFirst || item.command.verb === 'ABOR') return item.command
-      }
-      this.#waiting ??= []
-      this.#waiting.push(item)
-      this.#waitingBytes += sizeOf(item)
+      if (item.type === 'command' && isAbort(item)) return item.command
+      this.#keep(item)
     }
     return null
   }
@@ -94,22 +108,33 @@ export class ClientIntake {
     return (this.#waiting?.length ?? 0) >= MAX_WAITING_LINES || this.#waitingBytes >= MAX_WAITING_BYTES
   }
 
-  #take(text: string): void {
-    if (!this.#owesNewline || text === '') {
-      this.#lines.push(text)
-      return
-    }
-    this.#owesNewline = false
-    this.#lines.push(text.startsWith('\n') ? text.slice(1) : text)
+  #keep(item: Intake): void {
+    this.#waiting ??= []
+    this.#waiting.push(item)
+    this.#waitingBytes += sizeOf(item)
   }
 
   #read(): Intake | null {
+    if (!this.#skipTelnet()) return null
     const line = this.#lines.next()
     if (line === null) return this.#urgentAbort()
     if (line.type === 'tooLong') return line
-    return hasControlCharacter(line.text)
+    const text = isAbortWithSynch.test(line.text) ? line.text.slice(0, 4) : line.text
+    return hasControlCharacter(text)
       ? { type: 'controlCharacters' }
-      : { type: 'command', command: parseCommand(line.text) }
+      : { type: 'command', command: parseCommand(text) }
+  }
+
+  /** Leaves out Telnet commands where a line begins. False when one is not complete. */
+  #skipTelnet(): boolean {
+    while (this.#telnet.mayBegin(this.#lines.firstCode)) {
+      const command = this.#telnet.read(this.#lines.pending, 0)
+      if (command === 'incomplete') return false
+      if (command === null) return true
+      this.#answer += command.answer
+      this.#lines.skip(command.length)
+    }
+    return true
   }
 
   /**
@@ -124,13 +149,22 @@ export class ClientIntake {
   }
 }
 
+/** An ABOR with a Synch behind it instead of before. */
+const isAbortWithSynch = /^ABOR[\xf0-\xff]+$/i
+
+function isAbort(item: Intake): boolean {
+  return item.type === 'command' && item.command.verb === 'ABOR'
+}
+
 function hasControlCharacter(text: string): boolean {
   for (let at = 0; at < text.length; at += 1) {
     const code = text.charCodeAt(at)
-    if (code < 32 || code === 127) return true
+    if ((code < 32 && code !== TAB) || code === 127) return true
   }
   return false
 }
+
+const TAB = 9
 
 function sizeOf(item: Intake): number {
   return item.type === 'command' ? item.command.line.length : 0

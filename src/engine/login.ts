@@ -19,14 +19,14 @@ export class Login {
   /**
    * Follows the final reply to USER, PASS, ACCT and REIN.
    *
-   * 230 and 232 log in; 202 says that a password was superfluous; 331 and 332 ask for more, so a second USER ends
-   * the first login.
+   * Any 2xx logs in: 230, 232, 202 for a superfluous password, and 200 or 220 of some devices. 331 and 332 ask for
+   * more, so a second USER ends the first login.
    */
   replied({ verb, argument }: Command, code: number): void {
     switch (verb) {
       case 'USER':
         this.#user = argument
-        if (code === 331 || code === 332) this.#change(false)
+        if (code >= 300 && code < 400) this.#change(false)
         break
       case 'PASS':
       case 'ACCT':
@@ -37,7 +37,7 @@ export class Login {
       default:
         return
     }
-    if (code === 230 || code === 232 || (code === 202 && verb !== 'USER')) {
+    if (code >= 200 && code < 300) {
       this.#outbox.record({ type: 'login', user: this.#user, accepted: true, code })
       this.#user = ''
       this.#change(true)

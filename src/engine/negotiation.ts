@@ -2,25 +2,16 @@
 // pinholes are opened, what is announced. Nothing is announced before its pinhole is open.
 
 import { familyOf } from '../ftp/addresses.ts'
-import {
-  type Endpoint,
-  format227,
-  format229,
-  formatEprt,
-  formatHostPort,
-  parse227,
-  parse229,
-  rewrite227,
-  rewrite229,
-} from '../ftp/endpoints.ts'
-import type { Reply } from '../ftp/replies.ts'
+import { type Endpoint, formatEprt, formatHostPort, parse227, parse229 } from '../ftp/endpoints.ts'
+import { announcement } from './announcement.ts'
 import type { Mode, PinholeFailure, RefusalReason, Side, UpstreamFact } from './contract.ts'
 import type { DataChannel } from './data-channel.ts'
 import type { DataVerb } from './data-request.ts'
 import type { Outbox } from './outbox.ts'
 import { judgeServerEndpoint, type Policy } from './policy.ts'
 import { reportFailure } from './refusals.ts'
-import type { Upstream } from './upstream.ts'
+import type { Reply } from './reply.ts'
+import type { ReplyQueue } from './reply-queue.ts'
 
 /** What the client wants, as judged, and what becomes of it on the server's side. */
 export interface Wish {
@@ -33,6 +24,12 @@ export interface Wish {
   readonly delimiter: string
   /** What the server is asked with, in order: PASV and EPSV, or PORT and EPRT. */
   readonly serverVerbs: readonly DataVerb[]
+  /** What is said for the client's own verb. */
+  readonly line: string
+  /** The client's own verb goes on and no other: it sees what came of it. */
+  readonly isFaithful: boolean
+  /** A passive server's port is connected to before the client is answered. */
+  readonly reachesFirst: boolean
 }
 
 /** What every negotiation of a session needs. */
@@ -40,7 +37,7 @@ export interface NegotiationParts {
   readonly server: Endpoint
   readonly policy: Policy
   readonly outbox: Outbox
-  readonly upstream: Upstream
+  readonly queue: ReplyQueue
   readonly isOwnAddress: (address: string) => boolean
   nextPinhole(): number
   /** The server was seen to refuse a verb and to take another. */
@@ -65,6 +62,10 @@ export class Negotiation {
   #pinhole = 0
   #pinholeFrom: Side = 'client'
   #isOpening = false
+  /** The server's port is being connected to. */
+  #isReaching = false
+  /** What the client will be told, once it is true. */
+  #announce: Endpoint | null = null
 
   constructor(wish: Wish, channel: DataChannel, parts: NegotiationParts) {
     this.#wish = wish
@@ -72,9 +73,14 @@ export class Negotiation {
     this.#parts = parts
   }
 
-  /** A pinhole is asked for and not open yet. */
-  get isOpening(): boolean {
-    return this.#isOpening
+  /** The server has answered, and the client's answer waits for a pinhole or the server's port. */
+  get isAnswering(): boolean {
+    return this.#isOpening || this.#isReaching
+  }
+
+  /** The server's port is being connected to. */
+  get isReaching(): boolean {
+    return this.#isReaching
   }
 
   start(): NegotiationState {
@@ -88,10 +94,21 @@ export class Negotiation {
     return this.#wish.serverMode === 'passive' ? this.#passiveReplied(reply) : this.#activeReplied(reply)
   }
 
+  /** The client was told by the server itself, in a reply that is none to what we asked: 250 to a PORT is as good as 200. */
+  repliedAstray(code: number): NegotiationState {
+    const { clientMode, serverMode } = this.#wish
+    if (code < 300 && clientMode === 'active' && serverMode === 'active') return 'ready'
+    this.#channel.close('reset', 'refused')
+    return 'refused'
+  }
+
   pinholeOpened(pinhole: number, announce: Endpoint): NegotiationState {
     if (pinhole !== this.#pinhole) return 'pending'
     this.#isOpening = false
-    if (this.#pinholeFrom === 'client') return this.#announceToClient(announce)
+    if (this.#pinholeFrom === 'client') {
+      this.#announce = announce
+      return this.#isReaching ? 'pending' : this.#announceToClient(announce)
+    }
     this.#announced = announce
     return this.#askActive(announce)
   }
@@ -109,6 +126,23 @@ export class Negotiation {
     }
   }
 
+  /** The connection to the server's port stands. */
+  serverReached(): NegotiationState {
+    if (!this.#isReaching) return 'pending'
+    this.#isReaching = false
+    if (this.#askedCount > 1 && this.#asked === 'PASV') this.#parts.learned('refusesEpsv')
+    if (this.#wish.clientMode === 'active') return this.#tellActiveClient()
+    return this.#announce === null ? 'pending' : this.#announceToClient(this.#announce)
+  }
+
+  /** Nothing answers there: as if the verb had been refused. */
+  serverUnreachable(): NegotiationState {
+    this.#isReaching = false
+    this.#channel.serverUnreachable()
+    if (this.#askedCount < this.#wish.serverVerbs.length) return this.#askPassive()
+    return this.#refuse('data_failed', unusable(this.#wish, 'The data port of the server cannot be reached.'))
+  }
+
   /** What was set up for it so far is lost. */
   dataFailed(reason: 'pinhole_expired' | 'data_failed'): NegotiationState {
     return this.#refuse(reason, '425 The data connection was lost while it was set up.')
@@ -116,31 +150,40 @@ export class Negotiation {
 
   // The server side, passive: PASV or EPSV.
 
-  /** Always without argument: `EPSV 1` speaks of the client's control connection, not of ours. */
   #askPassive(): NegotiationState {
     const verb = this.#nextVerb()
     if (verb === null) return this.#refuse('upstream_refused', '425 The server has no passive mode.')
-    this.#parts.upstream.ask({ verb, line: verb })
+    this.#parts.queue.ask({ verb, line: verb === this.#wish.verb ? this.#wish.line : verb })
     return 'pending'
   }
 
   #passiveReplied(reply: Reply): NegotiationState {
     const { server, policy, isOwnAddress } = this.#parts
-    const isPasv = this.#asked === 'PASV'
-    if (reply.code !== (isPasv ? 227 : 229)) {
-      if (this.#mayFallBack(reply)) return this.#askPassive()
-      if (reply.code >= 400) return this.#passOn(reply)
-      return this.#refuse('pasv_reply', NO_ENDPOINT, reply.line)
+    const named = reply.code === 227 ? (parse227(reply.line)?.endpoint ?? null) : null
+    const port = reply.code === 229 ? parse229(reply.line)?.port : named?.port
+    if (port === undefined) {
+      const isUnusable = reply.code === 227 || reply.code === 229
+      if (isUnusable ? this.#hasNextVerb : this.#mayFallBack(reply)) return this.#askPassive()
+      if (!isUnusable) return this.#passOn(reply)
+      return this.#refuse('pasv_reply', unusable(this.#wish, NO_ENDPOINT), reply.line)
     }
-    const named = isPasv ? (parse227(reply.line)?.endpoint ?? null) : null
-    const port = isPasv ? named?.port : parse229(reply.line)?.port
-    if (port === undefined) return this.#refuse('pasv_reply', NO_ENDPOINT, reply.line)
     const address = named?.address ?? null
     const verdict = judgeServerEndpoint({ named: address, port, server, policy, isOwnAddress })
     if (!verdict.ok) return this.#refuse(verdict.reason, verdict.text, reply.line)
-    if (isPasv && this.#askedCount > 1) this.#parts.learned('refusesEpsv')
     this.#channel.serverEndpoint = verdict.endpoint
-    if (this.#wish.clientMode === 'passive') return this.#openPinhole('client', verdict.endpoint)
+    const { clientMode, reachesFirst } = this.#wish
+    if (reachesFirst) {
+      this.#isReaching = true
+      this.#channel.reachServer()
+    } else if (this.#asked === 'PASV' && this.#askedCount > 1) {
+      this.#parts.learned('refusesEpsv')
+    }
+    // Of an earlier verb, whose port could not be reached, the client's pinhole may be open already.
+    if (clientMode === 'active' || this.#pinhole !== 0) return 'pending'
+    return this.#openPinhole('client', verdict.endpoint)
+  }
+
+  #tellActiveClient(): NegotiationState {
     this.#converted()
     this.#parts.outbox.reply(`200 ${this.#wish.verb} command successful.`)
     return 'ready'
@@ -149,7 +192,7 @@ export class Negotiation {
   // The server side, active: PORT or EPRT.
 
   #askActive(announced: Endpoint): NegotiationState {
-    const { server, upstream, outbox } = this.#parts
+    const { server, queue, outbox } = this.#parts
     if (familyOf(announced.address) !== familyOf(server.address)) {
       const text = "425 No address of the server's family can be announced."
       return this.#refuse('family', text, announced.address)
@@ -160,7 +203,7 @@ export class Negotiation {
     const kind = verb === 'EPRT' ? 'eprt' : 'port'
     outbox.record({ type: 'rewrite', kind, from: clientEndpoint, to: announced })
     const argument = verb === 'EPRT' ? formatEprt(announced, delimiter) : formatHostPort(announced)
-    upstream.ask({ verb, line: `${verb} ${argument}` })
+    queue.ask({ verb, line: `${verb} ${argument}` })
     return 'pending'
   }
 
@@ -210,7 +253,11 @@ export class Negotiation {
 
   /** Any 5xx says "not like this", except 530: nobody is logged in. */
   #mayFallBack({ code }: Reply): boolean {
-    return code >= 500 && code !== 530 && this.#askedCount < this.#wish.serverVerbs.length
+    return code >= 500 && code !== 530 && this.#hasNextVerb
+  }
+
+  get #hasNextVerb(): boolean {
+    return this.#askedCount < this.#wish.serverVerbs.length
   }
 
   #converted(): void {
@@ -244,28 +291,9 @@ export class Negotiation {
   }
 }
 
-const NO_ENDPOINT = '425 The server answered passive mode with no usable endpoint.'
+const NO_ENDPOINT = 'The server answered passive mode with no usable endpoint.'
 
-/** A 227 or 229 in the server's own words where it answered the same verb, in ours otherwise. */
-function announcement({
-  verb,
-  announce,
-  ownReply,
-}: {
-  verb: DataVerb
-  announce: Endpoint
-  ownReply: Reply | null
-}): string {
-  const line = ownReply?.line ?? ''
-  const at227 = verb === 'PASV' && ownReply?.code === 227 ? parse227(line) : null
-  if (at227 !== null) return withLastLine(ownReply, rewrite227(line, at227, announce))
-  const at229 = verb === 'EPSV' && ownReply?.code === 229 ? parse229(line) : null
-  if (at229 !== null) return withLastLine(ownReply, rewrite229(line, at229, announce.port))
-  return `${verb === 'PASV' ? format227(announce) : format229(announce.port)}\r\n`
-}
-
-/** The lines before the last stay as the server wrote them. */
-function withLastLine(reply: Reply | null, line: string): string {
-  const before = reply === null ? '' : reply.text.slice(0, reply.text.length - reply.line.length - 2)
-  return `${before}${line}\r\n`
+/** A client that could fall back from EPSV by itself is told to: by a 5xx, since to some a 425 is worth another try. */
+function unusable({ isFaithful, verb }: Wish, text: string): string {
+  return `${isFaithful && verb === 'EPSV' ? '522' : '425'} ${text}`
 }

@@ -1,3 +1,4 @@
+import type { DataVerb } from './data-request.ts'
 import type { Policy } from './policy.ts'
 
 /** What a session's engine is told once. */
@@ -5,6 +6,10 @@ export interface EngineOptions {
   /** The client's control address, canonical. */
   readonly client: string
   readonly upstreamMode: 'client' | 'passive' | 'active'
+  /** The verbs that the server is asked with, in order; empty for the client's own, or whatever a conversion needs. */
+  readonly upstreamVerbs: readonly DataVerb[]
+  /** A passive server's port is connected to before ours is announced: not where the kernel forwards. */
+  readonly reachesFirst: boolean
   /** The same object for all sessions of a listener. */
   readonly policy: Policy
   /** Whether an address belongs to this machine. */

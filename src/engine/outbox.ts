@@ -4,6 +4,8 @@ import type { AuditRecord, CloseReason, Effect, Side } from './contract.ts'
 export class Outbox {
   #effects: Effect[] = []
   #closeReason: CloseReason | null = null
+  /** What the client has heard last was half a line of the server's. */
+  #isMidLine = false
 
   push(effect: Effect): void {
     this.#effects.push(effect)
@@ -13,11 +15,14 @@ export class Outbox {
   send(side: Side, text: string): void {
     if (this.#closeReason !== null) return
     this.#effects.push({ type: 'send', side, text })
+    if (side === 'client' && !text.startsWith(IAC)) this.#isMidLine = !text.endsWith('\n')
   }
 
   /** A reply line of our own: `reply('425 No data ports are free.')`. */
   reply(line: string): void {
-    this.#effects.push({ type: 'send', side: 'client', text: `${line}\r\n` })
+    const begin = this.#isMidLine ? '\r\n' : ''
+    this.#isMidLine = false
+    this.#effects.push({ type: 'send', side: 'client', text: `${begin}${line}\r\n` })
   }
 
   record(record: AuditRecord): void {
@@ -43,3 +48,6 @@ export class Outbox {
     return effects
   }
 }
+
+/** Telnet's own words are no part of a line. */
+const IAC = '\xff'

@@ -1,63 +1,54 @@
-// The server's half of the control channel: its replies, what each of them answers, what they change.
+// The server's half of the control channel: a stream of lines, each of which leaves as it came. Held are only replies to
+// commands that we own (an endpoint, FEAT, AUTH) and the success of a transfer whose data are not delivered yet.
 
-import { assertNever } from '../errors.ts'
-import type { Command } from '../ftp/commands.ts'
-import { type Reply, ReplyGrouper } from '../ftp/replies.ts'
-import { IAC, TelnetFilter } from '../ftp/telnet.ts'
+import { withoutEndpoint } from '../ftp/endpoints.ts'
+import { type ReplyLine, ReplyLines } from '../ftp/replies.ts'
+import type { Abort } from './abort.ts'
 import type { ClientSide } from './client-side.ts'
-import type { ProtocolError } from './contract.ts'
 import type { DataSide } from './data-side.ts'
-import { editFeatures } from './features.ts'
-import type { Login } from './login.ts'
-import type { EngineOptions } from './options.ts'
+import type { FinalReplies } from './final-replies.ts'
 import type { Outbox } from './outbox.ts'
+import type { Outstanding, ReplyQueue } from './reply-queue.ts'
+import { fateOf, type ReplyUnderWay } from './reply-under-way.ts'
+import type { Strays } from './strays.ts'
 import type { Transfers } from './transfers.ts'
-import type { Outstanding, Upstream } from './upstream.ts'
 
 export interface ServerSideParts {
-  readonly options: EngineOptions
   readonly outbox: Outbox
-  readonly login: Login
-  readonly upstream: Upstream
+  readonly queue: ReplyQueue
   readonly data: DataSide
+  readonly abort: Abort
   readonly transfers: Transfers
   readonly client: ClientSide
+  readonly strays: Strays
+  readonly finals: FinalReplies
 }
 
 /** `pipe`: the server accepted AUTH, from here on only the two peers can read. */
 type Phase = 'greeting' | 'talking' | 'pipe'
 
-const MAX_STRAY_REPLIES = 100
-/** Bytes of replies that wait behind one that is held back; then we stop reading. */
+/** Bytes that wait behind a reply that is held back; then we stop reading. */
 const MAX_PENDING_BYTES = 16 * 1024
+const MAX_OWNED_BYTES = 64 * 1024
+/** A service that says so much before it greets is none. */
+const MAX_GREETING_BYTES = 64 * 1024
 
 export class ServerSide {
-  readonly #options: EngineOptions
+  readonly #parts: ServerSideParts
   readonly #outbox: Outbox
-  readonly #login: Login
-  readonly #upstream: Upstream
-  readonly #data: DataSide
-  readonly #transfers: Transfers
-  readonly #client: ClientSide
-  readonly #replies = new ReplyGrouper()
-  #telnet: TelnetFilter | null = null
+  readonly #lines = new ReplyLines()
   #phase: Phase = 'greeting'
+  #greetingBytes = 0
   #lastCode = 0
   #hasEnded = false
-  #hasSaidGoodbye = false
   #isPaused = false
-  #strayReplies = 0
-  /** The late reply to an ABOR, or the end of the transfer behind it. */
-  #doubtful: Reply | null = null
+  #reply: ReplyUnderWay | null = null
+  /** The first line of a success that must wait. */
+  #held: ReplyLine | null = null
 
-  constructor({ options, outbox, login, upstream, data, transfers, client }: ServerSideParts) {
-    this.#options = options
-    this.#outbox = outbox
-    this.#login = login
-    this.#upstream = upstream
-    this.#data = data
-    this.#transfers = transfers
-    this.#client = client
+  constructor(parts: ServerSideParts) {
+    this.#parts = parts
+    this.#outbox = parts.outbox
   }
 
   get hasGreeted(): boolean {
@@ -68,20 +59,13 @@ export class ServerSide {
     return this.#phase === 'pipe'
   }
 
-  /** QUIT was answered: nothing more will be asked. */
-  get hasSaidGoodbye(): boolean {
-    return this.#hasSaidGoodbye
+  /** The running transfer's success was heard and is held. */
+  get isHoldingSuccess(): boolean {
+    return this.#held !== null
   }
 
   received(text: string): void {
-    if (this.#telnet === null && !text.includes(IAC)) {
-      this.#replies.push(text)
-      return
-    }
-    this.#telnet ??= new TelnetFilter({ lineSoFar: this.#replies.pending, marksVerbs: false })
-    const clean = this.#telnet.push(text)
-    if (clean.answer !== '') this.#outbox.send('server', clean.answer)
-    this.#replies.push(clean.text)
+    this.#lines.push(text)
   }
 
   /** FIN. What came before it still counts. */
@@ -89,167 +73,227 @@ export class ServerSide {
     this.#hasEnded = true
   }
 
-  /** Acts upon the next reply, or upon the server's end after the last. False when there is nothing to do yet. */
+  /** Acts upon the next line, or upon the server's end after the last. False when there is nothing to do yet. */
   actOnNext(): boolean {
-    if (this.#isHeldUp) return false
-    if (this.#transfers.release()) return true
-    const result = this.#replies.next()
-    if (result === null) {
-      if (this.#hasEnded) this.#hangUp()
+    const { data, abort } = this.#parts
+    if (data.isAnswering) return false
+    if (this.#held !== null && abort.state !== 'doubtful') return this.#releaseHeld(this.#held)
+    const part = this.#lines.next()
+    const answer = this.#lines.takeAnswer()
+    if (answer !== '') this.#outbox.send('server', answer)
+    if (part === null) {
+      if (this.#hasEnded && this.#held === null) this.#hangUp()
       return false
     }
-    switch (result.type) {
-      case 'reply':
-        this.#replied(result)
-        return true
-      case 'stray':
-        this.#stray('bad_reply', result.line)
-        if (this.hasGreeted) this.#outbox.send('client', `${result.line}\r\n`)
-        else this.#outbox.close('protocol', '421 The server does not speak FTP.')
-        return true
-      case 'tooLong':
-        this.#stray('reply_too_long', '')
-        this.#outbox.close('protocol', '421 The server sent an endless reply.')
-        return true
-      default:
-        return assertNever(result)
-    }
+    if (part.type === 'fragment') this.#passFragment(part.text)
+    else this.#take(part)
+    return true
   }
 
-  /** Nothing more is heard of a transfer behind a reply that may have been its end: it was. True when there was one. */
-  doubtIsOver(): boolean {
-    const doubtful = this.#takeDoubtful()
-    const { transfer } = this.#upstream
-    if (doubtful === null || transfer === null) return false
-    this.#transfers.replied(transfer, doubtful)
-    return true
+  /** The server has said nothing for a second: a line without an end is passed on as far as it came. */
+  silent(): void {
+    const { data, finals } = this.#parts
+    if (!this.#lines.isPartial) finals.silent()
+    if (!this.#lines.hasFragment || data.isAnswering || this.#held !== null) return
+    if (this.#reply !== null && this.#reply.fate !== 'pass') return
+    // It may become an endpoint that must not be passed on.
+    if (/^2(2([79].*)?)?$/s.test(this.#lines.pending) && this.#reply === null) return
+    this.#passFragment(this.#lines.takeFragment())
+  }
+
+  /** Half a line stands there, or what came last may have been an answer all the same. */
+  get waitsForSilence(): boolean {
+    return this.#lines.hasFragment || this.#parts.finals.isInDoubt
+  }
+
+  /** Nothing more is heard of a transfer behind a reply that may have been its end: it was. */
+  doubtIsOver(): void {
+    const { abort, queue, transfers } = this.#parts
+    if (abort.state !== 'doubtful') return
+    abort.lateReplied()
+    const { transfer } = queue
+    if (this.#held !== null && transfer !== null && transfers.mustHold(transfer, this.#held.code))
+      transfers.held()
   }
 
   /** Stops or resumes reading from the server, by what waits behind a reply that is held back. */
   steerReading(): void {
-    const mustPause = this.#isHeldUp && this.#replies.pendingBytes >= MAX_PENDING_BYTES
+    const isHeldUp = this.#parts.data.isAnswering || this.#held !== null
+    const mustPause = isHeldUp && this.#lines.pendingBytes >= MAX_PENDING_BYTES
     if (mustPause === this.#isPaused) return
     this.#isPaused = mustPause
     this.#outbox.push({ type: mustPause ? 'pauseReading' : 'resumeReading', side: 'server' })
   }
 
-  /** An answer waits for its pinhole or its data connection: lines do not overtake each other. */
-  get #isHeldUp(): boolean {
-    return this.#data.isOpeningPinhole || this.#transfers.isHolding
+  #releaseHeld(line: ReplyLine): boolean {
+    const { queue, transfers } = this.#parts
+    const { transfer } = queue
+    if (transfer !== null && transfers.mustHold(transfer, line.code)) return false
+    this.#held = null
+    this.#begin(line, transfer)
+    return true
   }
 
-  #replied(reply: Reply): void {
-    const { code } = reply
-    this.#outbox.record({ type: 'reply', code, line: reply.line })
+  #passFragment(text: string): void {
+    const reply = this.#reply
+    if (reply?.fate === 'own') this.#tooLong()
+    else if (reply?.fate !== 'drop') this.#pass(text)
+  }
+
+  #pass(text: string): void {
+    if (this.#phase === 'greeting') {
+      this.#greetingBytes += text.length
+      if (this.#greetingBytes > MAX_GREETING_BYTES) {
+        this.#outbox.close('protocol', '421 The server does not speak FTP.')
+        return
+      }
+    }
+    this.#outbox.send('client', text)
+  }
+
+  #take(line: ReplyLine): void {
+    switch (line.place) {
+      case 'outside':
+        if (line.text !== '') this.#parts.strays.record('bad_reply', line.text)
+        this.#pass(line.rest)
+        break
+      case 'only':
+      case 'first':
+        this.#replyBegins(line)
+        break
+      case 'inner':
+        this.#goOn(line)
+        break
+      case 'last':
+        this.#goOn(line)
+        this.#finish(line)
+        break
+    }
+  }
+
+  #replyBegins(line: ReplyLine): void {
+    const { queue, abort, transfers } = this.#parts
+    const { code } = line
+    if (this.#phase === 'greeting') {
+      this.#begin(line, null)
+      return
+    }
+    if (this.#held !== null) this.#settleDoubt(this.#held, code)
+    const late = abort.isLate(code)
+    if (late === 'perhaps') {
+      this.#held = line
+      abort.doubt()
+      return
+    }
+    if (late === 'yes') {
+      abort.lateReplied()
+      // The client may still wait for it, or has moved on and would take it for something else.
+      this.#open(line, { entry: null, fate: queue.isEmpty ? 'pass' : 'drop', text: '' })
+      return
+    }
+    const entry = queue.match(code)
+    if (entry !== null && transfers.mustHold(entry, code)) {
+      this.#held = line
+      transfers.held()
+      return
+    }
+    this.#begin(line, entry)
+  }
+
+  /** More is heard: if of the transfer, what was doubtful was the late reply to an ABOR, which nobody waits for. */
+  #settleDoubt(doubtful: ReplyLine, code: number): void {
+    const { queue, abort } = this.#parts
+    this.#held = null
+    abort.lateReplied()
+    if (queue.match(code)?.isTransfer !== true) this.#begin(doubtful, queue.transfer)
+  }
+
+  #begin(line: ReplyLine, entry: Outstanding | null): void {
+    const { transfers } = this.#parts
+    if (entry !== null && transfers.concerns(entry, line.code)) transfers.began(entry, line.code)
+    this.#open(line, { entry, fate: fateOf(entry), text: '' })
+  }
+
+  #open(line: ReplyLine, reply: ReplyUnderWay): void {
+    this.#reply = reply
+    this.#goOn(line)
+    if (line.place === 'only') this.#finish(line)
+  }
+
+  /** Passes on, keeps or drops a line of the reply under way. */
+  #goOn(line: ReplyLine): void {
+    const reply = this.#reply
+    if (reply?.fate === 'drop') return
+    if (reply?.fate === 'own') {
+      reply.text += `${line.text}\r\n`
+      if (reply.text.length > MAX_OWNED_BYTES) this.#tooLong()
+      return
+    }
+    const harmless = withoutEndpoint(line)
+    if (harmless !== line.rest) this.#parts.strays.record('unsolicited_endpoint', line.text)
+    this.#pass(harmless)
+  }
+
+  #tooLong(): void {
+    this.#parts.strays.record('reply_too_long', '')
+    this.#outbox.close('protocol', '421 The server sent an endless reply.')
+  }
+
+  /** The last line of a reply was read. */
+  #finish(line: ReplyLine): void {
+    const { code, text } = line
+    const { transfers, finals, strays } = this.#parts
+    const reply = this.#reply
+    this.#reply = null
+    this.#outbox.record({ type: 'reply', code, line: text })
     this.#lastCode = code
     if (this.#phase === 'greeting') {
       // 120 announces a delay; anything final ends the greeting, 220 or not.
       if (code >= 200) this.#phase = 'talking'
-      this.#outbox.send('client', reply.text)
       return
     }
-    const { isIdle } = this.#upstream
-    const { mayHaveDelivered } = this.#data.channels
-    switch (this.#upstream.isLateAbort(code, { mayBeDone: mayHaveDelivered })) {
-      case 'yes':
-        this.#upstream.lateAbortIsOver()
-        // The client may still wait for it, or has moved on and would take it for something else.
-        if (isIdle) this.#outbox.send('client', reply.text)
-        return
-      case 'perhaps':
-        this.#doubtful = reply
-        this.#outbox.push({ type: 'setTimer', timer: 'abort' })
-        return
-    }
-    const entry = this.#upstream.match(code)
-    // The transfer goes on: that was the ABOR.
-    if (entry?.isTransfer === true) this.#takeDoubtful()
-    if ((code === 227 || code === 229) && entry?.purpose !== 'negotiation') {
-      this.#stray('unsolicited_endpoint', reply.line)
-    }
-    if (entry === null) this.#unsolicited(reply)
-    else if (this.#transfers.concerns(entry, reply)) this.#transfers.replied(entry, reply)
-    else if (code >= 200) this.#finished(entry, reply)
-    else if (entry.purpose === 'command') this.#outbox.send('client', reply.text)
-  }
-
-  #takeDoubtful(): Reply | null {
-    const doubtful = this.#doubtful
-    if (doubtful === null) return null
-    this.#doubtful = null
-    this.#upstream.lateAbortIsOver()
-    return doubtful
-  }
-
-  #finished(entry: Outstanding, reply: Reply): void {
-    this.#upstream.done(entry)
-    switch (entry.purpose) {
-      case 'command':
-        if (entry.command !== null) this.#answered(entry.command, reply)
-        break
-      case 'negotiation':
-        this.#data.replied(reply)
-        break
-      case 'keepAlive':
-        if (reply.code === 200) break
-        this.#stray('bad_reply', reply.line)
-        this.#outbox.close('protocol', '421 The server is out of step.')
-        break
-      default:
-        assertNever(entry.purpose)
-    }
-  }
-
-  /** The final reply to a command of the client that moves no data. */
-  #answered(command: Command, reply: Reply): void {
-    const { verb } = command
-    if (verb === 'AUTH' && reply.code === 234) {
-      this.#upgrade(reply)
+    const entry = reply?.entry ?? null
+    if (reply === null || entry === null) {
+      if (reply?.fate === 'drop' || code === 421) return
+      finals.wentAstray(code)
+      if (code !== 227 && code !== 229) strays.record('unsolicited_reply', text)
       return
     }
-    this.#login.replied(command, reply.code)
-    if (verb === 'REIN' && reply.code < 400) this.#data.reset()
-    if (verb === 'ABOR') {
-      this.#outbox.push({ type: 'clearTimer', timer: 'abort' })
-      if (this.#upstream.transfer === null) this.#data.channels.aborted()
+    if (transfers.concerns(entry, code)) {
+      if (code >= 200) transfers.ended(entry, code)
+      return
     }
-    const keepTls = this.#options.policy.auth === 'passthrough'
-    this.#outbox.send('client', verb === 'FEAT' ? editFeatures(reply, { keepTls }) : reply.text)
-    if (verb === 'QUIT' && reply.code < 400) this.#hasSaidGoodbye = true
+    if (code < 200) return
+    finals.take(entry, { code, line: text, text: reply.text })
+    if (finals.isTlsAccepted) this.#upgrade(reply.text)
   }
 
-  /** The server agreed to TLS. Nobody may have said a word behind its 234 or the client's AUTH (S15, S16). */
-  #upgrade(reply: Reply): void {
-    if (!this.#client.isEmpty || this.#replies.isPartial) {
+  /** The server agreed to TLS. Nobody may have said a word behind its answer or the client's AUTH (S15, S16). */
+  #upgrade(text: string): void {
+    if (!this.#parts.client.isEmpty || this.#lines.isPartial) {
       const refused = { verb: 'AUTH', reason: 'plaintext_after_auth', code: 421, detail: '' } as const
       this.#outbox.record({ type: 'refusal', ...refused })
       this.#outbox.close('protocol', '421 Plaintext where TLS must begin, closing.')
       return
     }
-    this.#outbox.send('client', reply.text)
-    this.#data.reset()
+    this.#outbox.send('client', text)
+    this.#parts.data.reset()
     this.#phase = 'pipe'
     this.#outbox.push({ type: 'passThrough' })
   }
 
-  #unsolicited(reply: Reply): void {
-    const { code } = reply
-    this.#outbox.send('client', reply.text)
-    if (code !== 227 && code !== 229 && code !== 421) this.#stray('unsolicited_reply', reply.line)
-  }
-
   #hangUp(): void {
-    if (this.#replies.isPartial) this.#stray('server_closed_in_reply', '')
-    if (this.#hasSaidGoodbye || this.#upstream.has('QUIT')) this.#outbox.close('quit')
+    const { queue } = this.#parts
+    if (this.#lines.isPartial) {
+      this.#parts.strays.record('server_closed_in_reply', '')
+      if (this.#lines.hasFragment && (this.#reply === null || this.#reply.fate === 'pass')) {
+        const place = this.#lines.isInReply ? 'inner' : 'only'
+        const text = this.#lines.takeFragment()
+        this.#pass(withoutEndpoint({ place, text, rest: text }))
+      }
+    }
+    if (this.#parts.finals.hasSaidGoodbye || queue.has('QUIT')) this.#outbox.close('quit')
     else if (this.#lastCode === 421) this.#outbox.close('server')
     else this.#outbox.close('server', '421 The server closed the connection.')
-  }
-
-  #stray(reason: ProtocolError, detail: string): void {
-    this.#outbox.record({ type: 'protocolError', side: 'server', reason, detail })
-    this.#strayReplies += 1
-    if (this.#strayReplies === MAX_STRAY_REPLIES) {
-      this.#outbox.close('protocol', '421 The server talks out of turn.')
-    }
   }
 }

@@ -1,122 +1,100 @@
-// A transfer from its first reply to its last. A transfer is over when its data channel is closed and its final reply
-// was seen, in either order; success is not reported before the data channel was joined.
+// A transfer from its first reply to its last. It is over when its data channel is closed and its final reply was seen,
+// in either order. Success is not told before the data are where they belong: joined, and of a download delivered.
 
-import type { Reply } from '../ftp/replies.ts'
+import type { Abort } from './abort.ts'
 import type { DataChannels } from './data-channels.ts'
 import type { Outbox } from './outbox.ts'
 import { reportFailure } from './refusals.ts'
-import type { Outstanding, Upstream } from './upstream.ts'
+import type { Outstanding, ReplyQueue } from './reply-queue.ts'
 
 export interface TransfersParts {
   readonly outbox: Outbox
-  readonly upstream: Upstream
+  readonly queue: ReplyQueue
   readonly channels: DataChannels
+  readonly abort: Abort
 }
 
+/** `reset`: the data connection was there and its peer has reset it. */
+export type DataFailure = 'data_failed' | 'data_reset' | 'pinhole_expired'
+
 export class Transfers {
-  readonly #outbox: Outbox
-  readonly #upstream: Upstream
-  readonly #channels: DataChannels
-  /** The final reply of the running transfer, not passed on yet. */
-  #held: Reply | null = null
+  readonly #parts: TransfersParts
+  /** A success waits for its data connection: the hold timer means this one. */
+  #isHolding = false
 
-  constructor({ outbox, upstream, channels }: TransfersParts) {
-    this.#outbox = outbox
-    this.#upstream = upstream
-    this.#channels = channels
+  constructor(parts: TransfersParts) {
+    this.#parts = parts
   }
 
-  /** A reply is held, and the data channel may still be joined: nothing may overtake it. */
-  get isHolding(): boolean {
-    return this.#held !== null && this.#mayYetBeJoined
-  }
-
-  /** Whether this reply is about a transfer. A 125 or 150 tells that a verb we do not know moves data. */
-  concerns(entry: Outstanding, { code }: Reply): boolean {
+  /** Whether a reply is about a transfer. A 125 or 150 tells that a verb we do not know moves data. */
+  concerns(entry: Outstanding, code: number): boolean {
     if (entry.isTransfer) return true
-    return entry.purpose === 'command' && (code === 125 || code === 150) && this.#channels.current !== null
+    const { current } = this.#parts.channels
+    return entry.purpose === 'command' && (code === 125 || code === 150) && current !== null
   }
 
-  /** The server said something about a transfer. */
-  replied(entry: Outstanding, reply: Reply): void {
-    if (!entry.isTransfer) this.#turnedOut(entry)
-    if (reply.code < 300) this.#channels.current?.transferAccepted()
-    if (reply.code < 200) {
-      entry.hasStarted = true
-      if (!entry.isAnswered) this.#outbox.send('client', reply.text)
-    } else if (reply.code < 300 && !entry.isAnswered && this.#mayYetBeJoined) {
-      this.#held = reply
-      this.#outbox.push({ type: 'setTimer', timer: 'hold' })
-    } else {
-      this.#end(entry, reply)
-    }
+  /** Whether the final reply of the running transfer must wait. Nobody aborts a transfer for its success to be held. */
+  mustHold(entry: Outstanding, code: number): boolean {
+    const { abort, channels } = this.#parts
+    if (code < 200 || code >= 300 || !entry.isTransfer || entry.isAnswered || abort.isPending) return false
+    return channels.isJoining || channels.isDelivering
   }
 
-  /** Lets a held reply go whose waiting is over. True when there was one. */
-  release(): boolean {
-    const { transfer } = this.#upstream
-    const held = this.#held
-    if (held === null || transfer === null || this.#mayYetBeJoined) return false
-    this.#held = null
-    this.#end(transfer, held)
-    return true
+  /** The final reply waits: for a data connection only so long, for the last byte as long as bytes move. */
+  held(): void {
+    const { channels, outbox } = this.#parts
+    channels.current?.transferAccepted()
+    if (!channels.isJoining) return
+    this.#isHolding = true
+    outbox.push({ type: 'setTimer', timer: 'hold' })
   }
 
   /** Nobody came in time to a transfer that the server has finished; a connection under way still gets its result. */
   holdOver(): void {
-    if (!this.isHolding) return
-    this.#channels.current?.giveUpJoining()
-    if (this.isHolding) this.#outbox.push({ type: 'setTimer', timer: 'hold' })
+    const { channels, outbox } = this.#parts
+    if (!this.#isHolding || !channels.isJoining) return
+    channels.current?.giveUpJoining()
+    if (channels.isJoining) outbox.push({ type: 'setTimer', timer: 'hold' })
+  }
+
+  /** A line of a reply to a transfer begins. */
+  began(entry: Outstanding, code: number): void {
+    const { current } = this.#parts.channels
+    if (!entry.isTransfer) {
+      entry.isTransfer = true
+      entry.channel = current?.id ?? null
+      current?.transferRequested(null)
+    }
+    if (code < 300) current?.transferAccepted()
+    if (code < 200) entry.hasStarted = true
+  }
+
+  /** Its final reply has been passed on, or dropped where the client was answered already. */
+  ended(entry: Outstanding, code: number): void {
+    const { outbox, queue, channels, abort } = this.#parts
+    const { verb, command, channel, isAnswered } = entry
+    queue.done(entry)
+    this.#isHolding = false
+    const path = command?.argument ?? ''
+    outbox.record({ type: 'transfer', verb, path, code: isAnswered ? 425 : code, channel })
+    if (code < 300) channels.transferDone()
+    else channels.transferFailed()
+    abort.transferEnded({ isPassedOn: !isAnswered })
   }
 
   /** The running transfer will never have its data connection: the client need not wait for the server to see it. */
-  dataFailed(reason: 'data_failed' | 'pinhole_expired'): void {
-    const { abort, transfer } = this.#upstream
+  dataFailed(reason: DataFailure): void {
+    const { outbox, queue, abort } = this.#parts
+    const { transfer } = queue
     if (transfer === null || transfer.isAnswered) return
     transfer.isAnswered = true
-    if (abort !== null) abort.isAnswered = true
-    const text = '425 Cannot open the data connection.'
-    reportFailure(this.#outbox, { verb: transfer.verb, reason, text })
-  }
-
-  /** The reply to an ABOR does not come. */
-  abortOverdue(): void {
-    const { abort, transfer } = this.#upstream
-    if (abort === null) return
-    if (transfer !== null) {
-      // A server that neither ends the transfer nor answers is woken by its data connection.
-      this.#channels.reset()
-      return
-    }
-    this.#upstream.giveUp(abort)
-    this.#channels.aborted()
-    // The end of a transfer was one answer; without it the client has none yet.
-    if (!abort.isAnswered) this.#outbox.reply('225 No transfer to abort.')
-  }
-
-  /** Nobody aborts a transfer for its success to be held back. */
-  get #mayYetBeJoined(): boolean {
-    return this.#channels.isJoining && this.#upstream.abort === null
-  }
-
-  #turnedOut(entry: Outstanding): void {
-    entry.isTransfer = true
-    entry.channel = this.#channels.current?.id ?? null
-    this.#channels.current?.transferRequested()
-  }
-
-  #end(entry: Outstanding, reply: Reply): void {
-    const { verb, command, channel, isAnswered } = entry
-    this.#upstream.done(entry)
-    const code = isAnswered ? 425 : reply.code
-    this.#outbox.record({ type: 'transfer', verb, path: command?.argument ?? '', code, channel })
-    if (!isAnswered) this.#outbox.send('client', reply.text)
-    if (code < 300) this.#channels.transferDone()
-    else this.#channels.transferFailed()
-    const { abort } = this.#upstream
-    if (abort === null) return
-    // What ended the transfer may be all that comes. A client that had our 425 before its ABOR has heard none of it.
-    if (!isAnswered) abort.isAnswered = true
-    this.#outbox.push({ type: 'setTimer', timer: 'abort' })
+    abort.clientTold()
+    const isLost = reason === 'data_reset' && transfer.hasStarted
+    const text = isLost ? '426 The data connection was reset.' : '425 Cannot open the data connection.'
+    reportFailure(outbox, {
+      verb: transfer.verb,
+      reason: reason === 'pinhole_expired' ? reason : 'data_failed',
+      text,
+    })
   }
 }

@@ -1,8 +1,8 @@
 // The four wire forms of an endpoint: PORT and EPRT arguments, 227 and 229 replies. Each parser says where the
 // endpoint stood, so that a rewrite replaces those characters and leaves the server's own words alone.
 //
-// The grammar is strict: decimal digits only, no sign, space or hex, octets to 255, ports 1 to 65535. What it
-// does not accept is refused, never repaired.
+// Numbers are strict: decimal digits only, no sign or hex, octets to 255, ports 1 to 65535. What a grammar does not
+// accept is refused, never repaired.
 
 import { familyOf, parseAddress } from './addresses.ts'
 
@@ -34,6 +34,7 @@ export interface LocatedPort extends Span {
  * @see RFC 959 §5.3.2
  */
 export function parseHostPort(text: string): Endpoint | null {
+  if (text.includes(' ') || text.includes('\t')) return null
   const located = hostPortAt(text, 0)
   return located !== null && located.end === text.length ? located.endpoint : null
 }
@@ -47,7 +48,8 @@ export function formatHostPort({ address, port }: Endpoint): string {
  * Finds the endpoint in the last line of a 227 reply.
  *
  * `'227 Entering Passive Mode (10,0,0,5,19,137).'` gives the endpoint and the span of the six numbers. The text
- * has no fixed wording and parentheses are optional, so the scan is for the first number followed by a comma.
+ * has no fixed wording and parentheses are optional, so the scan is for the first number followed by a comma. Blanks
+ * and tabs around the numbers are read over, as curl and lftp do.
  * @see RFC 1123 §4.1.2.6
  */
 export function parse227(line: string): LocatedEndpoint | null {
@@ -59,7 +61,8 @@ export function parse227(line: string): LocatedEndpoint | null {
     }
     let end = at + 1
     while (isDigit(line.charCodeAt(end))) end += 1
-    if (line.charCodeAt(end) === COMMA) return isPartOfWord(line, at - 1) ? null : hostPortAt(line, at)
+    if (line.charCodeAt(skipBlanks(line, end)) === COMMA)
+      return isPartOfWord(line, at - 1) ? null : hostPortAt(line, at)
     at = end
   }
   return null
@@ -72,8 +75,8 @@ export function parse227(line: string): LocatedEndpoint | null {
 export function rewrite227(line: string, { start, end }: Span, endpoint: Endpoint): string {
   const before = line.slice(0, start)
   const after = line.slice(end)
-  const open = before.endsWith('(') ? '' : '('
-  const close = after.startsWith(')') ? '' : ')'
+  const open = /\([ \t]*$/.test(before) ? '' : '('
+  const close = /^[ \t]*\)/.test(after) ? '' : ')'
   return `${before}${open}${formatHostPort(endpoint)}${close}${after}`
 }
 
@@ -124,20 +127,22 @@ export function formatEprt({ address, port }: Endpoint, delimiter = '|'): string
  * Finds the port in the last line of a 229 reply: `(<d><d><d>port<d>)` with one delimiter throughout.
  *
  * `'229 Entering Extended Passive Mode (|||6446|)'` gives 6446 and the span of its digits. IBM i answers with
- * `!` for `|`.
+ * `!` for `|`; some servers fill in a family and an address, which mean nothing here.
  * @see RFC 2428 §3
  */
-export function parse229(line: string): LocatedPort | null {
+export function parse229(line: string): (LocatedPort & { readonly isStrict: boolean }) | null {
   for (let open = line.indexOf('(', 3); open >= 0; open = line.indexOf('(', open + 1)) {
-    const delimiter = line.charCodeAt(open + 1)
-    if (!isDelimiter(delimiter)) continue
-    if (line.charCodeAt(open + 2) !== delimiter || line.charCodeAt(open + 3) !== delimiter) continue
-    const start = open + 4
+    const delimiter = line.charAt(open + 1)
+    if (!isDelimiter(delimiter.charCodeAt(0))) continue
+    const second = line.indexOf(delimiter, open + 2)
+    const third = second < 0 ? -1 : line.indexOf(delimiter, second + 1)
+    if (third < 0) continue
+    const start = third + 1
     let end = start
     while (isDigit(line.charCodeAt(end))) end += 1
-    if (line.charCodeAt(end) !== delimiter || line[end + 1] !== ')') continue
+    if (line[end] !== delimiter || line[end + 1] !== ')') continue
     const port = parsePort(line.slice(start, end))
-    return port === null ? null : { port, start, end }
+    return port === null ? null : { port, start, end, isStrict: third === open + 3 }
   }
   return null
 }
@@ -152,7 +157,39 @@ export function format229(port: number): string {
   return `229 Entering Extended Passive Mode (|||${port}|)`
 }
 
+/**
+ * A line of a server that must not be read for an endpoint, its digits taken out where a client could take them for one:
+ * `'227 Entering Passive Mode (10,0,0,5,19,137)'` gives `'227 Entering Passive Mode (**,*,*,*,**,***)'`. Every other
+ * line comes back as it is.
+ */
+export function withoutEndpoint({
+  place,
+  text,
+  rest,
+}: {
+  readonly place: string
+  readonly text: string
+  readonly rest: string
+}): string {
+  if (!text.startsWith('227') && !text.startsWith('229')) return rest
+  if (place === 'inner' && !looksLikeEndpoint.test(text)) return rest
+  // Where the line's beginning was given out before, no code is left in the rest.
+  const kept = rest.startsWith(text.slice(0, 3)) ? 3 : 0
+  return rest.slice(0, kept) + rest.slice(kept).replace(/\d/g, '*')
+}
+
+/** As the most lenient client reads: six numbers, or a number between brackets. */
+const looksLikeEndpoint = /^22[79][ -].*(?:(?:\d+[ \t]*,[ \t]*){5}\d|\(.*\d.*\))/
+
 const COMMA = 44
+const SPACE = 32
+const TAB = 9
+
+function skipBlanks(text: string, from: number): number {
+  let at = from
+  while (text.charCodeAt(at) === SPACE || text.charCodeAt(at) === TAB) at += 1
+  return at
+}
 
 function isDigit(code: number): boolean {
   return code >= 48 && code <= 57
@@ -174,7 +211,7 @@ function parsePort(digits: string): number | null {
   return port >= 1 && port <= 65535 ? port : null
 }
 
-/** Six comma-separated bytes at `start`; a seventh number or a further digit refuses the whole. */
+/** Six comma-separated bytes at `start`, blanks between them; a seventh number or a further digit refuses the whole. */
 function hostPortAt(text: string, start: number): LocatedEndpoint | null {
   const bytes: number[] = []
   let at = start
@@ -188,10 +225,11 @@ function hostPortAt(text: string, start: number): LocatedEndpoint | null {
     if (at === first || at - first > 3 || value > 255) return null
     bytes.push(value)
     if (bytes.length === 6) break
+    at = skipBlanks(text, at)
     if (text.charCodeAt(at) !== COMMA) return null
-    at += 1
+    at = skipBlanks(text, at + 1)
   }
-  if (text.charCodeAt(at) === COMMA || isPartOfWord(text, at)) return null
+  if (text.charCodeAt(skipBlanks(text, at)) === COMMA || isPartOfWord(text, at)) return null
   const [a, b, c, d, high = 0, low = 0] = bytes
   const port = (high << 8) | low
   if (port === 0) return null

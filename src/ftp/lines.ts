@@ -65,6 +65,18 @@ export class LineSplitter {
     return this.#text.length - this.#start
   }
 
+  /** Code of the first byte of the current line; NaN where none has arrived or the line is being dropped. */
+  get firstCode(): number {
+    return this.#isSkipping ? Number.NaN : this.#text.charCodeAt(this.#start)
+  }
+
+  /** Leaves out the first bytes of the current line. */
+  skip(byteCount: number): void {
+    this.#start += byteCount
+    this.#searched = Math.max(this.#searched, this.#start)
+    if (this.#start === this.#text.length) this.#forget()
+  }
+
   /** As if nothing had ever arrived. */
   clear(): void {
     this.#forget()

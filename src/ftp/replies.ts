@@ -1,97 +1,170 @@
-import { LineSplitter } from './lines.ts'
+// The server's half of the control channel as a stream of lines. A line is given out when it is whole; a reader that
+// may not wait takes what stands there as a fragment.
 
-/** A complete reply of the server. */
-export interface Reply {
-  readonly type: 'reply'
-  /** 100 to 699. */
+import { TelnetReader } from './telnet.ts'
+
+/** Where a line stands: a reply of its own, in a reply of several lines, or outside of any. */
+export type Place = 'only' | 'first' | 'inner' | 'last' | 'outside'
+
+export interface ReplyLine {
+  readonly type: 'line'
+  readonly place: Place
+  /** The reply's, 100 to 699; 0 outside of any. */
   readonly code: number
-  /** The closing line, without line end: the only one that is ever read for an endpoint. */
-  readonly line: string
-  /** The whole reply as it goes to the client, every line ending in CRLF. */
+  /** The line without its end, as it came. */
   readonly text: string
+  /** What of the line was not given out as a fragment before, with its end as it came: LF or CRLF. */
+  readonly rest: string
 }
 
-export type ReplyResult =
-  | Reply
-  /** A line outside any reply that is none: text without meaning. */
-  | { readonly type: 'stray'; readonly line: string }
-  /** Past 64 KiB or 1000 lines. */
-  | { readonly type: 'tooLong' }
+export type ReplyPart =
+  | ReplyLine
+  /** The next bytes of a line longer than 64 KiB, and of what follows up to its end. */
+  | { readonly type: 'fragment'; readonly text: string }
 
-const MAX_REPLY_BYTES = 64 * 1024
-const MAX_REPLY_LINES = 1000
+/** The longest line of a server that is held to be read whole. */
+export const MAX_REPLY_LINE_BYTES = 64 * 1024
 
 /**
- * Groups the lines of a server into replies: `ddd text`, or `ddd-` up to the line that begins `ddd ` with the same
- * code, whatever stands between.
+ * Cuts what a server says into lines and tells where each stands: `ddd text`, or `ddd-` up to the line that begins
+ * `ddd ` with the same code, whatever stands between.
  *
- * A line inside another reply is text, even if it reads `227 …`.
+ * A line inside another reply is text, even if it reads `227 …`. Memory is bounded by 64 KiB plus one push.
  * @see RFC 959 §4.2
  */
-export class ReplyGrouper {
-  readonly #lines = new LineSplitter({ maxLineBytes: MAX_REPLY_BYTES })
-  /** The multi-line reply that is under way, if one is. */
-  #open: OpenReply | null = null
+export class ReplyLines {
+  #text = ''
+  #start = 0
+  /** Where the search for LF goes on, so that slow writers cost no rescans. */
+  #searched = 0
+  /** Bytes of the current line that were given out already. */
+  #given = 0
+  /** The beginning of a line that is too long to be kept. */
+  #head: string | null = null
+  /** Code of the multi-line reply that is under way, or 0. */
+  #open = 0
+  readonly #telnet = new TelnetReader()
+  #answer = ''
 
   push(text: string): void {
-    this.#lines.push(text)
+    if (this.#text === '') {
+      this.#text = text
+      return
+    }
+    this.#text = this.#text.slice(this.#start) + text
+    this.#searched -= this.#start
+    this.#start = 0
   }
 
-  /** The next complete reply, or null when more bytes are needed. */
-  next(): ReplyResult | null {
-    for (;;) {
-      const line = this.#lines.next()
-      if (line === null || line.type === 'tooLong') return line
-      const result = this.#open === null ? this.#begin(line.text) : this.#goOn(this.#open, line.text)
-      if (result !== null) return result
+  /** The next whole line, or null when more bytes are needed. */
+  next(): ReplyPart | null {
+    if (this.#telnet.mayBegin(this.#text.charCodeAt(this.#start)) && !this.#skipTelnet()) return null
+    const newline = this.#text.indexOf('\n', this.#searched)
+    if (newline < 0) {
+      this.#searched = this.#text.length
+      return this.pendingBytes > MAX_REPLY_LINE_BYTES ? this.#cutOff() : null
     }
+    const text = this.#text
+    const start = this.#start
+    this.#start = this.#searched = newline + 1
+    // An idle session keeps nothing of what it has read.
+    if (newline + 1 === text.length) {
+      this.#text = ''
+      this.#start = this.#searched = 0
+    }
+    const end = newline > start && text.charCodeAt(newline - 1) === CR ? newline - 1 : newline
+    const line = this.#head ?? text.slice(start, end)
+    const rest = text.slice(start + this.#given, newline + 1)
+    this.#head = null
+    this.#given = 0
+    return this.#place(line, rest)
+  }
+
+  /** A multi-line reply is under way. */
+  get isInReply(): boolean {
+    return this.#open !== 0
   }
 
   /** A reply has begun and is not complete, or half a line stands there. */
   get isPartial(): boolean {
-    return this.#open !== null || this.#lines.pendingBytes > 0
+    return this.#open !== 0 || this.pendingBytes > 0 || this.#head !== null
   }
 
-  /** Bytes that `next` has not looked at. */
+  /** Bytes that `next` has not given out. */
   get pendingBytes(): number {
-    return this.#lines.pendingBytes
+    return this.#text.length - this.#start
   }
 
-  /** What has arrived of the current line. */
+  /** What has arrived of the current line and was not given out; it may hold whole lines that nobody took. */
   get pending(): string {
-    return this.#lines.pending
+    return this.#text.slice(this.#start + this.#given)
   }
 
-  #begin(line: string): ReplyResult | null {
-    const code = codeOf(line)
-    if (code === 0) {
-      // Some servers leave blank lines between replies.
-      return line === '' ? null : { type: 'stray', line }
-    }
-    if (line.charCodeAt(3) !== HYPHEN) return { type: 'reply', code, line, text: `${line}\r\n` }
-    this.#open = { code, text: `${line}\r\n`, lineCount: 1 }
-    return null
+  /** Half a line stands there that nobody was given, and that is no Telnet command. */
+  get hasFragment(): boolean {
+    return this.pendingBytes > this.#given && !this.#mayBeTelnet
   }
 
-  #goOn(open: OpenReply, line: string): ReplyResult | null {
-    open.text += `${line}\r\n`
-    open.lineCount += 1
-    if (open.lineCount > MAX_REPLY_LINES || open.text.length > MAX_REPLY_BYTES) {
-      this.#open = null
-      return { type: 'tooLong' }
+  /** What Telnet wants answered to the server since the last call, or an empty string. */
+  takeAnswer(): string {
+    const answer = this.#answer
+    this.#answer = ''
+    return answer
+  }
+
+  /** Gives out what stands there of a line, without waiting for its end. Only where `next` gave null. */
+  takeFragment(): string {
+    const fragment = this.#text.slice(this.#start + this.#given)
+    this.#given = this.#text.length - this.#start
+    return fragment
+  }
+
+  /** Outside of a reply a line may begin with Telnet commands. */
+  get #mayBeTelnet(): boolean {
+    if (this.#open !== 0 || this.#given > 0 || this.#head !== null) return false
+    return this.#telnet.mayBegin(this.#text.charCodeAt(this.#start))
+  }
+
+  /** False when one is not complete. */
+  #skipTelnet(): boolean {
+    while (this.#mayBeTelnet) {
+      const command = this.#telnet.read(this.#text, this.#start)
+      if (command === 'incomplete') return false
+      if (command === null) return true
+      this.#answer += command.answer
+      this.#start += command.length
+      this.#searched = Math.max(this.#searched, this.#start)
     }
-    if (codeOf(line) !== open.code || line.charCodeAt(3) === HYPHEN) return null
-    this.#open = null
-    return { type: 'reply', code: open.code, line, text: open.text }
+    return true
+  }
+
+  /** Of a line without end only the beginning is kept: it says which reply the line belongs to. */
+  #cutOff(): ReplyPart {
+    const text = this.takeFragment()
+    this.#head ??= this.#text.slice(this.#start, this.#start + HEAD_BYTES)
+    this.#text = ''
+    this.#start = this.#searched = this.#given = 0
+    return { type: 'fragment', text }
+  }
+
+  #place(text: string, rest: string): ReplyLine {
+    const code = codeOf(text)
+    const isLast = text.charCodeAt(3) !== HYPHEN
+    if (this.#open !== 0) {
+      const open = this.#open
+      if (code !== open || !isLast) return { type: 'line', place: 'inner', code: open, text, rest }
+      this.#open = 0
+      return { type: 'line', place: 'last', code, text, rest }
+    }
+    if (code === 0) return { type: 'line', place: 'outside', code, text, rest }
+    if (isLast) return { type: 'line', place: 'only', code, text, rest }
+    this.#open = code
+    return { type: 'line', place: 'first', code, text, rest }
   }
 }
 
-interface OpenReply {
-  readonly code: number
-  text: string
-  lineCount: number
-}
-
+const HEAD_BYTES = 64
+const CR = 13
 const HYPHEN = 45
 const SPACE = 32
 

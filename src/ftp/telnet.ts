@@ -1,126 +1,85 @@
-// The control channel is a Telnet connection (RFC 959 §2.3, RFC 1123 §4.1.2.12). We follow the least of it:
-// refuse every option, understand the Synch that precedes ABOR, never relay a Telnet command.
+// The control channel is a Telnet connection (RFC 959 §2.3, RFC 1123 §4.1.2.12). We follow the least of it: refuse
+// every option, understand the Synch that precedes ABOR, never relay a Telnet command. It is looked for where it can
+// stand, at the beginning of a line. Inside a line 0xFF is a letter: Windows-1251 writes its last one so.
 
-/** The byte that begins every Telnet command; without it there is nothing to filter. */
-export const IAC = '\xff'
+/** The byte that begins every Telnet command. */
+export const IAC_CODE = 0xff
 
-export interface TelnetFilterOptions {
-  /** What had arrived of the current line before the filter was needed. */
-  readonly lineSoFar: string
-  /** Whether a Telnet command inside a verb leaves a NUL there, so that the line is refused (S13). */
-  readonly marksVerbs: boolean
-}
-
-export interface TelnetResult {
-  /** The input without Telnet commands. A doubled IAC stays doubled: it goes on to the other side as it came. */
-  readonly text: string
+export interface TelnetCommand {
+  /** Bytes to leave out. */
+  readonly length: number
   /** What must be answered to the sender, or an empty string: `IAC DONT x` to WILL, `IAC WONT x` to DO. */
   readonly answer: string
 }
 
-/**
- * Takes Telnet commands out of one direction of a control channel, across any segmentation. Most sessions never
- * see an IAC and need no filter; from the first one on everything goes through it.
- *
- * Without `SO_OOBINLINE` the urgent byte of a Synch is missing from the stream, so `FF F4 FF` + `ABOR` (DM lost)
- * and `FF F4` + `F2 ABOR` (IAC lost) both leave `ABOR`.
- */
-export class TelnetFilter {
-  readonly #marksVerbs: boolean
-  #state: 'data' | 'iac' | 'option' | 'subnegotiation' | 'subnegotiationIac' = 'data'
-  /** WILL, WONT, DO or DONT, whose option byte comes next. */
-  #verb = 0
-  #isLineStart = true
-  #isInVerb = true
-  /** A Telnet command stood just before, at the start of the line: a Synch may be under way. */
+/** Reads Telnet commands at the beginning of lines, for one direction of a control channel. */
+export class TelnetReader {
+  /** A Telnet command stood just before: a Synch may be under way, whose bytes the urgent mark can swallow. */
   #mayBeSynch = false
   #answers = 0
 
-  constructor({ lineSoFar, marksVerbs }: TelnetFilterOptions) {
-    this.#marksVerbs = marksVerbs
-    this.#follow(lineSoFar)
+  /** Whether a byte at the beginning of a line can be Telnet. */
+  mayBegin(code: number): boolean {
+    return code === IAC_CODE || (this.#mayBeSynch && code === DM)
   }
 
-  push(input: string): TelnetResult {
-    let text = ''
-    let answer = ''
-    for (let at = 0; at < input.length; at += 1) {
-      const code = input.charCodeAt(at)
-      switch (this.#state) {
-        case 'data':
-          if (code === IAC_CODE) this.#state = 'iac'
-          // FF F4 [FF lost] F2: the second half of a Synch is no text.
-          else if (!(this.#mayBeSynch && code === DM)) text += this.#data(input.charAt(at))
-          break
-        case 'iac':
-          this.#state = 'data'
-          text += this.#afterIac(code, input.charAt(at))
-          break
-        case 'option':
-          this.#state = 'data'
-          answer += this.#refuse(code)
-          break
-        case 'subnegotiation':
-          if (code === IAC_CODE) this.#state = 'subnegotiationIac'
-          break
-        case 'subnegotiationIac':
-          this.#state = code === SE ? 'data' : 'subnegotiation'
-          break
-      }
+  /**
+   * The Telnet command that stands at `at`, where a line begins; null for none, `incomplete` while it cannot be told.
+   *
+   * Without `SO_OOBINLINE` the urgent byte of a Synch is missing from the stream, so `FF F4 FF` + `ABOR` (DM lost)
+   * and `FF F4` + `F2 ABOR` (IAC lost) both leave `ABOR`. A doubled IAC is text and passes as it came.
+   */
+  read(text: string, at: number): TelnetCommand | 'incomplete' | null {
+    const first = text.charCodeAt(at)
+    const wasSynch = this.#mayBeSynch
+    if (first === DM && wasSynch) return bare(1)
+    if (first !== IAC_CODE) {
+      this.#mayBeSynch = false
+      return null
     }
-    return { text, answer }
+    if (at + 1 >= text.length) return 'incomplete'
+    const command = text.charCodeAt(at + 1)
+    if (command === SB) return this.#subnegotiation(text, at)
+    if (command >= WILL && command < IAC_CODE) {
+      if (at + 2 >= text.length) return 'incomplete'
+      this.#mayBeSynch = true
+      return { length: 3, answer: this.#refuse(command, text.charCodeAt(at + 2)) }
+    }
+    if (command >= SE && command < IAC_CODE) {
+      this.#mayBeSynch = true
+      return bare(2)
+    }
+    this.#mayBeSynch = false
+    // FF F4 FF [F2 lost] A: the byte begins the line.
+    return wasSynch && command !== IAC_CODE ? bare(1) : null
   }
 
-  /** The text that a byte after IAC stands for. */
-  #afterIac(code: number, character: string): string {
-    if (code === IAC_CODE) return this.#data(IAC + IAC)
-    if (code >= SE) {
-      if (code === SB) this.#state = 'subnegotiation'
-      if (code >= WILL) {
-        this.#state = 'option'
-        this.#verb = code
-      }
-      this.#mayBeSynch = this.#isLineStart
-      return this.#marksVerbs && this.#isInVerb && !this.#isLineStart ? MARK : ''
-    }
-    // FF F4 FF [F2 lost] A: the byte begins the line. Otherwise a client does not double the 0xFF of a name.
-    return this.#mayBeSynch ? this.#data(character) : this.#data(IAC + character)
+  #subnegotiation(text: string, at: number): TelnetCommand | 'incomplete' {
+    const end = text.indexOf('\xff\xf0', at + 2)
+    if (end < 0 && text.length - at < MAX_SUBNEGOTIATION_BYTES) return 'incomplete'
+    this.#mayBeSynch = true
+    return bare(end < 0 ? text.length - at : end + 2 - at)
   }
 
   /** At most 64 answers a session, so that a flood of options cannot be turned into a flood of answers. */
-  #refuse(option: number): string {
-    if (this.#verb === WONT || this.#verb === DONT) return ''
+  #refuse(verb: number, option: number): string {
+    if (verb === WONT || verb === DONT) return ''
     this.#answers += 1
     if (this.#answers > MAX_ANSWERS) return ''
-    return IAC + String.fromCharCode(this.#verb === WILL ? DONT : WONT, option)
-  }
-
-  #data(text: string): string {
-    this.#mayBeSynch = false
-    this.#follow(text)
-    return text
-  }
-
-  #follow(text: string): void {
-    for (let at = 0; at < text.length; at += 1) {
-      const character = text.charAt(at)
-      if (character === '\n') {
-        this.#isLineStart = this.#isInVerb = true
-      } else {
-        this.#isLineStart = false
-        if (character === ' ') this.#isInVerb = false
-      }
-    }
+    return String.fromCharCode(IAC_CODE, verb === WILL ? DONT : WONT, option)
   }
 }
 
-const MARK = '\x00'
 const MAX_ANSWERS = 64
+const MAX_SUBNEGOTIATION_BYTES = 4096
 
-const IAC_CODE = 0xff
 const DONT = 0xfe
 const WONT = 0xfc
 const WILL = 0xfb
 const SB = 0xfa
 const DM = 0xf2
 const SE = 0xf0
+
+function bare(length: number): TelnetCommand {
+  return { length, answer: '' }
+}

@@ -30,6 +30,7 @@ export interface Libc {
   readonly send: (fd: number, bytes: Uint8Array, length: number, flags: number) => number
   readonly recv: (fd: number, bytes: Uint8Array, length: number, flags: number) => number
   readonly accept4: (fd: number, address: Uint8Array, length: Uint32Array, flags: number) => number
+  readonly ioctl: (fd: number, request: number, value: Uint8Array) => number
   readonly fcntl: (fd: number, command: number, value: number) => number
   readonly pipe2: (pair: Int32Array, flags: number) => number
   readonly splice: (
@@ -142,6 +143,7 @@ function bindCalls(ffi: Ffi): Libc {
     recv: c.func('long recv(int fd, void *bytes, size_t length, int flags)'),
     accept4: c.func('int accept4(int fd, void *address, void *length, int flags)'),
     // Variadic: on arm64 Linux the third argument travels in a register either way.
+    ioctl: c.func('int ioctl(int fd, unsigned long request, void *value)'),
     fcntl: c.func('int fcntl(int fd, int command, int value)'),
     pipe2: c.func('int pipe2(void *pair, int flags)'),
     splice: c.func(

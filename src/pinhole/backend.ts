@@ -81,6 +81,8 @@ export interface PinholeHandle {
    * has carried so far, and nothing is told after that. Safe to call at any time, any number of times.
    */
   close(): void
+  /** From now on so many milliseconds are left; nothing once somebody came. */
+  prolong(timeoutMs: number): void
 }
 
 /** A connection of ours whose peer shall see another address than ours. */

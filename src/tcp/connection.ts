@@ -17,6 +17,8 @@ export interface Connection {
   readonly fd: number | null
   /** What was written and the kernel has not taken. */
   readonly unsentBytes: number
+  /** What the kernel has taken and the peer's has not acknowledged, FIN included; 0 where that cannot be asked. */
+  readonly unacknowledgedBytes: number
   /** Begins to read, and to tell. Once. */
   start(events: ConnectionEvents): void
   /** Reads nothing until `resume`. */

@@ -211,13 +211,16 @@ describe('a server names somebody else', () => {
     ['PASV', '229 Entering Extended Passive Mode (|||40000|)'],
     ['EPSV', '229 Entering Extended Passive Mode (|||22|)'],
     ['EPSV', '229 Entering Extended Passive Mode (|||65557|)'],
+    // The address in it is not looked at: nobody listens at that port of the server's.
     ['EPSV', '229 Entering Extended Passive Mode (|1|127.0.0.66|4000|)'],
     ['EPSV', '229 no port'],
   ] as const) {
-    test(`${verb} answered "${reply}": 425 and no data port`, async ({ lab }) => {
+    test(`${verb} answered "${reply}": refused, and no data port`, async ({ lab }) => {
       const answer = (visit: Visit) => visit.reply(reply)
       const { client, proxy } = await through(lab, {}, { verbs: { [verb]: answer } })
-      expect((await client.command(verb)).code).toBe(425)
+      const { code } = await client.command(verb)
+      // A client that is told 522 tries PASV; a port that is not allowed is not the verb's fault.
+      expect(code).toBe(verb === 'EPSV' && !reply.includes('(|||22|)') ? 522 : 425)
       expect(proxy.remains.pinholes_active).toBe(0)
       expect((await client.command('NOOP')).code).toBe(200)
     })
@@ -251,9 +254,10 @@ describe('a 227 that nobody asked for', () => {
         },
       },
     )
-    expect((await client.command('CWD /')).line).toBe(evil)
-    expect((await client.command('HELP')).text).toContain(evil)
-    expect((await client.command('NOOP')).line).toBe(evil)
+    const masked = evil.replace(/(?<!^)\d(?!\d?\d? Enter)/g, '*')
+    expect((await client.command('CWD /')).line).toBe(masked)
+    expect((await client.command('HELP')).text).toContain(masked)
+    expect((await client.command('NOOP')).line).toBe(masked)
     expect((await client.reply()).code).toBe(200)
     expect((await client.command('SYST')).code).toBe(215)
     expect((await client.reply()).code).toBe(229)

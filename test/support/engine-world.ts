@@ -2,7 +2,7 @@
 // answers every command in its own way, a firewall and data connections that succeed and fail. It checks what must
 // hold whatever happens, and can be brought to rest to see whether anybody still waits.
 
-import type { Effect, Event, Side } from '../../src/engine/contract.ts'
+import type { Effect, EngineTimer, Event, Side } from '../../src/engine/contract.ts'
 import { ControlEngine } from '../../src/engine/control.ts'
 import type { EngineOptions } from '../../src/engine/options.ts'
 import type { Endpoint } from '../../src/ftp/endpoints.ts'
@@ -61,12 +61,16 @@ export class World {
   readonly #choose: Choose
   readonly #pinholes = new Map<number, Pinhole>()
   readonly #connecting: { channel: number; side: Side }[] = []
+  /** Channels whose last byte the engine waits for. */
+  readonly #delivering = new Set<number>()
   readonly #legs = new Map<number, Set<Side>>()
   /** Channels that the engine has closed: what happens to them is nobody's business. */
   readonly #closed = new Set<number>()
   readonly #server: RandomServer
   readonly #isPrompt: boolean
-  readonly #timers = new Set<'abort' | 'hold'>()
+  /** The kernel connects both legs at once, so nothing is reached before a port is announced. */
+  readonly #mayForward: boolean
+  readonly #timers = new Set<EngineTimer>()
   readonly #paused = new Set<Side>()
   #upstream = ''
   #toClient = ''
@@ -76,6 +80,7 @@ export class World {
   constructor({ engine, server, choose, isPrompt = false }: WorldOptions) {
     this.#choose = choose
     this.#isPrompt = isPrompt
+    this.#mayForward = !engine.reachesFirst
     this.#server = new RandomServer(choose)
     this.engine = new ControlEngine(engine)
     this.happen({ type: 'upstreamConnected', server, knows: [] })
@@ -135,7 +140,7 @@ export class World {
   /** The server hangs up, and an answer that waits for something has had its time. */
   cut(): void {
     const endings: readonly Event[] = [
-      { type: 'ended', side: 'server' },
+      { type: 'ended', side: 'server', isGone: false },
       { type: 'timerFired', timer: 'hold' },
       { type: 'timerFired', timer: 'idle' },
     ]
@@ -196,6 +201,7 @@ export class World {
     for (const [channel, sides] of this.#legs) {
       if (sides.size === 2) actions.push(() => this.#endChannel(channel))
     }
+    for (const channel of this.#delivering) actions.push(() => this.#deliver(channel))
     return actions
   }
 
@@ -207,7 +213,7 @@ export class World {
     }
     pinhole.state = 'open'
     pinhole.announced = announcedTo[pinhole.from](id)
-    pinhole.inKernel = pinhole.hasTarget && this.#choose(3) === 0
+    pinhole.inKernel = pinhole.hasTarget && this.#mayForward && this.#choose(3) === 0
     const { announced: announce, inKernel } = pinhole
     this.happen({ type: 'pinholeOpened', pinhole: id, announce, inKernel })
   }
@@ -239,8 +245,14 @@ export class World {
     this.happen({ type: 'legConnected', channel, side })
   }
 
+  #deliver(channel: number): void {
+    this.#delivering.delete(channel)
+    this.happen({ type: 'delivered', channel })
+  }
+
   #endChannel(channel: number): void {
     this.#legs.delete(channel)
+    this.#delivering.delete(channel)
     this.happen({ type: 'channelEnded', channel })
   }
 
@@ -287,6 +299,9 @@ export class World {
         this.#checkTarget(effect.side, effect.endpoint)
         this.#connecting.push({ channel: effect.channel, side: effect.side })
         break
+      case 'awaitDelivery':
+        this.#delivering.add(effect.channel)
+        break
       case 'closeChannel':
         this.#closeChannel(effect.channel)
         break
@@ -315,6 +330,7 @@ export class World {
     if (this.#closed.has(channel) && !this.#legs.has(channel))
       this.#fail(`channel ${channel} was closed twice`)
     this.#closed.add(channel)
+    this.#delivering.delete(channel)
     const connecting = this.#connecting.filter((leg) => leg.channel !== channel)
     this.#connecting.splice(0, this.#connecting.length, ...connecting)
     if (this.#legs.get(channel)?.size !== 2) this.#legs.delete(channel)

@@ -13,6 +13,8 @@ export function gatewayConfig(
     limits: {
       sessions: 100,
       sessionsPerClient: 100,
+      replyMs: 900_000,
+      transferMs: 900_000,
       idleMs: 900_000,
       connectMs: 30_000,
       loginMs: 60_000,
@@ -40,6 +42,8 @@ export function listenerConfig(
     upstream: null,
     source: 'proxy',
     upstreamMode: 'client',
+    upstreamVerbs: [],
+    upstreamKeepAliveMs: null,
     activeSourcePort: null,
     advertise: { clients: [], servers: [] },
     ...changes,

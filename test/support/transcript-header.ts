@@ -6,7 +6,10 @@ import { readEndpoint, type Shown, shownRecords } from './transcript-notation.ts
 
 /** The circumstances of a conversation. Each has a word of its own in the header, all may be left out. */
 export interface Header {
-  /** `client 192.0.2.9`, `mode client|passive|active`, `policy bounce=refuse minPort=1024 …`, `own 203.0.113.9` */
+  /**
+   * `client 192.0.2.9`, `mode client|passive|active`, `verbs PASV EPSV`, `reach first`, `policy bounce=refuse …`,
+   * `own 203.0.113.9`
+   */
   readonly options: EngineOptions
   /** `server 198.51.100.7:21` */
   readonly server: Endpoint
@@ -42,6 +45,8 @@ export function readHeader(lines: readonly string[]): Header {
     options: {
       client: said.get('client') ?? '192.0.2.9',
       upstreamMode: oneOf(said.get('mode') ?? 'client', ['client', 'passive', 'active']),
+      upstreamVerbs: words('verbs').map((verb) => oneOf(verb, ['PASV', 'EPSV', 'PORT', 'EPRT'])),
+      reachesFirst: said.has('reach'),
       policy: { ...defaultPolicy, ...readPolicy(words('policy')) },
       isOwnAddress: (address) => own.has(address),
     },
@@ -52,7 +57,18 @@ export function readHeader(lines: readonly string[]): Header {
   }
 }
 
-const headerWords = ['client', 'server', 'mode', 'policy', 'knows', 'own', 'start', 'show'] as const
+const headerWords = [
+  'client',
+  'server',
+  'mode',
+  'verbs',
+  'reach',
+  'policy',
+  'knows',
+  'own',
+  'start',
+  'show',
+] as const
 type HeaderWord = (typeof headerWords)[number]
 
 function readPolicy(settings: readonly string[]): Partial<Policy> {

@@ -39,6 +39,7 @@ interface EventWords {
   readonly at: string
   readonly kernel: string | undefined
   readonly side: Side
+  readonly end: 'ended' | 'is gone'
   readonly timer: Extract<Event, { type: 'timerFired' }>['timer']
   readonly pinholeFailure: Extract<Event, { type: 'pinholeFailed' }>['reason']
   readonly legFailure: Extract<Event, { type: 'legFailed' }>['reason']
@@ -54,8 +55,15 @@ const eventForms: readonly [RegExp, (words: EventWords) => Event][] = [
     /^! upstream failed (?<upstreamFailure>refused|timeout|unreachable|resolve|self|no_destination)$/,
     ({ upstreamFailure }) => ({ type: 'upstreamFailed', reason: upstreamFailure }),
   ],
-  [/^! (?<side>client|server) ended$/, ({ side }) => ({ type: 'ended', side })],
-  [/^! timer (?<timer>login|idle|abort|hold)$/, ({ timer }) => ({ type: 'timerFired', timer })],
+  [
+    /^! (?<side>client|server) (?<end>ended|is gone)$/,
+    ({ side, end }) => ({ type: 'ended', side, isGone: end === 'is gone' }),
+  ],
+  [/^! client arrived$/, () => ({ type: 'clientArrived' })],
+  [
+    /^! timer (?<timer>greeting|login|idle|reply|transfer|quiet|keepAlive|abort|doubt|hold)$/,
+    ({ timer }) => ({ type: 'timerFired', timer }),
+  ],
   [/^! drain$/, () => ({ type: 'drainRequested' })],
   [
     /^! pinhole (?<n>\d+) opened (?<at>\S+)(?<kernel> in kernel)?$/,
@@ -79,6 +87,7 @@ const eventForms: readonly [RegExp, (words: EventWords) => Event][] = [
     /^! channel (?<n>\d+) (?<side>client|server) failed (?<legFailure>refused|timeout|unreachable|reset)$/,
     ({ n, side, legFailure }) => ({ type: 'legFailed', channel: Number(n), side, reason: legFailure }),
   ],
+  [/^! channel (?<n>\d+) delivered$/, ({ n }) => ({ type: 'delivered', channel: Number(n) })],
   [/^! channel (?<n>\d+) ended$/, ({ n }) => ({ type: 'channelEnded', channel: Number(n) })],
 ]
 
@@ -115,7 +124,8 @@ function renderSent({ side, text }: { side: Side; text: string }): string[] {
   })
 }
 
-function renderEffect(effect: Exclude<Effect, { type: 'send' | 'record' }>): string {
+/** Null for what a transcript does not show. */
+function renderEffect(effect: Exclude<Effect, { type: 'send' | 'record' }>): string | null {
   switch (effect.type) {
     case 'openPinhole': {
       const { pinhole, channel, from, target } = effect.request
@@ -126,6 +136,13 @@ function renderEffect(effect: Exclude<Effect, { type: 'send' | 'record' }>): str
       return `close pinhole ${effect.pinhole} ${effect.reason}`
     case 'connectLeg':
       return `connect channel ${effect.channel} ${effect.side} ${formatEndpoint(effect.endpoint)}`
+    case 'beginTransfer':
+      // What it moves follows from the verb that was sent.
+      return null
+    case 'awaitDelivery':
+      return `await ${effect.direction} of channel ${effect.channel}`
+    case 'connectUpstream':
+      return 'connect upstream'
     case 'closeChannel':
       return `close channel ${effect.channel} ${effect.how}`
     case 'pauseReading':

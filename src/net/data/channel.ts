@@ -1,4 +1,4 @@
-import type { Mode, Side } from '../../engine/contract.ts'
+import type { Direction, Mode, Side } from '../../engine/contract.ts'
 import type { SessionObserver } from '../../observe/observer.ts'
 import type { Connection } from '../../tcp/connection.ts'
 import { Relay } from '../../tcp/relay/relay.ts'
@@ -12,6 +12,10 @@ export interface LegsOptions {
   readonly ended: (channel: number) => void
 }
 
+/** How often a peer's system is asked for the last bytes, at first and at most. */
+const ASK_MS = 5
+const MAX_ASK_MS = 250
+
 /** How long a joined channel may go on delivering after the server reported failure. */
 const FINISH_MS = 3_000
 
@@ -24,6 +28,7 @@ export class Legs {
   #joinedMs = 0
   #reported = { upload: 0, download: 0 }
   #finishByMs = Number.POSITIVE_INFINITY
+  #asking: NodeJS.Timeout | null = null
 
   constructor(options: LegsOptions) {
     this.#options = options
@@ -47,6 +52,25 @@ export class Legs {
     this.#joinedMs = performance.now()
     observer.dataOpened({ channel, mode, path: 'relay', setupMs: this.#joinedMs - this.#createdMs })
     this.#relay = new Relay({ client, server, ended: (result) => this.#ended(result) })
+  }
+
+  /** Which way the file goes, for what only the other way may be cut short. */
+  carries(_direction: Direction | null): void {}
+
+  /** Calls back once the last byte and FIN of that direction are with the peer's system; not when the channel ends. */
+  awaitDelivery(direction: Direction, delivered: () => void): void {
+    if (this.#asking === null) this.#askFor(direction, { delivered, afterMs: ASK_MS })
+  }
+
+  #askFor(direction: Direction, ask: { readonly delivered: () => void; readonly afterMs: number }): void {
+    const { delivered, afterMs } = ask
+    if (this.#relay === null) return
+    if (this.#relay.isDelivered(direction)) {
+      delivered()
+      return
+    }
+    const next = { delivered, afterMs: Math.min(2 * afterMs, MAX_ASK_MS) }
+    this.#asking = setTimeout(() => this.#askFor(direction, next), afterMs)
   }
 
   /**
@@ -76,6 +100,7 @@ export class Legs {
 
   #ended(result: 'ok' | 'reset'): void {
     const { channel, mode, observer, ended } = this.#options
+    if (this.#asking !== null) clearTimeout(this.#asking)
     this.#report()
     observer.dataEnded({
       channel,

@@ -1,6 +1,6 @@
 // The data side of one session's sockets: legs that are being connected and channels that flow.
 
-import type { Event, LegFailure, Mode, Side } from '../../engine/contract.ts'
+import type { Direction, Event, LegFailure, Mode, Side } from '../../engine/contract.ts'
 import type { Endpoint } from '../../ftp/endpoints.ts'
 import type { SessionObserver } from '../../observe/observer.ts'
 import type { Connected, Connecting, Connection, ConnectionError } from '../../tcp/connection.ts'
@@ -24,6 +24,9 @@ export interface ConnectedLeg {
 }
 
 type Awaited = Omit<ConnectedLeg, 'connection'> & { readonly deadlineMs: number }
+
+/** A server's port is reached before ours is announced: the client waits for that. */
+const REACH_SERVER_MS = 5_000
 
 export class DataLegs {
   readonly #options: DataLegsOptions
@@ -54,13 +57,14 @@ export class DataLegs {
     endpoint,
   }: Omit<ConnectedLeg, 'connection'> & { readonly endpoint: Endpoint }): void {
     const { connect, connectMs, observer, emit } = this.#options
+    const patienceMs = side === 'server' ? Math.min(connectMs, REACH_SERVER_MS) : connectMs
     try {
       const connecting = connect({ side, endpoint }, (error, connection) => {
         if (connection === null) this.#connectFailed(connecting, failureOf(error))
         else if (this.#connecting.delete(connecting)) this.add({ channel, mode, side, connection })
         else connection.destroy()
       })
-      this.#connecting.set(connecting, { channel, mode, side, deadlineMs: performance.now() + connectMs })
+      this.#connecting.set(connecting, { channel, mode, side, deadlineMs: performance.now() + patienceMs })
     } catch {
       observer.dataFailed({ channel, mode, side, reason: 'unreachable' })
       emit({ type: 'legFailed', channel, side, reason: 'unreachable' })
@@ -81,6 +85,17 @@ export class DataLegs {
     }
     legs.add(side, connection)
     this.#options.emit({ type: 'legConnected', channel, side })
+  }
+
+  /** Which way the file of a channel's transfer goes. */
+  carries(channel: number, direction: Direction | null): void {
+    this.#channels.get(channel)?.carries(direction)
+  }
+
+  /** `delivered` follows when the last byte of that direction is with the peer's system. */
+  awaitDelivery(channel: number, direction: Direction): void {
+    const legs = this.#channels.get(channel)
+    legs?.awaitDelivery(direction, () => this.#options.emit({ type: 'delivered', channel }))
   }
 
   closeChannel(channel: number, how: 'finish' | 'reset'): void {

@@ -14,12 +14,22 @@ export interface SessionDataOptions {
   readonly connectMs: number
   readonly addresses: SessionAddresses
   readonly connect: DataLegsOptions['connect']
+  /** Whether a server works on the transfer that a channel was set up for. */
+  readonly isWorkedOn: (channel: number) => boolean
   readonly emit: (event: Event) => void
 }
 
 export type DataEffect = Extract<
   Effect,
-  { readonly type: 'openPinhole' | 'closePinhole' | 'connectLeg' | 'closeChannel' }
+  {
+    readonly type:
+      | 'openPinhole'
+      | 'closePinhole'
+      | 'connectLeg'
+      | 'closeChannel'
+      | 'beginTransfer'
+      | 'awaitDelivery'
+  }
 >
 
 /**
@@ -61,6 +71,12 @@ export class SessionData {
       case 'closeChannel':
         this.#legs.closeChannel(effect.channel, effect.how)
         break
+      case 'beginTransfer':
+        this.#legs.carries(effect.channel, effect.direction)
+        break
+      case 'awaitDelivery':
+        this.#legs.awaitDelivery(effect.channel, effect.direction)
+        break
     }
   }
 
@@ -70,6 +86,7 @@ export class SessionData {
    */
   sweep(nowMs: number): boolean {
     this.#legs.sweep(nowMs)
+    this.#pinholes.sweep(nowMs)
     const bytes = this.#legs.openBytes
     const isOver = nowMs >= this.#overMs
     const hasMoved = bytes !== this.#seenBytes || (!isOver && this.#pinholes.haveMoved(nowMs))

@@ -14,6 +14,7 @@ export interface SessionPinholesOptions {
   readonly backend: PinholeBackend
   readonly pinholeTimeoutMs: number
   readonly addresses: SessionAddresses
+  readonly isWorkedOn: (channel: number) => boolean
   readonly emit: (event: Event) => void
 }
 
@@ -26,6 +27,8 @@ interface Waiting {
   /** Null until the backend has taken the request. */
   handle: PinholeHandle | null
   inKernel: boolean
+  /** When its time is up. */
+  dueMs: number
   /** When it was asked for, then when it opened, then when its connection came. */
   sinceMs: number
   /** Of its opening, what the observer has not been told. */
@@ -33,6 +36,9 @@ interface Waiting {
   /** What the kernel has forwarded; asks it. */
   carried: (() => ForwardTotals | null) | null
 }
+
+/** Sweeps come once a second; one may be late. */
+const PROLONG_BEFORE_MS = 2_500
 
 /** Each look is a question to the kernel for each connection. */
 const LOOK_MS = 15_000
@@ -81,6 +87,7 @@ export class SessionPinholes {
       spec,
       handle: null,
       inKernel: false,
+      dueMs: performance.now() + timeoutMs,
       sinceMs: performance.now(),
       unsaid: null,
       carried: null,
@@ -133,17 +140,33 @@ export class SessionPinholes {
     for (const pinhole of [...this.#waiting.keys()]) this.close(pinhole, reason)
   }
 
+  /**
+   * Call about once a second: a pinhole whose time is nearly up stays open while a server works on its transfer, which has
+   * a limit of its own.
+   */
+  sweep(nowMs: number): void {
+    const { pinholeTimeoutMs, isWorkedOn } = this.#options
+    for (const waiting of this.#waiting.values()) {
+      if (waiting.dueMs - nowMs > Math.max(PROLONG_BEFORE_MS, pinholeTimeoutMs / 4)) continue
+      if (waiting.handle === null || !isWorkedOn(waiting.spec.channel)) continue
+      const leftMs = Math.max(pinholeTimeoutMs, 2 * PROLONG_BEFORE_MS)
+      waiting.dueMs = nowMs + leftMs
+      waiting.handle.prolong(leftMs)
+    }
+  }
+
   /** Waits no longer for what the kernel forwards: it goes on by itself, and what it carries from here on nobody counts. */
   forgetForwarded(): void {
     for (const { handle } of [...this.#forwarding]) handle?.close()
   }
 
   #opened(waiting: Waiting, { at, inKernel }: OpenPinhole): void {
-    const { addresses, emit } = this.#options
+    const { addresses, emit, pinholeTimeoutMs } = this.#options
     const { pinhole, from } = waiting.spec
     const nowMs = performance.now()
     const announce = addresses.announce(from, at)
     waiting.inKernel = inKernel
+    waiting.dueMs = nowMs + pinholeTimeoutMs
     waiting.unsaid = { announce, durationMs: nowMs - waiting.sinceMs }
     waiting.sinceMs = nowMs
     // The client waits for this, nobody for what the observer makes of it.

@@ -1,5 +1,5 @@
 import type { Side } from '../../engine/contract.ts'
-import type { Connection, ConnectionError, ConnectionEvents } from '../../tcp/connection.ts'
+import type { Connection, ConnectionEvents } from '../../tcp/connection.ts'
 
 /** What a control channel tells its session. */
 export interface ControlEvents {
@@ -8,8 +8,8 @@ export interface ControlEvents {
   piped(side: Side, byteCount: number): void
   /** FIN: nothing more will come. */
   ended(side: Side): void
-  /** The socket is closed, with the error that did it or null. */
-  closed(side: Side, error: ConnectionError | null): void
+  /** The socket is closed. */
+  closed(side: Side): void
   /** More is waiting to be sent than a well-behaved peer leaves unread, or no longer. */
   congested(side: Side, isCongested: boolean): void
 }
@@ -128,8 +128,8 @@ export class ControlChannel implements ConnectionEvents {
     this.#events.congested(this.side, false)
   }
 
-  closed(error: ConnectionError | null): void {
-    this.#events.closed(this.side, error)
+  closed(): void {
+    this.#events.closed(this.side)
   }
 
   #forward(bytes: Uint8Array, byteCount: number): void {

@@ -1,17 +1,26 @@
-import type { EngineTimer, SessionTimer } from '../../engine/contract.ts'
+import type { AwaitedParty, EngineTimer, SessionTimer } from '../../engine/contract.ts'
 
 /** `linger`: a peer had its time to close after us. */
-export type Deadline = SessionTimer | EngineTimer | 'linger'
+export type Deadline = Exclude<SessionTimer, 'quiet' | 'keepAlive'> | EngineTimer | 'linger'
 
-const NEVER = Number.POSITIVE_INFINITY
+/** The deadlines that are set and cleared; the others follow from who is waited for. */
+type Alarm = EngineTimer | 'greeting' | 'login' | 'linger'
 
 /** The engine's own timers have fixed lengths. */
-const ENGINE_TIMER_MS: Readonly<Record<EngineTimer, number>> = { abort: 2_000, hold: 2_000 }
+const ENGINE_TIMER_MS: Readonly<Record<EngineTimer, number>> = { abort: 2_000, doubt: 2_000, hold: 2_000 }
 const LINGER_MS = 3_000
 
+/** Milliseconds. */
 export interface DeadlineLimits {
+  /** A client that owes a command, or data that do not move. */
   readonly idleMs: number
+  /** A server that owes an answer. */
+  readonly replyMs: number
+  /** A transfer that was asked for and does not begin. */
+  readonly transferMs: number
   readonly loginMs: number
+  /** A server that owes its greeting. */
+  readonly connectMs: number
 }
 
 /**
@@ -21,15 +30,16 @@ export interface DeadlineLimits {
 export class Deadlines {
   readonly #limits: DeadlineLimits
   #activeMs: number
-  #loginMs: number
-  #abortMs = NEVER
-  #holdMs = NEVER
-  #lingerMs = NEVER
+  #awaits: AwaitedParty = 'server'
+  /** Since when the same party is waited for. */
+  #awaitsSinceMs: number
+  /** Null while none is set: most sessions never have any but the login's. */
+  #alarms: Map<Alarm, number> | null
 
   constructor(limits: DeadlineLimits, nowMs: number) {
     this.#limits = limits
-    this.#activeMs = nowMs
-    this.#loginMs = nowMs + limits.loginMs
+    this.#activeMs = this.#awaitsSinceMs = nowMs
+    this.#alarms = new Map([['login', nowMs + limits.loginMs]])
   }
 
   /** Something moved: the idle time starts again. */
@@ -37,41 +47,59 @@ export class Deadlines {
     this.#activeMs = nowMs
   }
 
-  set(timer: EngineTimer | 'login' | 'linger', nowMs: number): void {
-    if (timer === 'abort') this.#abortMs = nowMs + ENGINE_TIMER_MS.abort
-    else if (timer === 'hold') this.#holdMs = nowMs + ENGINE_TIMER_MS.hold
-    else if (timer === 'login') this.#loginMs = nowMs + this.#limits.loginMs
-    else this.#lingerMs = nowMs + LINGER_MS
+  /** Who is waited for now. */
+  awaits(party: AwaitedParty, nowMs: number): void {
+    if (party === this.#awaits) return
+    this.#awaits = party
+    this.#awaitsSinceMs = nowMs
   }
 
-  clear(timer: EngineTimer | 'login'): void {
-    if (timer === 'abort') this.#abortMs = NEVER
-    else if (timer === 'hold') this.#holdMs = NEVER
-    else this.#loginMs = NEVER
+  set(alarm: Alarm, nowMs: number): void {
+    this.#alarms ??= new Map()
+    this.#alarms.set(alarm, nowMs + this.#lengthOf(alarm))
+  }
+
+  clear(alarm: Alarm): void {
+    this.#alarms?.delete(alarm)
+    if (this.#alarms?.size === 0) this.#alarms = null
   }
 
   /** One deadline that has passed, cleared, or null; call until null. */
   next(nowMs: number): Deadline | null {
-    if (nowMs >= this.#lingerMs) {
-      this.#lingerMs = NEVER
-      return 'linger'
+    for (const [alarm, dueMs] of this.#alarms ?? []) {
+      if (nowMs < dueMs) continue
+      this.clear(alarm)
+      return alarm
     }
-    if (nowMs >= this.#abortMs) {
-      this.#abortMs = NEVER
-      return 'abort'
+    const timer = this.#overdue(nowMs)
+    if (timer !== null) this.#activeMs = this.#awaitsSinceMs = nowMs
+    return timer
+  }
+
+  #overdue(nowMs: number): 'idle' | 'reply' | 'transfer' | null {
+    const { idleMs, replyMs, transferMs } = this.#limits
+    const quietMs = nowMs - Math.max(this.#activeMs, this.#awaitsSinceMs)
+    switch (this.#awaits) {
+      case 'server':
+        return quietMs >= replyMs ? 'reply' : null
+      case 'transfer':
+        // Whatever else is said meanwhile.
+        return nowMs - this.#awaitsSinceMs >= transferMs ? 'transfer' : null
+      default:
+        return quietMs >= idleMs ? 'idle' : null
     }
-    if (nowMs >= this.#holdMs) {
-      this.#holdMs = NEVER
-      return 'hold'
+  }
+
+  #lengthOf(alarm: Alarm): number {
+    switch (alarm) {
+      case 'greeting':
+        return this.#limits.connectMs
+      case 'login':
+        return this.#limits.loginMs
+      case 'linger':
+        return LINGER_MS
+      default:
+        return ENGINE_TIMER_MS[alarm]
     }
-    if (nowMs >= this.#loginMs) {
-      this.#loginMs = NEVER
-      return 'login'
-    }
-    if (nowMs - this.#activeMs >= this.#limits.idleMs) {
-      this.#activeMs = nowMs
-      return 'idle'
-    }
-    return null
   }
 }

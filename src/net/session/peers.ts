@@ -21,6 +21,8 @@ export class Parties implements SessionAddresses {
   readonly clientAddress: string
   readonly #options: PartiesOptions
   #keepAliveAtMs = performance.now() + KEEP_ALIVE_FROM_MS
+  #toClient = ''
+  #toServer = ''
   client: ControlChannel | null = null
   server: ControlChannel | null = null
   /** The upstream's control endpoint, canonical; null until we are connected. */
@@ -33,6 +35,30 @@ export class Parties implements SessionAddresses {
 
   channel(side: Side): ControlChannel | null {
     return side === 'client' ? this.client : this.server
+  }
+
+  /** Says something with the next `flush`: one write a side for everything that one event caused. */
+  say(side: Side, text: string): void {
+    if (side === 'client') this.#toClient += text
+    else this.#toServer += text
+  }
+
+  flush(): void {
+    if (this.#toServer !== '') {
+      this.server?.write(this.#toServer)
+      this.#toServer = ''
+    }
+    if (this.#toClient !== '') {
+      this.client?.write(this.#toClient)
+      this.#toClient = ''
+    }
+  }
+
+  /** What was to be said to the client, which goes out with the end of its connection. */
+  takeLastWord(): string {
+    const text = this.#toClient
+    this.#toClient = ''
+    return text
   }
 
   /** In whose name the server is called: the client's, or null for our own. */

@@ -3,24 +3,16 @@
 import type { CloseReason, Effect, Event, Side, UpstreamFact } from '../../engine/contract.ts'
 import { ControlEngine } from '../../engine/control.ts'
 import { assertNever } from '../../errors.ts'
-import type { SessionObserver } from '../../observe/observer.ts'
-import type { Connection, ConnectionError } from '../../tcp/connection.ts'
 import { SessionData } from '../data/data-side.ts'
 import { isOwnAddress } from '../own-addresses.ts'
 import { type UpstreamAttempt, type UpstreamTarget, upstreamFailureOf } from '../upstream/upstreams.ts'
 import { ControlChannel, type ControlEvents } from './control-channel.ts'
 import { Deadlines } from './deadlines.ts'
 import { Parties } from './peers.ts'
-import type { SessionSetting } from './setting.ts'
+import type { SessionStart } from './setting.ts'
+import { Silence } from './silence.ts'
 
-export interface SessionOptions {
-  readonly setting: SessionSetting
-  /** The client's control connection. */
-  readonly connection: Connection
-  readonly target: UpstreamTarget
-  /** The address the client believes to talk to, where that is not ours: the intercepted destination. */
-  readonly assumed: string | null
-  readonly observer: SessionObserver
+export interface SessionOptions extends SessionStart {
   /** Everything of the session is closed; called once. */
   readonly ended: (session: Session) => void
 }
@@ -38,15 +30,14 @@ export class Session implements ControlEvents {
   #isHandling = false
   /** Something was said since the last sweep: the idle time begins with the next one, within a second. */
   #hasTalked = false
-  #toClient = ''
-  #toServer = ''
+  readonly #silence = new Silence()
   readonly #deadlines: Deadlines
   /** Control connections that are not closed yet. */
   #open = 1
   #closeReason: CloseReason | null = null
 
   constructor(options: SessionOptions) {
-    const { setting, connection, target, assumed } = options
+    const { setting, connection, assumed } = options
     const clientAddress = connection.remote.address
     this.#options = options
     this.#parties = new Parties({ setting, clientAddress, assumed })
@@ -54,12 +45,14 @@ export class Session implements ControlEvents {
     this.#engine = new ControlEngine({
       client: clientAddress,
       upstreamMode: setting.upstreamMode,
+      upstreamVerbs: setting.upstreamVerbs,
+      reachesFirst: setting.backend.name === 'relay',
       policy: setting.policy,
       isOwnAddress,
     })
     this.#client = new ControlChannel('client', connection, this)
     this.#parties.client = this.#client
-    this.#connectUpstream(target)
+    this.#emit({ type: 'clientArrived' })
   }
 
   /** The client's address, canonical. */
@@ -89,11 +82,14 @@ export class Session implements ControlEvents {
     if (this.#data?.sweep(nowMs) === true || this.#hasTalked) this.#deadlines.active(nowMs)
     this.#hasTalked = false
     this.#parties.keepAlive(nowMs)
+    // Of a session that is over only data are left to wait for.
+    this.#deadlines.awaits(this.#closeReason === null ? this.#engine.awaits : 'data', nowMs)
+    this.#listenToSilence(nowMs)
     for (let due = this.#deadlines.next(nowMs); due !== null; due = this.#deadlines.next(nowMs)) {
       if (due === 'linger') this.#parties.destroy()
       else this.#emit({ type: 'timerFired', timer: due })
-      // An idle session's data connections have not moved a byte either.
-      if (due === 'idle') this.#data?.destroy()
+      // The data connections of a session that ends so have not moved a byte either.
+      if (due === 'idle' || due === 'reply' || due === 'transfer') this.#data?.destroy()
     }
   }
 
@@ -101,6 +97,7 @@ export class Session implements ControlEvents {
 
   received(side: Side, text: string): void {
     this.piped(side, text.length)
+    this.#silence.broken(side)
     this.#emit({ type: 'received', side, text })
   }
 
@@ -114,15 +111,15 @@ export class Session implements ControlEvents {
     if (this.#closeReason !== null) this.#parties.channel(side)?.close()
     else if (this.#engine.state === 'pipe')
       this.#parties.channel(side === 'client' ? 'server' : 'client')?.end()
-    else this.#emit({ type: 'ended', side })
+    else this.#emit({ type: 'ended', side, isGone: false })
   }
 
-  closed(side: Side, error: ConnectionError | null): void {
-    // A reset had no FIN before it.
-    if (error !== null) this.#emit({ type: 'ended', side })
-    // Nobody is left to talk to, whatever the engine still hopes for; what was sent to the other side still arrives.
-    this.#close(side)
+  closed(side: Side): void {
     this.#open -= 1
+    this.#emit({ type: 'ended', side, isGone: true })
+    // No server is left to talk to, whatever the engine still hopes for; what was sent to the client still arrives. Of
+    // a client that is gone an upload may be under way.
+    if (side === 'server') this.#close(side)
     this.#finishWhenClosed()
   }
 
@@ -146,7 +143,7 @@ export class Session implements ControlEvents {
       for (let next: Event | undefined = event; next !== undefined; next = this.#pending.shift()) {
         for (const effect of this.#engine.handle(next)) this.#carryOut(effect)
       }
-      this.#flush()
+      this.#parties.flush()
     } catch (error) {
       this.#options.observer.failed(error)
       this.#close('error')
@@ -160,8 +157,7 @@ export class Session implements ControlEvents {
   #carryOut(effect: Effect): void {
     switch (effect.type) {
       case 'send':
-        if (effect.side === 'client') this.#toClient += effect.text
-        else this.#toServer += effect.text
+        this.#parties.say(effect.side, effect.text)
         break
       case 'record':
         this.#options.observer.record(effect.record)
@@ -170,8 +166,13 @@ export class Session implements ControlEvents {
       case 'connectLeg':
         this.#dataSide().carryOut(effect)
         break
+      case 'connectUpstream':
+        this.#connectUpstream(this.#options.target)
+        break
       case 'closePinhole':
       case 'closeChannel':
+      case 'beginTransfer':
+      case 'awaitDelivery':
         this.#data?.carryOut(effect)
         break
       case 'pauseReading':
@@ -191,7 +192,7 @@ export class Session implements ControlEvents {
         else this.#deadlines.set('login', performance.now())
         break
       case 'passThrough':
-        this.#flush()
+        this.#parties.flush()
         this.#deadlines.clear('login')
         this.#parties.pipe()
         break
@@ -206,16 +207,13 @@ export class Session implements ControlEvents {
     }
   }
 
-  /** One write a side for everything that one event caused. */
-  #flush(): void {
-    if (this.#toServer !== '') {
-      this.#parties.server?.write(this.#toServer)
-      this.#toServer = ''
-    }
-    if (this.#toClient !== '') {
-      this.#client.write(this.#toClient)
-      this.#toClient = ''
-    }
+  /** What ends a wait is that nothing comes. */
+  #listenToSilence(nowMs: number): void {
+    const { upstreamKeepAliveMs } = this.#options.setting
+    if (this.#silence.isServerQuiet() && this.#engine.waitsForSilence)
+      this.#emit({ type: 'timerFired', timer: 'quiet' })
+    if (this.#silence.needsKeepAlive(nowMs, upstreamKeepAliveMs) && this.#engine.isTransferring)
+      this.#emit({ type: 'timerFired', timer: 'keepAlive' })
   }
 
   #connectUpstream(target: UpstreamTarget): void {
@@ -240,6 +238,7 @@ export class Session implements ControlEvents {
       this.#parties.serverEndpoint = server
       observer.upstreamConnected({ server, durationMs: performance.now() - startedMs })
       this.#parties.server = new ControlChannel('server', connection, this)
+      this.#deadlines.set('greeting', performance.now())
       this.#emit({ type: 'upstreamConnected', server, knows: setting.upstreams.knownOf(server) })
     })
   }
@@ -248,9 +247,8 @@ export class Session implements ControlEvents {
   #close(reason: CloseReason): void {
     if (this.#closeReason !== null) return
     this.#closeReason = reason
-    const lastWord = this.#toClient
-    this.#toClient = ''
-    this.#flush()
+    const lastWord = this.#parties.takeLastWord()
+    this.#parties.flush()
     this.#attempt?.cancel()
     this.#data?.sessionEnded()
     if (reason === 'quit') {
@@ -293,6 +291,7 @@ export class Session implements ControlEvents {
       addresses: this.#parties,
       connect: ({ side, endpoint: to }, done) =>
         setting.dialer.dial({ to, ...this.#parties.dataSource(side, to) }, done),
+      isWorkedOn: (channel) => this.#engine.isWorkedOn(channel),
       emit: (event) => this.#emit(event),
     })
     return this.#data

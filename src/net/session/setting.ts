@@ -1,21 +1,25 @@
 import type { UpstreamMode } from '../../config/config.ts'
 import type { Side } from '../../engine/contract.ts'
+import type { DataVerb } from '../../engine/data-request.ts'
 import type { Policy } from '../../engine/policy.ts'
+import type { SessionObserver } from '../../observe/observer.ts'
 import type { PinholeBackend } from '../../pinhole/backend.ts'
+import type { Connection } from '../../tcp/connection.ts'
 import type { Dialer } from '../upstream/dial.ts'
-import type { Upstreams } from '../upstream/upstreams.ts'
+import type { Upstreams, UpstreamTarget } from '../upstream/upstreams.ts'
 import type { Advertiser } from './advertise.ts'
+import type { DeadlineLimits } from './deadlines.ts'
 
 /** What all sessions of one listener share. */
 export interface SessionSetting {
   readonly upstreamMode: UpstreamMode
   /** One object for all sessions. */
   readonly policy: Policy
-  readonly limits: {
-    readonly idleMs: number
-    readonly loginMs: number
-    readonly connectMs: number
-  }
+  readonly limits: DeadlineLimits
+  /** The verbs that the server is asked with, in order; empty: as the client does. */
+  readonly upstreamVerbs: readonly DataVerb[]
+  /** A client that says nothing for so long in a transfer is spoken for with a NOOP; null: never. */
+  readonly upstreamKeepAliveMs: number | null
   readonly pinholeTimeoutMs: number
   readonly backend: PinholeBackend
   readonly dialer: Dialer
@@ -27,4 +31,15 @@ export interface SessionSetting {
   readonly advertise: Readonly<Record<Side, Advertiser>>
   /** Added to a listening port when it is announced. */
   readonly announceOffset: Readonly<Record<Side, number>>
+}
+
+/** What one session begins with. */
+export interface SessionStart {
+  readonly setting: SessionSetting
+  /** The client's control connection. */
+  readonly connection: Connection
+  readonly target: UpstreamTarget
+  /** The address the client believes to talk to, where that is not ours: the intercepted destination. */
+  readonly assumed: string | null
+  readonly observer: SessionObserver
 }

@@ -93,4 +93,4 @@ export class NftablesBackend implements PinholeBackend {
   }
 }
 
-const nothingToClose: PinholeHandle = { close: () => undefined }
+const nothingToClose: PinholeHandle = { close: () => undefined, prolong: () => undefined }

@@ -27,6 +27,8 @@ export class ForwardedHole implements LivingHole {
   #state: State = 'opening'
   #deadlineMs = 0
   #timer: NodeJS.Timeout | null = null
+  /** Its door was put in place again, perhaps just when somebody had come. */
+  #isProlonged = false
   /** Set while the kernel forwards. */
   #flow: RunningFlow | null = null
   /** The port is in use by the connection that came; see `PortPool.runs`. */
@@ -102,6 +104,16 @@ export class ForwardedHole implements LivingHole {
     if (hasElements) this.#remove()
   }
 
+  prolong(timeoutMs: number): void {
+    if (this.#state !== 'waiting') return
+    this.#deadlineMs = this.#context.now() + timeoutMs
+    this.#isProlonged = true
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#expire(), timeoutMs)
+    const { transactions, sets } = this.#context
+    transactions.submit([...removal(this.#hole, sets), ...this.elements()], () => undefined)
+  }
+
   elements(): readonly ElementChange[] {
     if (this.#state !== 'waiting') return []
     const timeoutMs = Math.max(0, this.#deadlineMs - this.#context.now())
@@ -129,7 +141,8 @@ export class ForwardedHole implements LivingHole {
   #used(flow: RunningFlow): void {
     // The kernel took `once` away with the answer; the maps are of no use to an established connection.
     const { transactions, sets } = this.#context
-    if (this.#state === 'waiting') transactions.submitLater(sweepHole(this.#hole, sets))
+    if (this.#isProlonged) this.#remove()
+    else if (this.#state === 'waiting') transactions.submitLater(sweepHole(this.#hole, sets))
     this.#end('used')
     if (this.#from === 'server') this.#portIsOver = this.#context.pools.server.runs(this.#lease)
     this.#events.forwarded(() => totalsOf(flow.carried()))

@@ -19,6 +19,8 @@ export class RelayedHole implements LivingHole {
   #hole: Hole | null = null
   #deadlineMs = 0
   #isEnded = false
+  /** Its door was put in place again, perhaps just when somebody had come. */
+  #isProlonged = false
 
   constructor(context: HoleContext, request: PinholeRequest, events: PinholeEvents, opened: Opened) {
     this.#context = context
@@ -70,6 +72,15 @@ export class RelayedHole implements LivingHole {
     this.#end()
   }
 
+  prolong(timeoutMs: number): void {
+    if (this.#hole === null || this.#isEnded) return
+    this.#deadlineMs = this.#context.now() + timeoutMs
+    this.#isProlonged = true
+    this.#handle?.prolong(timeoutMs)
+    const { transactions, sets } = this.#context
+    transactions.submit([...removal(this.#hole, sets), ...this.elements()], () => undefined)
+  }
+
   elements(): readonly ElementChange[] {
     if (this.#hole === null || this.#isEnded) return []
     const timeoutMs = Math.max(0, this.#deadlineMs - this.#context.now())
@@ -111,7 +122,9 @@ export class RelayedHole implements LivingHole {
   /** The right peer is here; our answer to it took the door's element away. */
   #sweep(): void {
     const { transactions, sets } = this.#context
-    if (this.#hole !== null) transactions.submitLater(sweepHole(this.#hole, sets))
+    if (this.#hole === null) return
+    if (this.#isProlonged) this.#remove(this.#hole)
+    else transactions.submitLater(sweepHole(this.#hole, sets))
   }
 
   #remove(hole: Hole): void {

@@ -25,7 +25,7 @@ interface Waiting {
   readonly events: PinholeEvents
   readonly lease: PortLease
   readonly gate: Gate
-  readonly deadlineMs: number
+  deadlineMs: number
 }
 
 /** How long a port without a pinhole stays open, so that busy ports are not opened and closed all the time. */
@@ -52,7 +52,7 @@ export class RelayBackend implements PinholeBackend {
     events: PinholeEvents,
     opened: (error: Error | null, pinhole: OpenPinhole | null) => void,
   ): PinholeHandle {
-    const handle = new Handle((waiting) => this.#close(waiting))
+    const handle = new Handle((waiting) => this.#close(waiting), this.#options.now)
     this.#try(request, events, handle, opened, MAX_TRIES)
     return handle
   }
@@ -175,15 +175,21 @@ class Handle implements PinholeHandle {
   waiting: Waiting | null = null
   isClosed = false
   readonly #close: (waiting: Waiting) => void
+  readonly #now: () => number
 
-  constructor(close: (waiting: Waiting) => void) {
+  constructor(close: (waiting: Waiting) => void, now: () => number) {
     this.#close = close
+    this.#now = now
   }
 
   close(): void {
     this.isClosed = true
     if (this.waiting !== null) this.#close(this.waiting)
     this.waiting = null
+  }
+
+  prolong(timeoutMs: number): void {
+    if (this.waiting !== null) this.waiting.deadlineMs = this.#now() + timeoutMs
   }
 }
 

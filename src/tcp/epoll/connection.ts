@@ -19,7 +19,7 @@ import {
   type Pollable,
   type Poller,
 } from './poller.ts'
-import { askKeepAlive, localOf, resetOnClose, shutDownWriting } from './socket-calls.ts'
+import { askKeepAlive, localOf, queuedBytes, resetOnClose, shutDownWriting } from './socket-calls.ts'
 
 /**
  * A connection that is read and written by system calls of ours.
@@ -67,6 +67,10 @@ export class EpollConnection implements Connection, Pollable, DirectAccess {
 
   get unsentBytes(): number {
     return this.#unsentBytes
+  }
+
+  get unacknowledgedBytes(): number {
+    return this.#isOpen ? queuedBytes(this.#poller.libc, this.#fd) : 0
   }
 
   get libc(): Libc {

@@ -48,6 +48,12 @@ export function pendingErrno(libc: Libc, fd: number): number {
   return errno[0] ?? 0
 }
 
+/** Bytes that the kernel holds for the peer, sent or not, until it has acknowledged them. */
+export function queuedBytes(libc: Libc, fd: number): number {
+  const count = new Int32Array(1)
+  return libc.ioctl(fd, SIOCOUTQ, new Uint8Array(count.buffer)) === 0 ? (count[0] ?? 0) : 0
+}
+
 /** Accepted connections inherit it from their listener. */
 export function sendAtOnce(libc: Libc, fd: number): void {
   setOption(libc, fd, IPPROTO_TCP, TCP_NODELAY, 1)
@@ -94,6 +100,7 @@ function interfaceOf(scope: number): string {
 
 const LINGER_NOT = new Uint8Array(Int32Array.of(1, 0).buffer)
 const SHUT_WR = 1
+const SIOCOUTQ = 0x5411
 const F_GETFL = 3
 const F_SETFL = 4
 const SO_REUSEADDR = 2

@@ -36,6 +36,11 @@ export class NodeConnection implements Connection {
     return this.#socket.writableLength
   }
 
+  /** Node has no way to ask. */
+  get unacknowledgedBytes(): number {
+    return 0
+  }
+
   local(): Endpoint | null {
     const { localAddress, localPort, destroyed } = this.#socket
     if (destroyed || localAddress === undefined || localPort === undefined) return null

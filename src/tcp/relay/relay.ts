@@ -50,6 +50,13 @@ export class Relay {
     return this.#upload.splicedBytes + this.#download.splicedBytes
   }
 
+  /** Whether the last byte of a direction and its FIN were sent, and acknowledged where the system can be asked. */
+  isDelivered(direction: 'upload' | 'download'): boolean {
+    const { client, server } = this.#options
+    const [pump, to] = direction === 'upload' ? [this.#upload, server] : [this.#download, client]
+    return pump.hasEnded && to.unsentBytes === 0 && to.unacknowledgedBytes === 0
+  }
+
   /** Ends both legs with RST. */
   reset(): void {
     this.#isReset = true

@@ -82,7 +82,11 @@ function ordinary(uploads: Map<string, Collected>): Record<string, Verb> {
       const host = visit.at.address.replaceAll('.', ',')
       visit.reply(`227 Entering Passive Mode (${host},${port >> 8},${port & 255}).`)
     },
-    EPSV: async (visit) => {
+    EPSV: async (visit, { argument }) => {
+      if (argument.toUpperCase() === 'ALL') {
+        visit.reply('200 EPSV ALL command successful.')
+        return
+      }
       const port = await visit.listen()
       visit.reply(`229 Entering Extended Passive Mode (|||${port}|)`)
     },

@@ -23,6 +23,8 @@ listeners: [{ upstream: "[2001:db8::5]", listen: ":2121", advertise: { servers: 
     upstream: "[2001:db8::5]:21"
     source: proxy
     upstreamMode: client
+    upstreamVerbs: []
+    upstreamKeepAlive: off
     activeSourcePort: any
     advertise:
       clients: []
@@ -44,6 +46,8 @@ limits:
   sessions: 10000
   sessionsPerClient: 100
   idle: 2h
+  reply: 15m
+  transfer: 15m
   connect: 30s
   login: 60s
   line: 1000

@@ -14,6 +14,8 @@ test('a file with only an upstream gets every default', () => {
         upstream: { host: 'ftp.internal', port: 21 },
         source: 'proxy',
         upstreamMode: 'client',
+        upstreamVerbs: [],
+        upstreamKeepAliveMs: null,
         activeSourcePort: null,
         advertise: { clients: [], servers: [] },
       },
@@ -34,6 +36,8 @@ test('a file with only an upstream gets every default', () => {
       sessions: 10_000,
       sessionsPerClient: 100,
       idleMs: 900_000,
+      replyMs: 900_000,
+      transferMs: 900_000,
       connectMs: 30_000,
       loginMs: 60_000,
       lineBytes: 4096,
@@ -56,6 +60,8 @@ test('every key of a file is read', () => {
     catches: { ports: [21, 2100], interfaces: [lan0] }
     source: client
     upstreamMode: passive
+    upstreamVerbs: [PASV, PORT]
+    upstreamKeepAlive: 30s
     activeSourcePort: any
     advertise:
       clients:
@@ -67,7 +73,7 @@ dataPorts:
   server: 31000-31999
   slice: { index: 1, of: 4 }
 pinholes: { backend: nftables, timeout: 2m, mark: 0x10, table: ftp_alg_dmz, admit: { ipv4: inet filter ftp_data } }
-limits: { sessions: 5, sessionsPerClient: 2, idle: 1h, connect: 500ms, login: 10s, line: 8k, refusals: 3, pinholesPerClient: 7 }
+limits: { sessions: 5, sessionsPerClient: 2, idle: 1h, reply: 2m, transfer: 3m, connect: 500ms, login: 10s, line: 8k, refusals: 3, pinholesPerClient: 7 }
 policy: { bounce: use-control-peer, pasvAddress: [10.0.0.0/8, "2001:DB8::/32"], minPort: 2000, auth: passthrough }
 admin: { listen: localhost:0 }
 log: { level: debug, format: pretty, transfers: { file: /var/log/xferlog, format: xferlog } }
@@ -84,6 +90,8 @@ workers: 2
         upstream: null,
         source: 'client',
         upstreamMode: 'passive',
+        upstreamVerbs: ['PASV', 'PORT'],
+        upstreamKeepAliveMs: 30_000,
         activeSourcePort: null,
         advertise: {
           clients: [
@@ -110,6 +118,8 @@ workers: 2
       sessions: 5,
       sessionsPerClient: 2,
       idleMs: 3_600_000,
+      replyMs: 120_000,
+      transferMs: 180_000,
       connectMs: 500,
       loginMs: 10_000,
       lineBytes: 8192,

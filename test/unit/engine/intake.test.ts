@@ -3,14 +3,12 @@ import { ClientIntake } from '../../../src/engine/intake.ts'
 
 function verbsOf(intake: ClientIntake): string[] {
   const verbs: string[] = []
-  for (let item = intake.next(); item !== null; item = intake.next()) {
+  for (let item = intake.peek(); item !== null; item = intake.peek()) {
+    intake.take()
     verbs.push(item.type === 'command' ? item.command.verb : item.type)
   }
   return verbs
 }
-
-const never = () => false
-const abortOnly = (verb: string) => verb === 'ABOR'
 
 describe('what a client says', () => {
   test('comes out in order, with what is no command in its place', () => {
@@ -20,53 +18,55 @@ describe('what a client says', () => {
     expect(intake.isEmpty).toBe(true)
   })
 
-  test('keeps its order when something overtakes', () => {
+  test('keeps its order when an ABOR is taken from behind', () => {
     const intake = new ClientIntake({ maxLineBytes: 100 })
     intake.push('CWD a\r\nSTAT\r\nABOR\r\nCWD b\r\n')
-    expect(intake.nextOvertaking((verb) => verb === 'ABOR' || verb === 'STAT')?.verb).toBe('ABOR')
-    expect(intake.nextOvertaking(never)).toBeNull()
+    expect(intake.takeAbort()?.verb).toBe('ABOR')
+    expect(intake.takeAbort()).toBeNull()
     expect(verbsOf(intake)).toEqual(['CWD', 'STAT', 'CWD'])
   })
 
-  test('overtakes later when it could not at once', () => {
+  test('gives an ABOR that waited before there was anything to abort', () => {
     const intake = new ClientIntake({ maxLineBytes: 100 })
-    intake.push('STAT\r\nNOOP\r\n')
-    expect(intake.nextOvertaking(never)).toBeNull()
-    expect(intake.nextOvertaking((verb) => verb === 'STAT')?.verb).toBe('STAT')
-    expect(verbsOf(intake)).toEqual(['NOOP'])
+    intake.push('STAT\r\nABOR\r\nNOOP\r\n')
+    expect(intake.takeAbort()?.verb).toBe('ABOR')
+    intake.push('CWD\r\nABOR\r\n')
+    expect(intake.peek()?.type).toBe('command')
+    expect(intake.takeAbort()?.verb).toBe('ABOR')
+    expect(verbsOf(intake)).toEqual(['STAT', 'NOOP', 'CWD'])
   })
 
-  test('is full after sixteen lines that wait', () => {
+  test('is full after 64 lines that wait', () => {
     const intake = new ClientIntake({ maxLineBytes: 100 })
-    intake.push('NOOP\r\n'.repeat(15))
-    expect(intake.nextOvertaking(abortOnly)).toBeNull()
+    intake.push('NOOP\r\n'.repeat(63))
+    expect(intake.takeAbort()).toBeNull()
     expect(intake.isFull).toBe(false)
     intake.push('NOOP\r\nABOR\r\n')
-    expect(intake.nextOvertaking(abortOnly)).toBeNull()
+    expect(intake.takeAbort()).toBeNull()
     expect(intake.isFull).toBe(true)
-    intake.next()
+    intake.take()
     expect(intake.isFull).toBe(false)
   })
 
-  test('is full after 16 KiB and a line that nobody has looked at', () => {
+  test('is full after 64 KiB and a line that nobody has looked at', () => {
     const intake = new ClientIntake({ maxLineBytes: 1000 })
-    intake.push('x'.repeat(16_384 + 999))
+    intake.push('x'.repeat(65_536 + 999))
     expect(intake.isFull).toBe(false)
     intake.push('x')
     expect(intake.isFull).toBe(true)
   })
 
-  test('is full after 16 KiB of lines that wait, and looks no further for one that may overtake', () => {
+  test('is full after 64 KiB of lines that wait, and looks no further for one that may overtake', () => {
     const intake = new ClientIntake({ maxLineBytes: 4_000 })
-    intake.push(`${'x'.repeat(4_000)}\r\n`.repeat(4))
-    expect(intake.nextOvertaking(abortOnly)).toBeNull()
+    intake.push(`${'x'.repeat(4_000)}\r\n`.repeat(16))
+    expect(intake.takeAbort()).toBeNull()
     expect(intake.isFull).toBe(false)
-    intake.push(`${'x'.repeat(400)}\r\nABOR\r\n`)
-    expect(intake.nextOvertaking(abortOnly)).toBeNull()
+    intake.push(`${'x'.repeat(1_600)}\r\nABOR\r\n`)
+    expect(intake.takeAbort()).toBeNull()
     expect(intake.isFull).toBe(true)
-    intake.next()
+    intake.take()
     expect(intake.isFull).toBe(false)
-    expect(intake.nextOvertaking(abortOnly)?.verb).toBe('ABOR')
+    expect(intake.takeAbort()?.verb).toBe('ABOR')
   })
 
   test('may always complete a line, however long lines may be', () => {

@@ -4,6 +4,8 @@ import { activeVerbs, passiveVerbs } from '../../../src/engine/upstream-verbs.ts
 const v4 = '198.51.100.7'
 const v6 = '2001:db8:2::7'
 
+const converting = { isFaithful: false, configured: [] } as const
+
 describe('what a server is asked with', () => {
   test.each([
     { verb: 'PASV', server: v4, knows: [], isTranslating: null, verbs: ['PASV', 'EPSV'] },
@@ -20,7 +22,7 @@ describe('what a server is asked with', () => {
   ] as const)(
     'passive, for $verb with $knows and translation $isTranslating: $verbs',
     ({ verbs, ...choice }) => {
-      expect(passiveVerbs(choice)).toEqual(verbs)
+      expect(passiveVerbs({ ...converting, ...choice })).toEqual(verbs)
     },
   )
 
@@ -36,7 +38,25 @@ describe('what a server is asked with', () => {
   ] as const)(
     'active, for $verb with $knows and translation $isTranslating: $verbs',
     ({ verbs, ...choice }) => {
-      expect(activeVerbs(choice)).toEqual(verbs)
+      expect(activeVerbs({ ...converting, ...choice })).toEqual(verbs)
     },
   )
+
+  test('is the client’s own verb where nothing is converted, whatever was learned', () => {
+    const choice = { server: v4, knows: ['refusesEpsv', 'refusesEprt'], isTranslating: null } as const
+    const faithful = { ...choice, isFaithful: true, configured: [] } as const
+    expect(passiveVerbs({ ...faithful, verb: 'EPSV' })).toEqual(['EPSV'])
+    expect(passiveVerbs({ ...faithful, verb: 'PASV' })).toEqual(['PASV'])
+    expect(activeVerbs({ ...faithful, verb: 'EPRT' })).toEqual(['EPRT'])
+    expect(activeVerbs({ ...faithful, verb: 'PORT' })).toEqual(['PORT'])
+  })
+
+  test('is what the configuration says, as far as the address can be carried', () => {
+    const choice = { verb: 'EPSV', knows: [], isTranslating: null, isFaithful: false } as const
+    const configured = ['PASV', 'EPSV', 'PORT'] as const
+    expect(passiveVerbs({ ...choice, server: v4, configured })).toEqual(['PASV', 'EPSV'])
+    expect(passiveVerbs({ ...choice, server: v6, configured })).toEqual(['EPSV'])
+    expect(activeVerbs({ ...choice, server: v4, configured })).toEqual(['PORT'])
+    expect(passiveVerbs({ ...choice, server: v4, configured: ['PORT'] })).toEqual(['EPSV', 'PASV'])
+  })
 })

@@ -1,17 +1,21 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { ReplyGrouper, type ReplyResult } from '../../../src/ftp/replies.ts'
+import { MAX_REPLY_LINE_BYTES, ReplyLines, type ReplyPart } from '../../../src/ftp/replies.ts'
 
 const seed = 20_261_124
 
-function group(pieces: Iterable<string>): ReplyResult[] {
-  const grouper = new ReplyGrouper()
-  const results: ReplyResult[] = []
+function read(pieces: Iterable<string>, lines = new ReplyLines()): ReplyPart[] {
+  const parts: ReplyPart[] = []
   for (const piece of pieces) {
-    grouper.push(piece)
-    for (let result = grouper.next(); result !== null; result = grouper.next()) results.push(result)
+    lines.push(piece)
+    for (let part = lines.next(); part !== null; part = lines.next()) parts.push(part)
   }
-  return results
+  return parts
+}
+
+/** Everything that was given out, as it came. */
+function bytesOf(parts: readonly ReplyPart[]): string {
+  return parts.map((part) => (part.type === 'line' ? part.rest : part.text)).join('')
 }
 
 const code = fc.integer({ min: 100, max: 699 })
@@ -32,82 +36,91 @@ const multi = code.chain((own) =>
 const replies = fc.array(fc.oneof(single, multi), { maxLength: 5, size: 'max' })
 const lineEnd = fc.constantFrom('\r\n', '\n')
 
-describe('grouping the lines of a server', () => {
-  test('gives whole replies, with CRLF, however they arrive', () => {
+describe('reading the lines of a server', () => {
+  test('tells where each stands and gives it as it came, however it arrives', () => {
     fc.assert(
       fc.property(replies, lineEnd, fc.integer({ min: 1, max: 30 }), (said, end, step) => {
         const text = said.flatMap(({ lines }) => lines.map((line) => line + end)).join('')
-        const expected = said.map(({ own, lines }) => ({
-          type: 'reply',
-          code: own,
-          line: lines.at(-1),
-          text: `${lines.join('\r\n')}\r\n`,
-        }))
-        expect(group([text])).toEqual(expected)
-        expect(group(text)).toEqual(expected)
-        expect(group(text.match(new RegExp(`[^]{1,${step}}`, 'g')) ?? [])).toEqual(expected)
+        const expected = said.flatMap(({ own, lines }) =>
+          lines.map((line, at) => ({
+            type: 'line',
+            place:
+              lines.length === 1 ? 'only' : at === 0 ? 'first' : at < lines.length - 1 ? 'inner' : 'last',
+            code: own,
+            text: line,
+            rest: line + end,
+          })),
+        )
+        expect(read([text])).toEqual(expected)
+        expect(read(text)).toEqual(expected)
+        expect(read(text.match(new RegExp(`[^]{1,${step}}`, 'g')) ?? [])).toEqual(expected)
       }),
       { numRuns: 1_000, seed },
     )
   })
 
-  test('never throws, and loses no line of random text', () => {
+  test('loses no byte of random text, fragments included', () => {
+    const pieces = fc.array(
+      fc.oneof(words, fc.constantFrom('220 a\n', '220-a\r\n', '\n', '\r', '99 x', '\r\n')),
+    )
     fc.assert(
-      fc.property(
-        fc.array(fc.oneof(words, fc.constantFrom('220 a', '220-a', '', '99 x', '700 x'))),
-        (lines) => {
-          const results = group(lines.map((line) => `${line}\n`))
-          const given = results.flatMap((result) => {
-            if (result.type === 'reply') return result.text.split('\r\n').slice(0, -1)
-            return result.type === 'stray' ? [result.line] : []
-          })
-          // What is missing at the end is a reply that is not complete; blank lines between replies are dropped.
-          const rest = lines.filter((line) => line !== '')
-          expect(rest.slice(0, given.filter((line) => line !== '').length)).toEqual(
-            given.filter((line) => line !== ''),
-          )
-        },
-      ),
+      fc.property(pieces, fc.infiniteStream(fc.boolean()), (said, takes) => {
+        const lines = new ReplyLines()
+        let given = ''
+        for (const piece of said) {
+          given += bytesOf(read([piece], lines))
+          if (takes.next().value) given += lines.takeFragment()
+        }
+        expect(given + lines.takeFragment()).toBe(said.join(''))
+      }),
       { numRuns: 1_000, seed },
     )
   })
 
   test('a code stands alone, or before a space or a hyphen', () => {
-    expect(group(['226\n'])).toMatchObject([{ type: 'reply', code: 226, text: '226\r\n' }])
-    expect(group(['226-a\n226\n'])).toMatchObject([{ type: 'reply', code: 226, line: '226' }])
-    expect(group(['2260 a\n', '99 a\n', '700 a\n', ' 226 a\n', '226\ta\n'])).toEqual([
-      { type: 'stray', line: '2260 a' },
-      { type: 'stray', line: '99 a' },
-      { type: 'stray', line: '700 a' },
-      { type: 'stray', line: ' 226 a' },
-      { type: 'stray', line: '226\ta' },
+    const places = (text: string) => read([text]).map((part) => part.type === 'line' && part.place)
+    expect(places('226\n')).toEqual(['only'])
+    expect(places('226-a\n226\n')).toEqual(['first', 'last'])
+    expect(places('2260 a\n99 a\n700 a\n 226 a\n226\ta\n\n')).toEqual(Array(6).fill('outside'))
+  })
+
+  test('a line whose beginning was given out keeps its meaning', () => {
+    const lines = new ReplyLines()
+    lines.push('550 No such')
+    expect(lines.next()).toBeNull()
+    expect(lines.takeFragment()).toBe('550 No such')
+    expect(lines.hasFragment).toBe(false)
+    expect(read([' file\r\n'], lines)).toEqual([
+      { type: 'line', place: 'only', code: 550, text: '550 No such file', rest: ' file\r\n' },
     ])
   })
 
-  test('a thousand lines are a reply, one more is too much', () => {
-    const lines = (count: number) => `220-a\n${'b\n'.repeat(count - 2)}220 c\n`
-    expect(group([lines(1000)])).toMatchObject([{ type: 'reply' }])
-    expect(group([lines(1001)])[0]).toEqual({ type: 'tooLong' })
+  test('a line longer than is held comes in pieces, and no byte of it stays', () => {
+    const lines = new ReplyLines()
+    const long = `250 ${'x'.repeat(3 * MAX_REPLY_LINE_BYTES)}`
+    const parts = read([...(long.match(/.{1,5000}/g) ?? []), '\r\n', '226 done\r\n'], lines)
+    expect(bytesOf(parts)).toBe(`${long}\r\n226 done\r\n`)
+    expect(parts.at(-2)).toMatchObject({ type: 'line', place: 'only', code: 250 })
+    expect(parts.at(-1)).toMatchObject({ place: 'only', code: 226 })
   })
 
-  test('64 KiB are a reply, one byte more is too much, on one line or on many', () => {
-    const of = (bytes: number) =>
-      `220-a\r\n${'b'.repeat(bytes - '220-a\r\n\r\n220 c\r\n'.length)}\r\n220 c\r\n`
-    expect(group([of(65_536)])).toMatchObject([{ type: 'reply' }])
-    expect(group([of(65_537)])[0]).toEqual({ type: 'tooLong' })
-    expect(group(['x'.repeat(65_538)])).toEqual([{ type: 'tooLong' }])
+  test('Telnet before a reply is answered and left out, inside of one it is text', () => {
+    const lines = new ReplyLines()
+    expect(bytesOf(read('\xff\xfb\x01220 a\r\n', lines))).toBe('220 a\r\n')
+    expect(lines.takeAnswer()).toBe('\xff\xfe\x01')
+    const listing = '213-b\r\n\xff\xf0\xec\xe0.txt\r\n213 \xff\xf2\r\n'
+    expect(bytesOf(read(listing, lines))).toBe(listing)
+    expect(lines.takeAnswer()).toBe('')
   })
 
   test('says whether half a reply stands there', () => {
-    const grouper = new ReplyGrouper()
-    expect(grouper.isPartial).toBe(false)
-    grouper.push('220-a\r\n')
-    expect(grouper.next()).toBeNull()
-    expect(grouper.isPartial).toBe(true)
-    grouper.push('220 b\r\n')
-    expect(grouper.next()).not.toBeNull()
-    expect(grouper.isPartial).toBe(false)
-    grouper.push('2')
-    expect(grouper.isPartial).toBe(true)
+    const lines = new ReplyLines()
+    expect(lines.isPartial).toBe(false)
+    read(['220-a\r\n'], lines)
+    expect(lines.isPartial).toBe(true)
+    read(['220 b\r\n'], lines)
+    expect(lines.isPartial).toBe(false)
+    lines.push('2')
+    expect(lines.isPartial).toBe(true)
   })
 })

@@ -45,6 +45,7 @@ class FakeKernel implements PinholeBackend {
         this.givenUp += 1
         events.forwardEnded(this.carried)
       },
+      prolong: () => undefined,
     }
   }
 
@@ -82,6 +83,8 @@ async function download({ idleMs = IDLE } = {}) {
   const session = new Session({
     setting: {
       upstreamMode: 'client',
+      upstreamVerbs: [],
+      upstreamKeepAliveMs: null,
       policy: { ...policy, maxLineBytes: limits.lineBytes, maxRefusals: limits.refusals },
       limits: { ...limits, idleMs },
       pinholeTimeoutMs: IDLE,

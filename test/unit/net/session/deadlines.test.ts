@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Deadlines } from '../../../../src/net/session/deadlines.ts'
 
-const limits = { idleMs: 10_000, loginMs: 4_000 }
+const limits = { idleMs: 10_000, loginMs: 4_000, replyMs: 20_000, transferMs: 30_000, connectMs: 5_000 }
 
 /** All deadlines that have passed, in order. */
 function due(deadlines: Deadlines, nowMs: number): string[] {
@@ -31,6 +31,7 @@ describe('the deadlines of a session', () => {
   it('count idle time from the last thing that moved', () => {
     const deadlines = new Deadlines(limits, 0)
     deadlines.clear('login')
+    deadlines.awaits('client', 2_000)
     deadlines.active(7_000)
     expect(due(deadlines, 16_999)).toEqual([])
     expect(due(deadlines, 17_000)).toEqual(['idle'])
@@ -38,12 +39,29 @@ describe('the deadlines of a session', () => {
     expect(due(deadlines, 27_000)).toEqual(['idle'])
   })
 
-  it('give all that have passed, the most urgent first', () => {
+  it('count the time of whoever is waited for, from when it began', () => {
+    const deadlines = new Deadlines(limits, 0)
+    deadlines.clear('login')
+    deadlines.awaits('server', 5_000)
+    expect(due(deadlines, 19_999)).toEqual([])
+    expect(due(deadlines, 20_000)).toEqual(['reply'])
+    deadlines.awaits('transfer', 21_000)
+    // What is said meanwhile does not bring it nearer.
+    deadlines.active(40_000)
+    expect(due(deadlines, 50_999)).toEqual([])
+    expect(due(deadlines, 51_000)).toEqual(['transfer'])
+    deadlines.awaits('data', 52_000)
+    deadlines.active(60_000)
+    expect(due(deadlines, 69_999)).toEqual([])
+    expect(due(deadlines, 70_000)).toEqual(['idle'])
+  })
+
+  it('give all that have passed', () => {
     const deadlines = new Deadlines(limits, 0)
     deadlines.set('abort', 0)
     deadlines.set('hold', 0)
     deadlines.set('linger', 0)
-    expect(due(deadlines, 60_000)).toEqual(['linger', 'abort', 'hold', 'login', 'idle'])
+    expect(due(deadlines, 60_000)).toEqual(['login', 'abort', 'hold', 'linger', 'reply'])
   })
 
   it('forget a short timer that was cleared', () => {
