@@ -50,12 +50,10 @@ describe('a server that talks too much', () => {
         }),
       )
       await client.login()
-      const memory = () => proxy.metric('process_resident_memory_bytes')
       void client.send('SYST')
-      await client.wire.readBytes(16 * MiB)
-      const before = await memory()
-      await client.wire.readBytes(48 * MiB)
+      await client.wire.readBytes(4 * MiB)
       client.wire.pause()
+      const before = process.memoryUsage.rss()
       let seen = -1
       const isStill = () => {
         const same = taken === seen
@@ -63,7 +61,7 @@ describe('a server that talks too much', () => {
         return same
       }
       await expect.poll(isStill, { interval: 300 }).toBe(true)
-      expect(((await memory()) ?? 0) - (before ?? 0)).toBeLessThan(64 * MiB)
+      expect(process.memoryUsage.rss() - before).toBeLessThan(32 * MiB)
       client.close()
       await lab.servesNext(proxy)
     })
