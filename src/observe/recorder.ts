@@ -9,6 +9,7 @@ import { createMetrics } from './metrics.ts'
 import type { Observer } from './observer.ts'
 import { createSessionId } from './session/id.ts'
 import { SessionRecorder } from './session/recorder.ts'
+import type { LiveSession } from './session/state.ts'
 import { createTransferLog, type TransferLogSettings } from './transfers/transfer-log.ts'
 import { sum, viewListener, viewPinholes, viewPool, viewSession } from './view/live.ts'
 import { createRefusalRing } from './view/refusals.ts'
@@ -71,7 +72,7 @@ export function createObserver(options: RecorderOptions): Recorder {
     },
   })
   const refusals = createRefusalRing()
-  const live = new Set<SessionRecorder>()
+  const live = new Set<LiveSession>()
   const transferLog = createTransferLog({ log, cells: metrics.process.transferLog })
   const around = { log, refusals, live, transferLog }
 

@@ -114,6 +114,28 @@ describe('imports', () => {
     expect(wrong).toEqual([])
   })
 
+  test('make no circle of files, not even of types only', () => {
+    const targets = files.map(({ path, imports }): [string, string[]] => [
+      path,
+      imports
+        .filter((imported) => imported.startsWith('.'))
+        .map((imported) => normalize(join(dirname(path), imported))),
+    ])
+    expect(circlesIn(new Map(targets))).toEqual([])
+  })
+
+  test('are seen as a circle only when they come back', () => {
+    const chain: [string, string[]][] = [
+      ['a.ts', ['b.ts', 'c.ts']],
+      ['b.ts', ['c.ts']],
+      ['c.ts', []],
+    ]
+    expect(circlesIn(new Map(chain))).toEqual([])
+    expect(circlesIn(new Map([...chain, ['c.ts', ['d.ts']], ['d.ts', ['b.ts']]]))).toEqual([
+      'b.ts → c.ts → d.ts → b.ts',
+    ])
+  })
+
   test('of a contract from below are imports of types', () => {
     const contracts = new Set([
       'config/config.ts',
@@ -268,6 +290,21 @@ function isAllowed(room: string, target: string): boolean {
   if (targetRoom === room) return true
   const allowed: readonly string[] = room in mayImport ? mayImport[room as Room] : []
   return allowed.includes(targetRoom) || allowed.includes(target)
+}
+
+/** One circle, as `a.ts → b.ts → a.ts`, for each import that closes one on a walk through all files. */
+function circlesIn(imports: ReadonlyMap<string, readonly string[]>): string[] {
+  const circles: string[] = []
+  const walked = new Set<string>()
+  const walk = (file: string, way: readonly string[]) => {
+    const start = way.indexOf(file)
+    if (start >= 0) circles.push([...way.slice(start), file].join(' → '))
+    if (start >= 0 || walked.has(file)) return
+    walked.add(file)
+    for (const target of imports.get(file) ?? []) walk(target, [...way, file])
+  }
+  for (const file of imports.keys()) walk(file, [])
+  return circles
 }
 
 function importsOf(text: string): string[] {

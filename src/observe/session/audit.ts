@@ -1,22 +1,22 @@
 import type { AuditRecord, Mode, RewriteKind } from '../../engine/contract.ts'
 import { assertNever } from '../../errors.ts'
-import { parseCommand, verbs } from '../../ftp/commands.ts'
+import { verbs } from '../../ftp/commands.ts'
 import { safeText } from '../log/text.ts'
 import { classOfCode, kindOfVerb, rewriteFailureOf } from '../metrics/control.ts'
-import { isFileCommand, typeAskedBy } from '../transfers/entry.ts'
-import { transferReplied } from './data-channels.ts'
-import type { SessionRecorder } from './recorder.ts'
+import type { LiveSession } from './state.ts'
+import type { TransferJournal } from './transfer-journal.ts'
 
 type Audit<Type extends AuditRecord['type']> = Extract<AuditRecord, { readonly type: Type }>
 
 /** Counts and logs what the engine recorded. Called for every command and every reply: no label is built here. */
-export function recordAudit(session: SessionRecorder, record: AuditRecord): void {
-  const { metrics, log } = session
+export function recordAudit(session: LiveSession, journal: TransferJournal, record: AuditRecord): void {
+  const { metrics } = session
+  const { log } = session.around
   switch (record.type) {
     case 'command':
       metrics.control.commands.of(record.verb).value += 1
       session.lastCommand = record.verb
-      noteTransfer(session, record)
+      journal.command(record)
       if (log.wants('command')) log.write('command', session.fields(commandFields(record)))
       return
     case 'reply':
@@ -38,6 +38,7 @@ export function recordAudit(session: SessionRecorder, record: AuditRecord): void
       return
     }
     case 'refusal':
+      journal.refused(record.verb)
       refusal(session, record)
       return
     case 'protocolError': {
@@ -48,7 +49,7 @@ export function recordAudit(session: SessionRecorder, record: AuditRecord): void
       return
     }
     case 'transfer':
-      transferReplied(session, record)
+      journal.replied(record)
       return
     default:
       assertNever(record)
@@ -61,20 +62,9 @@ function commandFields({ verb, line }: Audit<'command'>) {
   return { command: verb, line: isSecret ? `${verb} ***` : safeText(line) }
 }
 
-/** What the transfer log will need to know. */
-function noteTransfer(session: SessionRecorder, { verb, line }: Audit<'command'>): void {
-  if (verb === 'TYPE') session.transferType = typeAskedBy(line) ?? session.transferType
-  else if (verb === 'REIN') session.transferType = 'ascii'
-  else if (isFileCommand(verb)) session.asked = { verb, path: copyOf(parseCommand(line).argument) }
-}
-
-/** A part of a text keeps the whole chunk alive that it was cut out of; a copy does not. */
-function copyOf(text: string): string {
-  return Buffer.from(text, 'latin1').toString('latin1')
-}
-
-function login(session: SessionRecorder, { user, accepted, code }: Audit<'login'>): void {
-  const { metrics, log } = session
+function login(session: LiveSession, { user, accepted, code }: Audit<'login'>): void {
+  const { metrics } = session
+  const { log } = session.around
   const cell = accepted ? metrics.session.loginAccepted : metrics.session.loginRefused
   cell.value += 1
   session.isLoggedIn = accepted
@@ -90,10 +80,11 @@ const clientMode: Readonly<Record<RewriteKind, Mode>> = {
   epsv_229: 'passive',
 }
 
-function rewrite(session: SessionRecorder, { kind, from, to }: Audit<'rewrite'>): void {
+function rewrite(session: LiveSession, { kind, from, to }: Audit<'rewrite'>): void {
   session.metrics.control.rewrites[kind].value += 1
   session.mode ??= clientMode[kind]
-  if (!session.log.wants('rewrite')) return
+  const { log } = session.around
+  if (!log.wants('rewrite')) return
   const fields = {
     kind,
     original_ip: from?.address,
@@ -101,19 +92,19 @@ function rewrite(session: SessionRecorder, { kind, from, to }: Audit<'rewrite'>)
     announced_ip: to.address,
     announced_port: to.port,
   }
-  session.log.write('rewrite', session.fields(fields))
+  log.write('rewrite', session.fields(fields))
 }
 
-function refusal(session: SessionRecorder, { verb, reason, code, detail }: Audit<'refusal'>): void {
-  const { metrics, log } = session
+function refusal(session: LiveSession, { verb, reason, code, detail }: Audit<'refusal'>): void {
+  const { metrics } = session
+  const { log } = session.around
   metrics.control.denied[reason].of(verb).value += 1
   const kind = isEndpointVerb(verb) ? kindOfVerb[verb] : null
   const failure = rewriteFailureOf[reason]
   if (kind !== null && failure !== undefined) metrics.control.rewriteFailures[kind][failure].value += 1
   session.refusals += 1
-  if (isFileCommand(verb)) session.asked = null
   const said = { command: safeText(verb), reason, reply_code: code, detail: safeText(detail) }
-  session.ring.add({
+  session.around.refusals.add({
     event: 'command.deny',
     client_ip: session.client.address,
     listener: metrics.name,

@@ -4,10 +4,10 @@ import type { Endpoint } from '../../ftp/endpoints.ts'
 import type { PoolUse } from '../../vocabulary.ts'
 import type { Cell } from '../metrics/family.ts'
 import type { ListenerMetrics } from '../metrics.ts'
-import type { SessionRecorder } from '../session/recorder.ts'
+import type { LiveSession } from '../session/state.ts'
 import type { ListenerView, PinholeView, PoolView, SessionState, SessionView } from './shapes.ts'
 
-export function viewSession(session: SessionRecorder): SessionView {
+export function viewSession(session: LiveSession): SessionView {
   const ageMs = Math.max(0, Math.round(performance.now() - session.openedAt))
   return {
     session_id: session.id,
@@ -29,7 +29,7 @@ export function viewSession(session: SessionRecorder): SessionView {
   }
 }
 
-export function viewPinholes(session: SessionRecorder, timeoutMs: number): readonly PinholeView[] {
+export function viewPinholes(session: LiveSession, timeoutMs: number): readonly PinholeView[] {
   return (session.pinholes ?? []).map(({ pinhole, from, expect, announce, target, backend, openedAt }) => {
     const ageMs = Math.max(0, Math.round(performance.now() - openedAt))
     return {
@@ -76,10 +76,9 @@ export function viewPool({ pool, ports, inUse, quarantined }: PoolUse): PoolView
   return { pool, ports, in_use: inUse, quarantined }
 }
 
-function stateOf(session: SessionRecorder): SessionState {
+function stateOf(session: LiveSession): SessionState {
   if (session.server === null) return 'connecting'
-  if (session.channels?.some(({ opened, ended }) => opened !== null && ended === null) === true)
-    return 'transfer'
+  if (session.channelsUp > 0) return 'transfer'
   if (session.pinholes !== null) return 'waiting'
   return session.isLoggedIn ? 'idle' : 'login'
 }
