@@ -1,17 +1,16 @@
 // What the admin server shows of a supervisor and its workers: all of them as one, and nothing forgotten.
 
 import type { AdminSource } from '../observe/admin/answers.ts'
+import { formatExposition } from '../observe/metrics/exposition.ts'
 import type { Recorder } from '../observe/recorder.ts'
-import { formatExposition, parseExposition } from './exposition.ts'
 import { Ledger } from './ledger.ts'
-import { mergeExpositions } from './merge-expositions.ts'
 import { byAge, mergeLists, mergeStatus } from './merge-views.ts'
 import type { Snapshot } from './messages.ts'
 import type { WorkerProcess } from './worker-process.ts'
 
 export interface FiguresOptions {
   /** The supervisor's own. */
-  readonly observer: Pick<Recorder, 'exposition' | 'status'>
+  readonly observer: Pick<Recorder, 'families' | 'status'>
   /** Those that run. */
   readonly workers: () => readonly WorkerProcess[]
 }
@@ -20,6 +19,9 @@ export interface FiguresOptions {
 const KEEP_MS = 200
 /** Without anybody asking, workers are heard this often: what a worker counted after it was last heard dies with it. */
 const HEAR_MS = 10_000
+
+/** Of the workers while there are any: the supervisor itself listens for nobody. */
+const LISTENER_UP = 'ftp_alg_listener_up'
 
 export class Figures {
   readonly #options: FiguresOptions
@@ -55,13 +57,15 @@ export class Figures {
     const { observer } = this.#options
     return {
       exposition: async () => {
-        const own = parseExposition(await observer.exposition())
-        const workers = (await this.#heard()).map(({ exposition }) => parseExposition(exposition))
-        return formatExposition(mergeExpositions({ own, workers, gone: this.#ledger.gone.exposition }))
+        const workers = (await this.#heard()).map(({ families }) => families)
+        const own = (await observer.families()).filter(
+          ({ name }) => workers.length === 0 || name !== LISTENER_UP,
+        )
+        return formatExposition([own, ...workers, await this.#ledger.goneFamilies])
       },
       status: async () => {
         const workers = (await this.#heard()).map(({ status }) => status)
-        return mergeStatus({ own: observer.status(), workers, gone: this.#ledger.gone.status })
+        return mergeStatus({ own: observer.status(), workers, gone: this.#ledger.goneStatus })
       },
       sessions: async (limit = Number.POSITIVE_INFINITY) => {
         const lists = (await this.#heard()).map(({ sessions }) => sessions)

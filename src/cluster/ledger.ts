@@ -1,15 +1,15 @@
 // What the workers counted, kept for as long as the service runs: a worker's figures must not leave with it.
 
+import { sumCounters } from '../observe/metrics/exposition.ts'
+import type { MetricFamily } from '../observe/metrics/family.ts'
 import type { StatusView } from '../observe/view/shapes.ts'
-import { type Exposition, parseExposition } from './exposition.ts'
-import { addCounters } from './merge-expositions.ts'
 import { mergeStatus, remainsOf } from './merge-views.ts'
 import type { Snapshot } from './messages.ts'
 
 export class Ledger {
   /** By the worker's index: the last that each told, of those that run. */
   readonly #last = new Map<number, Snapshot>()
-  #goneExposition: Exposition = new Map()
+  #goneFamilies: Promise<readonly MetricFamily[]> = Promise.resolve([])
   #goneStatus: StatusView | null = null
 
   /** The last that each running worker told. */
@@ -17,9 +17,14 @@ export class Ledger {
     return [...this.#last.values()]
   }
 
-  /** What all workers counted that are gone. */
-  get gone(): { readonly exposition: Exposition; readonly status: StatusView | null } {
-    return { exposition: this.#goneExposition, status: this.#goneStatus }
+  /** What all workers counted that are gone: a counter that went backwards would look like a restart. */
+  get goneFamilies(): Promise<readonly MetricFamily[]> {
+    return this.#goneFamilies
+  }
+
+  /** Null when none has gone. */
+  get goneStatus(): StatusView | null {
+    return this.#goneStatus
   }
 
   told(worker: number, snapshot: Snapshot): void {
@@ -31,7 +36,7 @@ export class Ledger {
     const last = this.#last.get(worker)
     if (last === undefined) return
     this.#last.delete(worker)
-    this.#goneExposition = addCounters(this.#goneExposition, parseExposition(last.exposition))
+    this.#goneFamilies = this.#goneFamilies.then((gone) => sumCounters([gone, last.families]))
     const remains = remainsOf(last.status)
     this.#goneStatus =
       this.#goneStatus === null

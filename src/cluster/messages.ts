@@ -2,11 +2,12 @@
 
 import type { Config } from '../config/config.ts'
 import type { ErrorCode } from '../errors.ts'
+import type { MetricFamily } from '../observe/metrics/family.ts'
 import type { ListView, PinholeView, SessionView, StatusView } from '../observe/view/shapes.ts'
 
 /** Everything an admin server needs of one worker, taken at one moment. */
 export interface Snapshot {
-  readonly exposition: string
+  readonly families: readonly MetricFamily[]
   readonly status: StatusView
   readonly sessions: ListView<SessionView>
   readonly pinholes: ListView<PinholeView>

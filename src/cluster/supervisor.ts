@@ -14,7 +14,7 @@ import { workerConfig } from './worker-config.ts'
 
 export interface SupervisorOptions {
   readonly config: Config
-  /** Its `exposition` and `status` are those of this process alone. */
+  /** Its `families` and `status` are those of this process alone. */
   readonly observer: Recorder
   /** Descriptors that the workers get too, from `FIRST_FD_IN_WORKER` on in this order. */
   readonly inherited: readonly number[]

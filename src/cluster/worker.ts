@@ -9,7 +9,7 @@ import type { Snapshot, StartOrder, ToSupervisor, ToWorker } from './messages.ts
 
 /** What a worker can be told to do. */
 export interface WorkerService {
-  readonly observer: Pick<Recorder, 'exposition' | 'status' | 'sessions' | 'pinholes' | 'reopenLogs'>
+  readonly observer: Pick<Recorder, 'families' | 'status' | 'sessions' | 'pinholes' | 'reopenLogs'>
   sessionCount(): number
   shareSessions(sessions: number): void
   reload(config: Config): Promise<void>
@@ -114,7 +114,7 @@ function tell(message: ToSupervisor): Promise<void> {
 
 async function snapshotOf({ observer }: WorkerService): Promise<Snapshot> {
   return {
-    exposition: await observer.exposition(),
+    families: await observer.families(),
     status: observer.status(),
     sessions: observer.sessions(),
     pinholes: observer.pinholes(),

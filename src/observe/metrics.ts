@@ -1,15 +1,17 @@
-// Every metric of the process, in one registry of its own. docs/metrics.md lists them; a test holds both equal.
+// Every metric of the process. docs/metrics.md lists them; a test holds both equal.
 
 import { Registry } from 'prom-client'
 import type { PoolUse } from '../vocabulary.ts'
 import { type ControlMetrics, defineControlMetrics } from './metrics/control.ts'
 import { type DataMetrics, defineDataMetrics } from './metrics/data.ts'
+import type { Families, MetricFamily } from './metrics/family.ts'
 import { definePinholeMetrics, type PinholeMetrics } from './metrics/pinholes.ts'
 import {
   type BuildFacts,
   defineProcessMetrics,
   defineRuntimeMetrics,
   type ProcessMetrics,
+  runtimeFamilies,
 } from './metrics/process.ts'
 import { defineSessionMetrics, type SessionMetrics } from './metrics/sessions.ts'
 
@@ -23,7 +25,8 @@ export interface ListenerMetrics {
 }
 
 export interface Metrics {
-  readonly registry: Registry
+  /** All of them, now. */
+  families(): Promise<readonly MetricFamily[]>
   readonly process: ProcessMetrics
   readonly pinholeRejected: ReturnType<typeof definePinholeMetrics>['rejected']
   /** Made, with every series at 0, when a listener is first named. Names come from the configuration only. */
@@ -39,13 +42,14 @@ export interface MetricsFacts extends BuildFacts {
 }
 
 export function createMetrics(facts: MetricsFacts): Metrics {
-  const registry = new Registry()
-  const process = defineProcessMetrics(registry, facts)
-  const session = defineSessionMetrics(registry)
-  const control = defineControlMetrics(registry)
-  const data = defineDataMetrics(registry)
-  const pinhole = definePinholeMetrics(registry, facts.pools)
-  defineRuntimeMetrics(registry)
+  const families: Families = []
+  const process = defineProcessMetrics(families, facts)
+  const session = defineSessionMetrics(families)
+  const control = defineControlMetrics(families)
+  const data = defineDataMetrics(families)
+  const pinhole = definePinholeMetrics(families, facts.pools)
+  const runtime = new Registry()
+  defineRuntimeMetrics(runtime)
 
   const listeners = new Map<string, ListenerMetrics>()
   const listener = (name: string): ListenerMetrics => {
@@ -63,7 +67,7 @@ export function createMetrics(facts: MetricsFacts): Metrics {
   }
   for (const name of facts.listeners) listener(name)
   return {
-    registry,
+    families: async () => [...families.map((family) => family()), ...(await runtimeFamilies(runtime))],
     process,
     pinholeRejected: pinhole.rejected,
     listener,

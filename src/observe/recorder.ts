@@ -5,6 +5,8 @@ import type { Config } from '../config/config.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
 import type { LogLevel, PoolUse } from '../vocabulary.ts'
 import { createLog, errorFields, type LogSettings } from './log.ts'
+import { formatExposition } from './metrics/exposition.ts'
+import type { MetricFamily } from './metrics/family.ts'
 import { createMetrics } from './metrics.ts'
 import type { Observer } from './observer.ts'
 import { createSessionId } from './session/id.ts'
@@ -17,7 +19,9 @@ import type { ListView, PinholeView, SessionView, StatusView } from './view/shap
 
 /** The observer as the composition root and the admin server see it. */
 export interface Recorder extends Observer {
-  /** The Prometheus exposition, text format 0.0.4. */
+  /** Everything that is counted and measured, as structures. */
+  families(): Promise<readonly MetricFamily[]>
+  /** The same as the Prometheus exposition, text format 0.0.4. */
   exposition(): Promise<string>
   status(): StatusView
   /** The oldest first, at most `limit`. */
@@ -129,7 +133,8 @@ export function createObserver(options: RecorderOptions): Recorder {
     workerDied: () => {
       metrics.process.workerDeaths.value += 1
     },
-    exposition: () => metrics.registry.metrics(),
+    families: metrics.families,
+    exposition: async () => formatExposition([await metrics.families()]),
     status: () => ({
       version,
       hostname: hostname(),

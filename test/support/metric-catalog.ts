@@ -25,7 +25,7 @@ const targetLabels = ['job', 'instance']
 const openLabels = ['listener', 'version', 'node_version', 'le']
 
 export async function loadMetricCatalog(): Promise<MetricCatalog> {
-  const { registry } = createMetrics({
+  const { families } = createMetrics({
     version: '0.0.0',
     backend: 'relay',
     listeners: ['edge'],
@@ -33,10 +33,10 @@ export async function loadMetricCatalog(): Promise<MetricCatalog> {
       (['client', 'server', 'shared'] as const).map((pool) => ({ pool, ports: 1, inUse: 0, quarantined: 0 })),
   })
   const series = new Map<string, Series>([['up', { labels: new Set(targetLabels), values: new Map() }]])
-  const metrics = await registry.getMetricsAsJSON()
+  const metrics = await families()
   for (const { name, type, values } of metrics) {
-    const suffixes = String(type) === 'histogram' ? ['_bucket', '_sum', '_count'] : ['']
-    for (const suffix of suffixes) series.set(`${name}${suffix}`, seriesOf(name, { type, values }, suffix))
+    const suffixes = type === 'histogram' ? ['_bucket', '_sum', '_count'] : ['']
+    for (const suffix of suffixes) series.set(`${name}${suffix}`, seriesOf(name, values, suffix))
   }
   for (const { record, expr } of recordingRules()) {
     const parts = readPromql(expr).selectors.map(({ metric }) => series.get(metric))
@@ -60,11 +60,7 @@ export function recordingRules(): readonly { readonly record: string; readonly e
   return groups.flatMap(({ rules }) => rules)
 }
 
-function seriesOf(
-  name: string,
-  { values }: { readonly type: unknown; readonly values: readonly { readonly labels: object }[] },
-  suffix: string,
-): Series {
+function seriesOf(name: string, values: readonly { readonly labels: object }[], suffix: string): Series {
   const known = new Map<string, Set<string>>()
   for (const { labels } of values) {
     for (const [label, value] of Object.entries(labels)) {

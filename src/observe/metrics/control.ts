@@ -1,9 +1,8 @@
 // What passes on the control channel, and what the proxy does to it.
 
-import type { Registry } from 'prom-client'
 import type { RefusalReason } from '../../engine/contract.ts'
 import { verbs } from '../../ftp/commands.ts'
-import { type Cell, counterFamily } from './family.ts'
+import { type Cell, counterFamily, type Families } from './family.ts'
 import {
   codeClasses,
   forEachValue,
@@ -73,43 +72,43 @@ export const rewriteFailureOf: Readonly<Partial<Record<RefusalReason, RewriteFai
   pinhole_backend: 'backend',
 }
 
-export function defineControlMetrics(registry: Registry) {
-  const bytes = counterFamily(registry, {
+export function defineControlMetrics(families: Families) {
+  const bytes = counterFamily(families, {
     name: 'ftp_alg_control_bytes_total',
     help: 'Bytes read on control connections.',
     labels: ['listener', 'direction'],
   })
-  const commands = counterFamily(registry, {
+  const commands = counterFamily(families, {
     name: 'ftp_alg_commands_total',
     help: 'Commands read from clients.',
     labels: ['listener', 'command'],
   })
-  const replies = counterFamily(registry, {
+  const replies = counterFamily(families, {
     name: 'ftp_alg_replies_total',
     help: 'Replies read from servers, by the first digit of their code.',
     labels: ['listener', 'code_class'],
   })
-  const denied = counterFamily(registry, {
+  const denied = counterFamily(families, {
     name: 'ftp_alg_commands_denied_total',
     help: 'Commands that the proxy answered with an error of its own.',
     labels: ['listener', 'command', 'reason'],
   })
-  const errors = counterFamily(registry, {
+  const errors = counterFamily(families, {
     name: 'ftp_alg_protocol_errors_total',
     help: 'What a peer did that no standard allows, beyond the commands that were denied.',
     labels: ['listener', 'side', 'reason'],
   })
-  const rewrites = counterFamily(registry, {
+  const rewrites = counterFamily(families, {
     name: 'ftp_alg_rewrites_total',
     help: 'Endpoints rewritten on the control channel.',
     labels: ['listener', 'kind'],
   })
-  const failures = counterFamily(registry, {
+  const failures = counterFamily(families, {
     name: 'ftp_alg_rewrite_failures_total',
     help: 'Endpoints that were not rewritten because the command was denied; kind is what the client asked for.',
     labels: ['listener', 'kind', 'reason'],
   })
-  const conversions = counterFamily(registry, {
+  const conversions = counterFamily(families, {
     name: 'ftp_alg_mode_conversions_total',
     help: 'Data channels whose mode towards the server is not the mode of the client.',
     labels: ['listener', 'from', 'to'],

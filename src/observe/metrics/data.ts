@@ -1,9 +1,8 @@
 // Data channels and the transfers that use them.
 
-import type { Registry } from 'prom-client'
 import { verbs } from '../../ftp/commands.ts'
 import { cellsByCommand } from './control.ts'
-import { counterFamily, gaugeFamily, histogramFamily } from './family.ts'
+import { counterFamily, type Families, gaugeFamily, histogramFamily } from './family.ts'
 import { dataPaths, forEachValue, legFailures, modes, sides, transferResults } from './labels.ts'
 
 /** The series of one listener; every session of it counts on the same cells. */
@@ -11,39 +10,39 @@ export type DataMetrics = ReturnType<ReturnType<typeof defineDataMetrics>>
 
 const transferVerbs = [...verbs].filter(([, traits]) => traits.transfer !== undefined).map(([verb]) => verb)
 
-export function defineDataMetrics(registry: Registry) {
-  const bytes = counterFamily(registry, {
+export function defineDataMetrics(families: Families) {
+  const bytes = counterFamily(families, {
     name: 'ftp_alg_data_bytes_total',
     help: 'Bytes delivered on data channels; what the kernel forwards counts when the connection ends.',
     labels: ['listener', 'direction', 'path'],
   })
-  const active = gaugeFamily(registry, {
+  const active = gaugeFamily(families, {
     name: 'ftp_alg_data_connections_active',
     help: 'Data channels with both legs up now.',
     labels: ['listener', 'mode', 'path'],
   })
-  const connections = counterFamily(registry, {
+  const connections = counterFamily(families, {
     name: 'ftp_alg_data_connections_total',
     help: 'Data channels that are over: ok they ended properly, reset they were cut off, failed they never joined.',
     labels: ['listener', 'mode', 'result'],
   })
-  const failures = counterFamily(registry, {
+  const failures = counterFamily(families, {
     name: 'ftp_alg_data_connection_failures_total',
     help: 'Data connections that the proxy could not make, by the side it was connecting to.',
     labels: ['listener', 'mode', 'side', 'reason'],
   })
-  const setup = histogramFamily(registry, {
+  const setup = histogramFamily(families, {
     name: 'ftp_alg_data_connection_setup_seconds',
     help: 'Time until both legs of a data channel were up.',
     labels: ['mode'],
     buckets: [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10],
   })
-  const transfers = counterFamily(registry, {
+  const transfers = counterFamily(families, {
     name: 'ftp_alg_transfers_total',
     help: 'Transfers that are over.',
     labels: ['listener', 'command', 'result'],
   })
-  const duration = histogramFamily(registry, {
+  const duration = histogramFamily(families, {
     name: 'ftp_alg_transfer_duration_seconds',
     help: 'How long the data channels of transfers were up.',
     labels: ['direction'],

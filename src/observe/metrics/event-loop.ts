@@ -27,7 +27,9 @@ export function defineEventLoopMetrics(registry: Registry): void {
 
   const gauge = (name: string, help: string, collect?: (this: Gauge) => Promise<void>): Gauge => {
     registry.removeSingleMetric(name)
-    return new Gauge({ name, help, registers: [registry], ...(collect === undefined ? {} : { collect }) })
+    // Of several processes the slowest is the one to look at.
+    const aggregator = name === 'nodejs_eventloop_lag_min_seconds' ? 'min' : 'max'
+    return new Gauge({ name, help, registers: [registry], aggregator, ...(collect && { collect }) })
   }
   gauge('nodejs_eventloop_lag_seconds', 'Lag of event loop in seconds.', async function collect() {
     for (const [figure, read] of figures) figure.set(lag.count === 0 ? 0 : read() / 1e9)

@@ -1,47 +1,46 @@
 // Pinholes, those who tried one that was not for them, and the port pools.
 
-import type { Registry } from 'prom-client'
 import type { PoolUse } from '../../vocabulary.ts'
-import { counterFamily, gaugeFamily, histogramFamily, measuredGauge } from './family.ts'
+import { counterFamily, type Families, gaugeFamily, histogramFamily, measuredGauge } from './family.ts'
 import { backends, forEachValue, intruderReasons, pinholeEnds, pinholeFailures } from './labels.ts'
 
 /** The series of one listener; every session of it counts on the same cells. */
 export type PinholeMetrics = ReturnType<ReturnType<typeof definePinholeMetrics>['forListener']>
 
 /** `pools` is called at every scrape. */
-export function definePinholeMetrics(registry: Registry, pools: () => readonly PoolUse[]) {
-  const opened = counterFamily(registry, {
+export function definePinholeMetrics(families: Families, pools: () => readonly PoolUse[]) {
+  const opened = counterFamily(families, {
     name: 'ftp_alg_pinholes_opened_total',
     help: 'Pinholes opened.',
     labels: ['listener', 'backend'],
   })
-  const closed = counterFamily(registry, {
+  const closed = counterFamily(families, {
     name: 'ftp_alg_pinholes_closed_total',
     help: 'Pinholes that stopped waiting.',
     labels: ['listener', 'backend', 'reason'],
   })
-  const active = gaugeFamily(registry, {
+  const active = gaugeFamily(families, {
     name: 'ftp_alg_pinholes_active',
     help: 'Pinholes that wait for their peer now.',
     labels: ['listener', 'backend'],
   })
-  const failures = counterFamily(registry, {
+  const failures = counterFamily(families, {
     name: 'ftp_alg_pinhole_failures_total',
     help: 'Pinholes that could not be opened.',
     labels: ['listener', 'reason'],
   })
-  const rejected = counterFamily(registry, {
+  const rejected = counterFamily(families, {
     name: 'ftp_alg_pinhole_rejected_connections_total',
     help: 'Connections to a data port that nothing expected; they were turned away.',
     labels: ['reason'],
   })
-  const openDuration = histogramFamily(registry, {
+  const openDuration = histogramFamily(families, {
     name: 'ftp_alg_pinhole_open_duration_seconds',
     help: 'Time to open a pinhole.',
     labels: ['backend'],
     buckets: [0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1],
   })
-  const wait = histogramFamily(registry, {
+  const wait = histogramFamily(families, {
     name: 'ftp_alg_pinhole_wait_seconds',
     help: 'From the announcement of a pinhole to the connection of its peer.',
     labels: ['backend'],
@@ -50,17 +49,17 @@ export function definePinholeMetrics(registry: Registry, pools: () => readonly P
   const measure = (figure: (pool: PoolUse) => number) =>
     pools().map((use) => ({ labels: { pool: use.pool }, value: figure(use) }))
   measuredGauge(
-    registry,
+    families,
     { name: 'ftp_alg_port_pool_size', help: 'Ports in the range.', labels: ['pool'] },
     () => measure((use) => use.ports),
   )
   measuredGauge(
-    registry,
+    families,
     { name: 'ftp_alg_port_pool_in_use', help: 'Ports that carry at least one pinhole.', labels: ['pool'] },
     () => measure((use) => use.inUse),
   )
   measuredGauge(
-    registry,
+    families,
     {
       name: 'ftp_alg_port_pool_quarantined',
       help: 'Ports that rest after use before they are given out again.',

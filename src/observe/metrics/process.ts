@@ -1,10 +1,11 @@
 // The process itself: what it is, whether it drains or reloaded, its log, and the runtime's own figures.
 
 import { readdir, stat } from 'node:fs/promises'
-import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client'
+import { type Aggregator, collectDefaultMetrics, Gauge, type Registry } from 'prom-client'
 import type { BackendName } from '../../vocabulary.ts'
 import { defineEventLoopMetrics } from './event-loop.ts'
-import { counterFamily, gaugeFamily } from './family.ts'
+import { familiesOf } from './exposition.ts'
+import { counterFamily, type Families, gaugeFamily, type MetricFamily } from './family.ts'
 
 export type ProcessMetrics = ReturnType<typeof defineProcessMetrics>
 
@@ -13,53 +14,55 @@ export interface BuildFacts {
   readonly backend: BackendName
 }
 
-export function defineProcessMetrics(registry: Registry, { version, backend }: BuildFacts) {
-  const build = gaugeFamily(registry, {
+export function defineProcessMetrics(families: Families, { version, backend }: BuildFacts) {
+  const build = gaugeFamily(families, {
     name: 'ftp_alg_build_info',
     help: 'Always 1; the labels say what is running.',
     labels: ['version', 'node_version', 'backend'],
     aggregator: 'first',
   })
   build({ version, node_version: process.version, backend }).value = 1
-  const draining = gaugeFamily(registry, {
+  const draining = gaugeFamily(families, {
     name: 'ftp_alg_draining',
     help: '1 while the process drains: no new sessions, running transfers finish.',
     labels: [],
     aggregator: 'max',
   })
-  const reloads = counterFamily(registry, {
+  const reloads = counterFamily(families, {
     name: 'ftp_alg_config_reloads_total',
     help: 'Reloads of the configuration; a refused one keeps the old configuration.',
     labels: ['result'],
+    // Counted where they are asked for, not once for each worker.
+    aggregator: 'first',
   })
-  const lastReload = gaugeFamily(registry, {
+  const lastReload = gaugeFamily(families, {
     name: 'ftp_alg_config_last_reload_successful',
     help: '1 when the configuration was last read without mistake, at start or on SIGHUP.',
     labels: [],
-    aggregator: 'min',
+    aggregator: 'first',
   })
-  const lastReloadTime = gaugeFamily(registry, {
+  const lastReloadTime = gaugeFamily(families, {
     name: 'ftp_alg_config_last_reload_success_timestamp_seconds',
     help: 'Unix time of the last configuration that was accepted.',
     labels: [],
-    aggregator: 'max',
+    aggregator: 'first',
   })
-  const workerDeaths = counterFamily(registry, {
+  const workerDeaths = counterFamily(families, {
     name: 'ftp_alg_worker_deaths_total',
     help: 'Workers that ended without being told to; each is replaced.',
     labels: [],
   })
-  const logLost = counterFamily(registry, {
+  const logLost = counterFamily(families, {
     name: 'ftp_alg_log_lines_lost_total',
     help: 'Log lines that were left out or could not be written.',
     labels: ['reason'],
   })
-  const transferLines = counterFamily(registry, {
+  const transferLines = counterFamily(families, {
     name: 'ftp_alg_transfer_log_lines_total',
     help: 'Lines for the transfer log, written or lost.',
     labels: ['result'],
   })
-  const transferLogFailing = gaugeFamily(registry, {
+  const transferLogFailing = gaugeFamily(families, {
     name: 'ftp_alg_transfer_log_failing',
     help: '1 while the transfer log cannot be written; lines wait in memory as long as they fit.',
     labels: [],
@@ -109,6 +112,22 @@ export function defineRuntimeMetrics(registry: Registry): void {
       this.set(await countOpenFiles())
     },
   })
+}
+
+/** Where prom-client would do something else: the process that is nearest to its limit is the one to look at. */
+const aggregators: Readonly<Record<string, Aggregator>> = {
+  process_open_fds: 'max',
+  process_max_fds: 'min',
+  // A worker that is replaced is no restart of the service.
+  process_start_time_seconds: 'first',
+}
+
+/** What `defineRuntimeMetrics` defined, now. */
+export async function runtimeFamilies(registry: Registry): Promise<readonly MetricFamily[]> {
+  return familiesOf(await registry.getMetricsAsJSON()).map((family) => ({
+    ...family,
+    aggregator: aggregators[family.name] ?? family.aggregator,
+  }))
 }
 
 /** Since Linux 6.2 the folder's size is the number of open files; before that it is 0 and must be listed. */

@@ -1,67 +1,68 @@
 // Listeners, sessions, and the control connection to the server.
 
-import type { Registry } from 'prom-client'
-import { counterFamily, gaugeFamily, histogramFamily } from './family.ts'
+import { counterFamily, type Families, gaugeFamily, histogramFamily } from './family.ts'
 import { closeReasons, forEachValue, rejectReasons, upstreamFailures } from './labels.ts'
 
 /** The series of one listener; every session of it counts on the same cells. */
 export type SessionMetrics = ReturnType<ReturnType<typeof defineSessionMetrics>>
 
-export function defineSessionMetrics(registry: Registry) {
-  const up = gaugeFamily(registry, {
+export function defineSessionMetrics(families: Families) {
+  const up = gaugeFamily(families, {
     name: 'ftp_alg_listener_up',
     help: '1 once the listener is bound and accepts sessions.',
     labels: ['listener'],
     // Of several processes, all must be up.
     aggregator: 'min',
   })
-  const opened = counterFamily(registry, {
+  const opened = counterFamily(families, {
     name: 'ftp_alg_sessions_total',
     help: 'Sessions opened.',
     labels: ['listener'],
   })
-  const active = gaugeFamily(registry, {
+  const active = gaugeFamily(families, {
     name: 'ftp_alg_sessions_active',
     help: 'Sessions that are open now.',
     labels: ['listener'],
   })
-  const limit = gaugeFamily(registry, {
+  const limit = gaugeFamily(families, {
     name: 'ftp_alg_sessions_limit',
     help: 'Sessions that may be open at once.',
     labels: ['listener'],
+    // Meant for all processes together.
+    aggregator: 'first',
   })
-  const rejected = counterFamily(registry, {
+  const rejected = counterFamily(families, {
     name: 'ftp_alg_sessions_rejected_total',
     help: 'Connections sent away with 421 before they became a session.',
     labels: ['listener', 'reason'],
   })
-  const closed = counterFamily(registry, {
+  const closed = counterFamily(families, {
     name: 'ftp_alg_sessions_closed_total',
     help: 'Sessions closed, by the first reason to close them.',
     labels: ['listener', 'reason'],
   })
-  const duration = histogramFamily(registry, {
+  const duration = histogramFamily(families, {
     name: 'ftp_alg_session_duration_seconds',
     help: 'How long sessions lasted.',
     labels: ['listener'],
     buckets: [0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14400],
   })
-  const logins = counterFamily(registry, {
+  const logins = counterFamily(families, {
     name: 'ftp_alg_logins_total',
     help: 'Logins as the server answered them.',
     labels: ['listener', 'result'],
   })
-  const defects = counterFamily(registry, {
+  const defects = counterFamily(families, {
     name: 'ftp_alg_session_defects_total',
     help: 'Sessions ended by a defect of this proxy; each has an error line in the log.',
     labels: ['listener'],
   })
-  const connectFailed = counterFamily(registry, {
+  const connectFailed = counterFamily(families, {
     name: 'ftp_alg_upstream_connect_failures_total',
     help: 'Control connections to the server that could not be made.',
     labels: ['listener', 'reason'],
   })
-  const connectDuration = histogramFamily(registry, {
+  const connectDuration = histogramFamily(families, {
     name: 'ftp_alg_upstream_connect_duration_seconds',
     help: 'Time to connect to the server.',
     labels: ['listener'],

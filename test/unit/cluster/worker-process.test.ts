@@ -55,7 +55,7 @@ async function runningWorker() {
 async function snapshot(): Promise<Snapshot> {
   const { observer } = observe()
   return {
-    exposition: await observer.exposition(),
+    families: await observer.families(),
     status: observer.status(),
     sessions: observer.sessions(),
     pinholes: observer.pinholes(),
