@@ -10,9 +10,7 @@ import type { Endpoint } from '../ftp/endpoints.ts'
 import { type AnswerOptions, type Answers, createAnswers } from './admin/answers.ts'
 import { rejectionOf } from './admin/callers.ts'
 import { limitConnections } from './admin/connections.ts'
-import { createEventStream, type EventStream } from './admin/event-stream.ts'
 import { events } from './log/events.ts'
-import { renderSections } from './page/render.ts'
 import type { Recorder } from './recorder.ts'
 
 export interface AdminServer {
@@ -43,13 +41,6 @@ const headers = {
 
 export function createAdminServer({ observer, ready, listen }: AdminOptions): AdminServer {
   const answers = createAnswers({ observer, ready })
-  const stream = createEventStream({
-    render: async () => {
-      const content = await answers.content()
-      return { version: content.status.version, sections: renderSections(content) }
-    },
-    failed: (error) => say(observer, 'admin.fail', { url_path: '/events', error }),
-  })
   const isLoopback = listen.address === '::1' || listen.address.startsWith('127.')
   const server = createServer(
     {
@@ -59,7 +50,7 @@ export function createAdminServer({ observer, ready, listen }: AdminOptions): Ad
       keepAliveTimeout: REQUEST_TIMEOUT_MS,
       connectionsCheckingInterval: 1000,
     },
-    (request, response) => void respond(request, response, { answers, stream, observer, isLoopback }),
+    (request, response) => void respond(request, response, { answers, observer, isLoopback }),
   )
   server.timeout = 2 * REQUEST_TIMEOUT_MS
   limitConnections(server, MAX_CONNECTIONS)
@@ -104,7 +95,6 @@ function bind(server: Server, { address, port }: ListenAddress): Promise<Endpoin
 
 interface Responding {
   readonly answers: Answers
-  readonly stream: EventStream
   readonly observer: Pick<Recorder, 'log'>
   readonly isLoopback: boolean
 }
@@ -112,7 +102,7 @@ interface Responding {
 async function respond(
   request: IncomingMessage,
   response: ServerResponse,
-  { answers, stream, observer, isLoopback }: Responding,
+  { answers, observer, isLoopback }: Responding,
 ): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     refuse(response, 405, 'only GET and HEAD are allowed here')
@@ -122,11 +112,6 @@ async function respond(
   const rejection = rejectionOf({ headers: request.headers, path, isLoopback })
   if (rejection !== null) {
     refuse(response, rejection.status, rejection.text)
-    return
-  }
-  if (path === '/events' && request.method === 'GET') {
-    if (stream.isFull) refuse(response, 503, 'enough pages are kept up to date; this one can be loaded again')
-    else stream.join(response, headers)
     return
   }
   try {
@@ -154,7 +139,7 @@ function say(
 }
 
 /** The connection goes too: a body that nobody wanted may still be on its way. */
-function refuse(response: ServerResponse, status: 403 | 404 | 405 | 421 | 500 | 503, text: string): void {
+function refuse(response: ServerResponse, status: 403 | 404 | 405 | 421 | 500, text: string): void {
   if (response.headersSent) {
     response.destroy()
     return

@@ -89,7 +89,7 @@ test('HTTP peers of every bad kind disturb neither FTP nor probes', async ({ lab
     'GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow: ',
     'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n',
     'GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nfffffffff\r\n',
-    'GET /events HTTP/1.1\r\nHost: x\r\n\r\n',
+    'GET / HTTP/1.1\r\nHost: x\r\n\r\n',
     `GET /${'a'.repeat(9000)} HTTP/1.1\r\n\r\n`,
     '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
     'USER anonymous\r\n',

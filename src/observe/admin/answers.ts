@@ -34,8 +34,6 @@ export interface AnswerOptions {
 export interface Answers {
   /** Null where there is no such page. */
   at(path: string): Promise<Answer> | null
-  /** What the status page shows now. */
-  content(): Promise<PageContent>
 }
 
 const PLAIN = 'text/plain; charset=utf-8'
@@ -52,7 +50,7 @@ export function createAnswers({ observer, ready }: AnswerOptions): Answers {
     const { ready: isReady, reason } = ready()
     return isReady ? null : reason
   }
-  const content = kept(async (): Promise<PageContent> => {
+  const content = async (): Promise<PageContent> => {
     const [status, sessions, pinholes] = [
       observer.status(),
       observer.sessions(),
@@ -66,7 +64,7 @@ export function createAnswers({ observer, ready }: AnswerOptions): Answers {
       rates: rates.measure(await status, performance.now()),
       now: new Date(),
     }
-  })
+  }
   const paths: Readonly<Record<string, () => Promise<Answer>>> = {
     '/livez': async () => answer(200, PLAIN, 'ok\n'),
     '/readyz': async () => {
@@ -96,7 +94,6 @@ export function createAnswers({ observer, ready }: AnswerOptions): Answers {
   }
   return {
     at: (path) => (Object.hasOwn(paths, path) ? (paths[path]?.() ?? null) : null),
-    content,
   }
 }
 

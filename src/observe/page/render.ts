@@ -1,5 +1,5 @@
-// The status page, rendered on the server. Without a script it refreshes itself; with one, the same sections arrive
-// once a second as server-sent events and are merged into the page.
+// The status page, rendered on the server. Without a script it refreshes itself; with one, it is fetched again every two
+// seconds and merged into the one that is shown.
 
 import type { PageContent } from './content.ts'
 import { renderFigures } from './figures.ts'

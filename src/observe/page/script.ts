@@ -2,75 +2,75 @@
  * The script of the status page; served apart, because the content security policy allows nothing inline. Plain
  * JavaScript for browsers since 2020.
  *
- * It listens to `/events` while the page can be seen and merges what arrives into the document: elements stay, so that
- * a selection, the focus and the scroll position survive. When updates stop, it says since when.
+ * It fetches the page again every two seconds while it can be seen and merges it into the document: elements stay, so
+ * that a selection, the focus and the scroll position survive. When updates stop, it says since when.
  */
 export const pageScript = `'use strict'
 
 const connection = document.getElementById('connection')
 const version = document.documentElement.dataset.version
-/** Updates come once a second, or with each retry. */
+const REFRESH_MS = 2000
+/** Without an answer for so long, the page is out of date and the request is given up. */
 const STALE_AFTER_MS = 4000
-const RETRY_MS = 5000
 
-let source = null
+/** The request that is under way or the last one; null while the page is hidden. */
+let request = null
+let next = 0
 let stale = 0
-let retry = 0
 
-function listen() {
-  if (source !== null || document.hidden) return
-  clearTimeout(retry)
-  source = new EventSource('events')
-  source.addEventListener('update', (event) => update(JSON.parse(event.data)))
-  source.addEventListener('error', () => {
-    // A closed source was refused and does not try again by itself.
-    if (source.readyState !== EventSource.CLOSED) return
-    pause()
-    refresh().finally(() => {
-      retry = setTimeout(listen, RETRY_MS)
-    })
-  })
-  expectWithin(STALE_AFTER_MS)
-}
-
-function pause() {
-  source?.close()
-  source = null
-  clearTimeout(stale)
-}
-
-function update(message) {
-  // Another version is running: its page may be another too.
-  if (message.version !== version) location.reload()
-  for (const [id, markup] of Object.entries(message.sections)) {
-    const old = document.getElementById(id)
-    const parsed = new DOMParser().parseFromString(markup, 'text/html')
-    if (old !== null) mergeChildren(old, parsed.body)
-  }
-  expectWithin(STALE_AFTER_MS)
-}
-
-/** Without a place among the listeners, the page is fetched as a whole now and then. */
 async function refresh() {
-  const answer = await fetch('./').catch(() => null)
-  if (answer === null || !answer.ok) return
-  const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html')
+  const mine = new AbortController()
+  request = mine
+  const end = setTimeout(() => mine.abort(), STALE_AFTER_MS)
+  const page = await load(mine.signal)
+  clearTimeout(end)
+  if (request !== mine) return
+  if (page !== null) update(new DOMParser().parseFromString(page, 'text/html'))
+  next = setTimeout(refresh, REFRESH_MS)
+}
+
+/** Null when it cannot be had. */
+async function load(signal) {
+  try {
+    const answer = await fetch('./', { signal })
+    return answer.ok ? await answer.text() : null
+  } catch {
+    return null
+  }
+}
+
+function update(fresh) {
+  // Another version is running: its page may be another too.
+  if (fresh.documentElement.dataset.version !== version) location.reload()
   for (const part of fresh.querySelectorAll('[id]')) {
     const old = document.getElementById(part.id)
     if (old !== null && part.id !== 'connection' && part.parentElement.closest('[id]') === null) merge(old, part)
   }
-  expectWithin(RETRY_MS + STALE_AFTER_MS)
+  expectUpdate()
 }
 
 /** Says so when the next update does not come. */
-function expectWithin(delayMs) {
+function expectUpdate() {
   connection.hidden = true
   clearTimeout(stale)
   stale = setTimeout(() => {
     const shown = document.querySelector('#header time')
     connection.textContent = 'No updates: what you see is as of ' + shown.textContent + '. Trying again …'
     connection.hidden = false
-  }, delayMs)
+  }, REFRESH_MS + STALE_AFTER_MS)
+}
+
+function resume() {
+  if (request !== null || document.hidden) return
+  expectUpdate()
+  refresh()
+}
+
+function pause() {
+  request?.abort()
+  request = null
+  clearTimeout(next)
+  clearTimeout(stale)
 }
 
 function merge(old, fresh) {
@@ -118,6 +118,6 @@ function rowsByKey(parent) {
   return new Map(rows.map((row) => [row.dataset.key, row]))
 }
 
-document.addEventListener('visibilitychange', () => (document.hidden ? pause() : listen()))
-listen()
+document.addEventListener('visibilitychange', () => (document.hidden ? pause() : resume()))
+resume()
 `

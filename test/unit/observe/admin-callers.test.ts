@@ -33,7 +33,7 @@ describe('who may read the admin server', () => {
     ]) {
       expect([host, statusOf({ host })]).toEqual([host, 421])
       expect(statusOf({ host }, { path: '/' })).toBe(421)
-      expect(statusOf({ host }, { path: '/events' })).toBe(421)
+      expect(statusOf({ host }, { path: '/api/v1/sessions' })).toBe(421)
     }
   })
 

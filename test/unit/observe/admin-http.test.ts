@@ -91,15 +91,26 @@ describe('HTTP', () => {
     for (const socket of slow) socket.destroy()
   })
 
-  test('a page that is kept up to date is not what makes room', async () => {
-    const { port, get } = await startAdmin()
+  test('a request that is being answered is not what makes room', async () => {
+    const { observer } = observe()
+    let answer = () => {}
+    const asked = new Promise<void>((resolve) => {
+      observer.exposition = () => {
+        resolve()
+        return new Promise((answered) => {
+          answer = () => answered('late 1\n')
+        })
+      }
+    })
+    const { port, get } = await startAdmin({ observer })
     const page = await open(port)
-    page.write('GET /events HTTP/1.1\r\nHost: x\r\n\r\n')
-    await once(page, 'data')
+    page.write('GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n')
+    await asked
     const silent = []
     for (let n = 0; n < 100; n += 1) silent.push(await open(port))
     expect((await get('/livez')).status).toBe(200)
-    await once(page, 'data')
+    answer()
+    expect(String(await once(page, 'data'))).toMatch(/^HTTP\/1\.1 200 /)
     for (const socket of [page, ...silent]) socket.destroy()
   })
 })
