@@ -1,15 +1,16 @@
 // docs/configuration.md, made from the schema and the table of settings, so that it cannot be out of date: a test
 // holds the page equal to what this file writes.
 
+import { allOf } from './complaint.ts'
 import { durationForm } from './duration.ts'
-import { annotatedSchema, type SchemaNode, shapesOf } from './json-schema.ts'
+import { annotatedSchema, keysUntilRestart, type SchemaNode, shapesOf } from './json-schema.ts'
 import { portRangeForm } from './port-range.ts'
 import { configSetting, type Setting, settings } from './settings.ts'
 import { listenForm, upstreamForm } from './socket-address.ts'
 
 /** The whole page in Markdown. */
 export function configurationPage(): string {
-  return [introduction, sourcesChapter(), formsChapter, ...keyChapters(), reloadChapter].join('\n')
+  return [introduction, sourcesChapter(), formsChapter, ...keyChapters(), reloadChapter()].join('\n')
 }
 
 const introduction = `# Configuration
@@ -84,13 +85,20 @@ function keyChapters(): string[] {
   })
 }
 
-const reloadChapter = `## Reloading
+function reloadChapter(): string {
+  const ofListeners: string[] = []
+  const others: string[] = []
+  for (const [first, ...rest] of keysUntilRestart()) {
+    if (first === 'listeners') ofListeners.push(code(rest.slice(1).join('.')))
+    else others.push(code([first, ...rest].join('.')))
+  }
+  return `## Reloading
 
 \`SIGHUP\` reads everything again. A file with a mistake changes nothing and is reported in the log. New values count for
-sessions that begin afterwards. These keys wait for a restart, and the log says so when they differ: the set of listeners,
-their \`listen\` and \`intercept\`, \`dataPorts\`, \`pinholes.backend\`, \`pinholes.mark\`, \`pinholes.table\`, \`pinholes.admit\`, \`limits.pinholesPerClient\`,
-\`admin.listen\`, \`log.format\` and \`workers\`.
+sessions that begin afterwards. These wait for a restart, and the log says so when they differ: the set of listeners,
+their ${allOf(ofListeners)}, ${allOf(others)}.
 `
+}
 
 function childRows(node: SchemaNode, path: string): string[][] {
   const { properties = {}, required = [], items } = node

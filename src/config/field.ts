@@ -96,6 +96,11 @@ export function listField<T extends z.ZodType>(item: T, about: FieldNotes) {
     .meta(notes(about))
 }
 
+/** Marks a key whose change waits for a restart. */
+export function untilRestart<T extends z.ZodType>(field: T): T {
+  return field.meta({ restart: true })
+}
+
 /** zod wants an index signature where `FieldNotes` has none. */
 function notes(about: FieldNotes): Record<string, string> {
   return { ...about }

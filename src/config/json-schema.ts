@@ -10,6 +10,8 @@ export interface SchemaNode {
   readonly description?: string
   readonly kind?: string
   readonly allowed?: string
+  /** A change of it waits for a restart. */
+  readonly restart?: boolean
   readonly type?: string
   readonly default?: unknown
   readonly properties?: Readonly<Record<string, SchemaNode>>
@@ -46,15 +48,27 @@ export function schemaKeysAt(path: readonly PropertyKey[]): readonly string[] {
   return [...new Set(nodes.flatMap(({ properties = {} }) => Object.keys(properties)))]
 }
 
+/** The keys that wait for a restart, `['pinholes', 'mark']`; inside a list behind `[]`: `['listeners', '[]', 'listen']`. */
+export function keysUntilRestart(
+  node = annotatedSchema(),
+  path: readonly string[] = [],
+): readonly string[][] {
+  if (node.restart === true) return [[...path]]
+  return shapesOf(node).flatMap(({ properties = {}, items }) => [
+    ...Object.entries(properties).flatMap(([key, child]) => keysUntilRestart(child, [...path, key])),
+    ...(items === undefined ? [] : keysUntilRestart(items, [...path, '[]'])),
+  ])
+}
+
 /** The node itself, or the alternatives it stands for. */
 export function shapesOf(node: SchemaNode): readonly SchemaNode[] {
   return node.anyOf === undefined ? [node] : node.anyOf.flatMap(shapesOf)
 }
 
-/** `kind` and `allowed` are no keywords of JSON Schema; an empty default of a map says nothing. */
+/** `kind`, `allowed` and `restart` are no keywords of JSON Schema; an empty default of a map says nothing. */
 function dropNotes(this: unknown, key: string, value: unknown): unknown {
   const isNode = typeof this === 'object' && this !== null && 'kind' in this && 'allowed' in this
-  if (isNode && (key === 'kind' || key === 'allowed')) return undefined
+  if (isNode && (key === 'kind' || key === 'allowed' || key === 'restart')) return undefined
   if (key === 'default' && JSON.stringify(value) === '{}') return undefined
   return value
 }

@@ -4,7 +4,15 @@ import { networkForm } from './address.ts'
 import { byteSizeForm, lineBytesLimits } from './byte-size.ts'
 import { complaint } from './complaint.ts'
 import { durationForm } from './duration.ts'
-import { choiceField, choiceOfShapes, integerField, listField, section, textField } from './field.ts'
+import {
+  choiceField,
+  choiceOfShapes,
+  integerField,
+  listField,
+  section,
+  textField,
+  untilRestart,
+} from './field.ts'
 
 export const limitsSchema = section(
   {
@@ -44,15 +52,17 @@ export const limitsSchema = section(
       { min: 1, max: 1000 },
       'A session with so many refused commands gets 421.',
     ).prefault(10),
-    pinholesPerClient: choiceOfShapes(
-      [integerField({ min: 1, max: 65_535 }, 'Pinholes.'), choiceField(['half'], 'Half of the range.')],
-      {
-        description:
-          'Pinholes that one client may hold at once among those that a server will connect to, where all clients draw on the same ports.',
-        kind: 'whole number or half',
-        allowed: '1 to 65535, or half (of the range)',
-      },
-    ).prefault('half'),
+    pinholesPerClient: untilRestart(
+      choiceOfShapes(
+        [integerField({ min: 1, max: 65_535 }, 'Pinholes.'), choiceField(['half'], 'Half of the range.')],
+        {
+          description:
+            'Pinholes that one client may hold at once among those that a server will connect to, where all clients draw on the same ports.',
+          kind: 'whole number or half',
+          allowed: '1 to 65535, or half (of the range)',
+        },
+      ).prefault('half'),
+    ),
   },
   'What one client, and all together, may use.',
 )

@@ -11,6 +11,7 @@ import {
   listField,
   section,
   textField,
+  untilRestart,
   wordForm,
 } from './field.ts'
 import { listenForm, upstreamForm } from './socket-address.ts'
@@ -56,14 +57,18 @@ export const listenerSchema = section(
     name: textField(nameForm, 'Names the listener in logs, metrics and rules; unique.').prefault(
       defaultListenerName,
     ),
-    listen: textField(
-      listenForm,
-      'Where clients connect, or where intercepted clients are redirected to.',
-    ).prefault('0.0.0.0:2121'),
-    intercept: choiceField(
-      ['none', 'redirect', 'tproxy'],
-      'How clients get here: by connecting to us, or by an nftables `redirect` or `tproxy` rule.',
-    ).prefault('none'),
+    listen: untilRestart(
+      textField(
+        listenForm,
+        'Where clients connect, or where intercepted clients are redirected to.',
+      ).prefault('0.0.0.0:2121'),
+    ),
+    intercept: untilRestart(
+      choiceField(
+        ['none', 'redirect', 'tproxy'],
+        'How clients get here: by connecting to us, or by an nftables `redirect` or `tproxy` rule.',
+      ).prefault('none'),
+    ),
     catches: section(
       {
         ports: listField(integerField({ min: 1, max: 65_535 }, 'A port.'), {

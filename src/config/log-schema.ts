@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import { accept, type Parsed, refuse, type TextForm } from './complaint.ts'
-import { choiceField, choiceOfShapes, section, textField } from './field.ts'
+import { choiceField, choiceOfShapes, section, textField, untilRestart } from './field.ts'
 
 export const filePathForm: TextForm<string> = {
   name: 'file',
@@ -17,7 +17,9 @@ export const logSchema = section(
       ['debug', 'info', 'warn', 'error'],
       'The least important lines that are written.',
     ).prefault('info'),
-    format: choiceField(['json', 'pretty'], 'One JSON object a line, or lines for people.').prefault('json'),
+    format: untilRestart(
+      choiceField(['json', 'pretty'], 'One JSON object a line, or lines for people.').prefault('json'),
+    ),
     transfers: choiceOfShapes(
       [
         section(

@@ -1,7 +1,7 @@
 // `pinholes` of the configuration file.
 
 import { durationForm } from './duration.ts'
-import { choiceField, integerField, section, textField, wordForm } from './field.ts'
+import { choiceField, integerField, section, textField, untilRestart, wordForm } from './field.ts'
 
 /** As nft writes it; the same characters that may stand in a rule. */
 const setForm = wordForm({
@@ -20,28 +20,36 @@ const tableForm = wordForm({
 
 export const pinholesSchema = section(
   {
-    backend: choiceField(
-      ['relay', 'nftables'],
-      'Who moves the bytes of data connections: this process, or the kernel (Linux, CAP_NET_ADMIN).',
-    ).prefault('relay'),
+    backend: untilRestart(
+      choiceField(
+        ['relay', 'nftables'],
+        'Who moves the bytes of data connections: this process, or the kernel (Linux, CAP_NET_ADMIN).',
+      ).prefault('relay'),
+    ),
     timeout: textField(durationForm, 'From announced to connected; then the pinhole closes unused.').prefault(
       '60s',
     ),
-    mark: integerField(
-      { min: 1, max: 0xffff_ffff },
-      'The mark of what comes through us, for `ct mark` in your firewall and for policy routing; 247 is 0xf7.',
-    ).prefault(0xf7),
-    table: textField(
-      tableForm,
-      'The name of our tables in the kernel; instances that share a network namespace need one each.',
-    ).prefault('ftp_alg'),
-    admit: section(
-      {
-        ipv4: textField(setForm, 'The set for IPv4 peers.').optional(),
-        ipv6: textField(setForm, 'The set for IPv6 peers.').optional(),
-      },
-      'Sets of your own firewall that are told who is let through, instead of going by the mark; with the backend nftables.',
-    ).prefault({}),
+    mark: untilRestart(
+      integerField(
+        { min: 1, max: 0xffff_ffff },
+        'The mark of what comes through us, for `ct mark` in your firewall and for policy routing; 247 is 0xf7.',
+      ).prefault(0xf7),
+    ),
+    table: untilRestart(
+      textField(
+        tableForm,
+        'The name of our tables in the kernel; instances that share a network namespace need one each.',
+      ).prefault('ftp_alg'),
+    ),
+    admit: untilRestart(
+      section(
+        {
+          ipv4: textField(setForm, 'The set for IPv4 peers.').optional(),
+          ipv6: textField(setForm, 'The set for IPv6 peers.').optional(),
+        },
+        'Sets of your own firewall that are told who is let through, instead of going by the mark; with the backend nftables.',
+      ).prefault({}),
+    ),
   },
   'The holes that data connections come through.',
 )

@@ -1,35 +1,23 @@
-// What a reload cannot change.
+// What a reload cannot change: the keys that the schema marks with `untilRestart`, and the set of listeners.
 
 import { isDeepStrictEqual } from 'node:util'
 import type { Config, ListenerConfig } from './config.ts'
+import { keysUntilRestart } from './json-schema.ts'
 
 /**
- * The keys that differ and take effect only after a restart, in the order of the file: sockets that are open,
- * ports that are dealt out, firewall rules that stand, a log that is being written, processes that run. Everything else
- * counts for sessions that begin after a reload.
+ * The keys that differ and take effect only after a restart, in the order of the file. Everything else counts for
+ * sessions that begin after a reload.
  *
  * `['listeners[edge].listen', 'dataPorts']`; a listener that came or went is `listeners[edge]`.
  */
 export function restartNeeded(before: Config, after: Config): string[] {
-  const keys: string[] = []
   const names = new Set([...before.listeners, ...after.listeners].map(({ name }) => name))
-  for (const name of names) {
-    const isNamed = (listener: ListenerConfig) => listener.name === name
-    keys.push(
-      ...listenerKeys(name, { before: before.listeners.find(isNamed), after: after.listeners.find(isNamed) }),
-    )
-  }
-  if (!isDeepStrictEqual(before.dataPorts, after.dataPorts)) keys.push('dataPorts')
-  if (before.pinholes.backend !== after.pinholes.backend) keys.push('pinholes.backend')
-  if (before.pinholes.mark !== after.pinholes.mark) keys.push('pinholes.mark')
-  if (before.pinholes.table !== after.pinholes.table) keys.push('pinholes.table')
-  if (!isDeepStrictEqual(before.pinholes.admit, after.pinholes.admit)) keys.push('pinholes.admit')
-  if (before.limits.pinholesPerClient !== after.limits.pinholesPerClient)
-    keys.push('limits.pinholesPerClient')
-  if (!isDeepStrictEqual(before.admin, after.admin)) keys.push('admin.listen')
-  if (before.log.format !== after.log.format) keys.push('log.format')
-  if (before.workers !== after.workers) keys.push('workers')
-  return keys
+  const ofListeners = [...names].flatMap((name) => {
+    const [old, fresh] = [listenerNamed(before, name), listenerNamed(after, name)]
+    if (old === undefined || fresh === undefined) return [`listeners[${name}]`]
+    return changedKeys(listenerKeys(), old, fresh).map((key) => `listeners[${name}].${key}`)
+  })
+  return [...ofListeners, ...changedKeys(fileKeys(), before, after)]
 }
 
 /**
@@ -37,40 +25,48 @@ export function restartNeeded(before: Config, after: Config): string[] {
  * `before`. A listener that came is not there yet, one that went is still there.
  */
 export function keepUntilRestart(before: Config, after: Config): Config {
-  const { backend, mark, table, admit } = before.pinholes
-  return {
-    ...after,
-    listeners: before.listeners.map((running) => {
-      const next = after.listeners.find(({ name }) => name === running.name)
-      // A changed interception changes what the other keys mean.
-      if (next === undefined || next.intercept !== running.intercept) return running
-      return { ...next, listen: running.listen }
-    }),
-    dataPorts: before.dataPorts,
-    pinholes: {
-      backend,
-      timeoutMs: after.pinholes.timeoutMs,
-      ...(mark === undefined ? {} : { mark }),
-      ...(table === undefined ? {} : { table }),
-      ...(admit === undefined ? {} : { admit }),
-    },
-    limits: { ...after.limits, pinholesPerClient: before.limits.pinholesPerClient },
-    admin: before.admin,
-    log: { ...after.log, format: before.log.format },
-    workers: before.workers,
-  }
+  const listeners = before.listeners.map((running) => {
+    const next = listenerNamed(after, running.name)
+    // A changed interception changes what the other keys mean.
+    if (next === undefined || next.intercept !== running.intercept) return running
+    return listenerKeys().reduce((kept, key) => keepKey(key, running, kept), next)
+  })
+  return { ...fileKeys().reduce((kept, key) => keepKey(key, before, kept), after), listeners }
 }
 
-function listenerKeys(
-  name: string,
-  {
-    before,
-    after,
-  }: { readonly before: ListenerConfig | undefined; readonly after: ListenerConfig | undefined },
-): string[] {
-  if (before === undefined || after === undefined) return [`listeners[${name}]`]
-  const keys: string[] = []
-  if (!isDeepStrictEqual(before.listen, after.listen)) keys.push(`listeners[${name}].listen`)
-  if (before.intercept !== after.intercept) keys.push(`listeners[${name}].intercept`)
+/** `['pinholes', 'mark']`. These are called the same in the file and in a `Config`. */
+type Key = readonly string[]
+
+function fileKeys(): readonly Key[] {
+  return keysUntilRestart().filter(([first]) => first !== 'listeners')
+}
+
+/** Inside one listener: `['listen']`. */
+function listenerKeys(): readonly Key[] {
+  return keysUntilRestart().flatMap(([first, _item, ...rest]) => (first === 'listeners' ? [rest] : []))
+}
+
+function listenerNamed({ listeners }: Config, name: string): ListenerConfig | undefined {
+  return listeners.find((listener) => listener.name === name)
+}
+
+function changedKeys(keys: readonly Key[], before: object, after: object): string[] {
   return keys
+    .filter((key) => !isDeepStrictEqual(valueAt(key, before), valueAt(key, after)))
+    .map((key) => key.join('.'))
+}
+
+function valueAt(key: Key, config: unknown): unknown {
+  return key.reduce((value, step) => (isMap(value) ? value[step] : undefined), config)
+}
+
+/** `config` with the value that `before` has there; with its whole section where either has none. */
+function keepKey<T>([step = '', ...rest]: Key, before: T, config: T): T {
+  if (!isMap(before) || !isMap(config)) return before
+  const value = rest.length === 0 ? before[step] : keepKey(rest, before[step], config[step])
+  return { ...config, [step]: value }
+}
+
+function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
 }

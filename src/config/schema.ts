@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { complaint } from './complaint.ts'
 import { dataPortsSchema, defaultDataPorts } from './data-ports-schema.ts'
 import { durationForm } from './duration.ts'
-import { choiceOfShapes, integerField, listField, section, textField } from './field.ts'
+import { choiceOfShapes, integerField, listField, section, textField, untilRestart } from './field.ts'
 import { limitsSchema, policySchema } from './limits-schema.ts'
 import { listenerSchema } from './listener-schema.ts'
 import { logSchema } from './log-schema.ts'
@@ -28,7 +28,7 @@ export const sections = {
     error: ({ input }) =>
       complaint('needs at least one listener', { given: input, allowed: allowedListeners }),
   }),
-  dataPorts: dataPortsSchema.prefault(defaultDataPorts),
+  dataPorts: untilRestart(dataPortsSchema.prefault(defaultDataPorts)),
   pinholes: pinholesSchema.prefault({}),
   limits: limitsSchema.prefault({}),
   policy: policySchema.prefault({}),
@@ -36,8 +36,10 @@ export const sections = {
     [
       section(
         {
-          listen: textField(listenForm, 'Where Prometheus, probes and the status page connect.').prefault(
-            '127.0.0.1:9121',
+          listen: untilRestart(
+            textField(listenForm, 'Where Prometheus, probes and the status page connect.').prefault(
+              '127.0.0.1:9121',
+            ),
           ),
         },
         'Metrics, health, status page.',
@@ -61,7 +63,7 @@ export const sections = {
     },
     'How the process ends.',
   ).prefault({}),
-  workers: integerField({ min: 1, max: 128 }, 'Processes that share the work.').prefault(1),
+  workers: untilRestart(integerField({ min: 1, max: 128 }, 'Processes that share the work.').prefault(1)),
 }
 
 export const fileSchema = section(sections, 'The configuration of ftp-alg.')

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Config } from '../../../src/config/config.ts'
+import { keysUntilRestart } from '../../../src/config/json-schema.ts'
 import { keepUntilRestart, restartNeeded } from '../../../src/config/restart.ts'
 import { configOf } from './sources.ts'
 
@@ -44,6 +45,19 @@ workers: 2
   ])('for %j', (keys, after) => {
     expect(restartNeeded(before, after)).toEqual(keys)
   })
+})
+
+test('every key that waits for a restart is called the same in a Config', () => {
+  const missing = keysUntilRestart().filter((key) => {
+    const [first, , ...rest] = key
+    const path = first === 'listeners' ? ['listeners', '0', ...rest] : key
+    const value = path.reduce<unknown>(
+      (map, step) => (Object(map) === map ? Object(map)[step] : undefined),
+      before,
+    )
+    return value === undefined
+  })
+  expect(missing).toEqual([])
 })
 
 describe('a reload is enough', () => {
