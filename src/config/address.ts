@@ -1,9 +1,8 @@
 // Literal addresses, networks and host names. Text that leaves here is canonical, as `ftp/addresses.ts` makes it
 // for everything that peers say, so that `===` compares the two.
 
-import { isIPv6 } from 'node:net'
 import ipaddr from 'ipaddr.js'
-import { parseAddress as readAddress } from '../ftp/addresses.ts'
+import { parseAddress as readAddress, parseNetwork as readNetwork } from '../ftp/addresses.ts'
 import { accept, type Parsed, refuse, type TextForm } from './complaint.ts'
 
 export const networkForm: TextForm<string> = {
@@ -32,12 +31,11 @@ export const hostForm: TextForm<string> = {
  * Reads a literal address into canonical text. `'2001:DB8:0::7'` gives `'2001:db8::7'`, `'::ffff:10.0.0.1'` gives
  * `'10.0.0.1'`.
  *
- * Refuses zone ids, and what ipaddr.js alone would let pass: `010.1.1.1`, `1`, `::ffff:010.1.1.1`.
+ * Refuses what `ftp/addresses.ts` refuses, with a word about zone ids.
  */
 export function parseAddress(text: string): Parsed<string> {
   if (text.includes('%')) return refuse('has a zone id, which means something on one machine only')
-  if (text.includes(':') && !isIPv6(text)) return refuse(notAnAddress)
-  const canonical = readAddress(spellDottedTail(text))
+  const canonical = readAddress(text)
   return canonical === null ? refuse(notAnAddress) : accept(canonical)
 }
 
@@ -64,12 +62,10 @@ export function parseNetwork(text: string): Parsed<string> {
 
 /** Is every address of the network `inner` also in `outer`? Both as `parseNetwork` gives them, or `any`. */
 export function networkCovers({ outer, inner }: { readonly outer: string; readonly inner: string }): boolean {
-  if (outer === 'any') return true
-  if (inner === 'any') return false
-  const [outerAddress, outerPrefix] = ipaddr.parseCIDR(outer)
-  const [innerAddress, innerPrefix] = ipaddr.parseCIDR(inner)
-  if (outerAddress.kind() !== innerAddress.kind() || innerPrefix < outerPrefix) return false
-  return networkOf({ address: innerAddress.toString(), prefix: outerPrefix }) === outer.split('/')[0]
+  const network = readNetwork(outer)
+  if (network === null) return true
+  const [address = '', prefix] = inner.split('/')
+  return inner !== 'any' && Number(prefix) >= Number(outer.split('/')[1]) && network.matches(address)
 }
 
 /** Reads what a peer can connect to: an address, or a DNS name in lower case. */
@@ -97,14 +93,6 @@ function isHostName(text: string): boolean {
     labels.every((label) => /^[0-9A-Za-z_]([0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?$/.test(label)) &&
     !/^([0-9]+|0x[0-9a-f]*)$/i.test(labels.at(-1) ?? '')
   )
-}
-
-/** `::1.2.3.4` becomes `::102:304`, because ipaddr.js would read it as `::ffff:1.2.3.4`. */
-function spellDottedTail(text: string): string {
-  const tail = /(?<=:)[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+$/.exec(text)?.[0]
-  if (tail === undefined) return text
-  const [a = 0, b = 0, c = 0, d = 0] = tail.split('.').map(Number)
-  return `${text.slice(0, -tail.length)}${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`
 }
 
 function networkOf({ address, prefix }: { readonly address: string; readonly prefix: number }): string {

@@ -1,5 +1,6 @@
 // Ranges of TCP ports, inclusive at both ends, and how they are cut among instances.
 
+import { parsePort as readPort } from '../ftp/endpoints.ts'
 import { accept, type Parsed, refuse, type TextForm } from './complaint.ts'
 
 export interface PortRange {
@@ -40,11 +41,10 @@ export function formatPortRange(range: PortRange): string {
 /** Reads a decimal port, 1 to 65535, without sign or leading zero. */
 export function parsePort(text: string): Parsed<number> {
   if (!/^[0-9]+$/.test(text)) return refuse('has a port that is not a number')
-  const port = Number(text)
-  if (port === 0) return refuse('has port 0')
+  if (Number(text) === 0) return refuse('has port 0')
   if (text.startsWith('0')) return refuse('has a port with a leading zero')
-  if (port > 65_535) return refuse('has a port above 65535')
-  return accept(port)
+  const port = readPort(text)
+  return port === null ? refuse('has a port above 65535') : accept(port)
 }
 
 /** `{ first: 7, last: 7 }` has size 1. */

@@ -1,5 +1,6 @@
 // Reads the YAML file: plain values, every mistake in its syntax, and where each key stands.
 
+import { isUtf8 } from 'node:buffer'
 import { readFileSync } from 'node:fs'
 import { type Document, LineCounter, parseAllDocuments, visit, type YAMLError } from 'yaml'
 import { showValue } from './complaint.ts'
@@ -30,18 +31,8 @@ export function readYamlFile(file: string): YamlFile {
 }
 
 export function parseYaml(bytes: Uint8Array): YamlFile {
-  if (bytes.length > maxBytes) {
-    return unusable(whole(`is too large (given ${bytes.length} bytes, allowed ${maxBytes})`))
-  }
-  const validLength = validUtf8Length(bytes)
-  const text = new TextDecoder().decode(bytes.subarray(0, validLength))
-  if (validLength < bytes.length) {
-    const before = text.split('\n')
-    const position = { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 }
-    const byte = `0x${(bytes[validLength] ?? 0).toString(16).padStart(2, '0')}`
-    return unusable({ position, text: `is not UTF-8 text (given byte ${byte}, allowed UTF-8)` })
-  }
-  if (nestsTooDeeply(text)) return unusable(whole(`nests too deeply (allowed ${maxDepth} levels)`))
+  const text = Buffer.from(bytes).toString('utf8')
+  if (!isUtf8(bytes)) return unusable(notUtf8(text, bytes))
   const lines = new LineCounter()
   const positionOf = (offset: number) => {
     const { line, col } = lines.linePos(offset)
@@ -65,10 +56,6 @@ export function parseYaml(bytes: Uint8Array): YamlFile {
     return unusable(whole(`cannot be read as YAML: ${reason}`))
   }
 }
-
-/** Bounds for what the parser, which is recursive, is given to read: its stack overflow cannot be caught. */
-const maxBytes = 1_048_576
-const maxDepth = 100
 
 interface Source {
   readonly text: string
@@ -111,6 +98,17 @@ function unusable(...mistakes: readonly FileMistake[]): YamlFile {
   return { tree: null, mistakes, locator: null }
 }
 
+/** The first byte that is wrong has become the first U+FFFD of the text. */
+function notUtf8(text: string, bytes: Uint8Array): FileMistake {
+  const before = text.slice(0, text.indexOf('\ufffd'))
+  const lines = before.split('\n')
+  const byte = (bytes[Buffer.byteLength(before)] ?? 0).toString(16).padStart(2, '0')
+  return {
+    position: { line: lines.length, column: (lines.at(-1)?.length ?? 0) + 1 },
+    text: `is not UTF-8 text (given byte 0x${byte}, allowed UTF-8)`,
+  }
+}
+
 function isTree(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
@@ -146,36 +144,4 @@ function wordYamlError(error: YAMLError, text: string): string {
   const address = /(?<!['"])\[[0-9A-Fa-f:.]+\](:[0-9]+)?/.exec(line)?.[0]
   const hint = address?.includes(':') ? `; write an IPv6 address in quotes: '${address}'` : ''
   return `is not YAML: ${error.message}${hint}`
-}
-
-/** Counts brackets wherever they stand, and runs of `- - -`; block style needs a column a level and ends by size. */
-function nestsTooDeeply(text: string): boolean {
-  let depth = 0
-  for (const [bracket] of text.matchAll(/[[\]{}]/g)) {
-    depth = bracket === '[' || bracket === '{' ? depth + 1 : Math.max(depth - 1, 0)
-    if (depth > maxDepth) return true
-  }
-  return /(?:[?:-][ \t]+){100}/.test(text)
-}
-
-/** The length of the longest prefix that is well-formed UTF-8 and ends with a whole character. */
-function validUtf8Length(bytes: Uint8Array): number {
-  const decodes = (length: number, stream: boolean) => {
-    try {
-      new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, length), { stream })
-      return true
-    } catch {
-      return false
-    }
-  }
-  // Whether a prefix may still become valid is monotonic, so it can be searched by halves.
-  let valid = 0
-  let invalid = bytes.length + 1
-  while (invalid - valid > 1) {
-    const middle = Math.floor((valid + invalid) / 2)
-    if (decodes(middle, true)) valid = middle
-    else invalid = middle
-  }
-  while (valid > 0 && !decodes(valid, false)) valid -= 1
-  return valid
 }

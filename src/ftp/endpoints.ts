@@ -204,8 +204,8 @@ function isPartOfWord(text: string, at: number): boolean {
   return /[\w+-]/.test(text.charAt(at))
 }
 
-/** One to five digits, 1 to 65535, or null. */
-function parsePort(digits: string): number | null {
+/** Reads one to five digits, 1 to 65535, or gives null. `'021'` is 21. */
+export function parsePort(digits: string): number | null {
   if (!/^\d{1,5}$/.test(digits)) return null
   const port = Number(digits)
   return port >= 1 && port <= 65535 ? port : null
