@@ -62,10 +62,18 @@ export const limitsSchema = section(
           allowed: '1 to 65535, or half (of the range)',
         },
       ).prefault('half'),
-    ),
+    ).transform((pinholes) => (pinholes === 'half' ? null : pinholes)),
   },
   'What one client, and all together, may use.',
-)
+).transform(({ idle, reply, transfer, connect, login, line, ...rest }) => ({
+  ...rest,
+  idleMs: idle,
+  replyMs: reply,
+  transferMs: transfer,
+  connectMs: connect,
+  loginMs: login,
+  lineBytes: line,
+}))
 
 const allowedPasvAddresses = 'control-peer, must-match, or a list of networks such as [10.2.0.0/16]'
 

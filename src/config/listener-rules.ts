@@ -53,12 +53,12 @@ export function placesOf(listeners: ListenerSections, admin: { listen: ListenAdd
 function destinationBreaches(listener: ListenerSection, path: RuleBreach['path']): RuleBreach[] {
   const { intercept, upstream, source, activeSourcePort } = listener
   const breaches: RuleBreach[] = []
-  if (intercept === 'none' && upstream === undefined) {
+  if (intercept === 'none' && upstream === null) {
     const allowed = 'HOST or HOST:PORT, as in ftp.example.net:21'
-    const text = complaint('is required when intercept is none', { given: upstream, allowed })
+    const text = complaint('is required when intercept is none', { given: null, allowed })
     breaches.push({ path: [...path, 'upstream'], text })
   }
-  if (intercept !== 'none' && upstream !== undefined) {
+  if (intercept !== 'none' && upstream !== null) {
     const reason = `has no use when intercept is ${intercept}: each connection brings its own destination`
     const text = complaint(reason, {
       given: formatUpstream(upstream),
@@ -66,7 +66,7 @@ function destinationBreaches(listener: ListenerSection, path: RuleBreach['path']
     })
     breaches.push({ path: [...path, 'upstream'], text })
   }
-  if (intercept !== 'none' && activeSourcePort !== 'any') {
+  if (intercept !== 'none' && activeSourcePort !== null) {
     const reason = `has no use when intercept is ${intercept}: clients are called from the port before their server’s`
     const text = complaint(reason, { given: activeSourcePort, allowed: 'any' })
     breaches.push({ path: [...path, 'activeSourcePort'], text })
@@ -104,8 +104,8 @@ function clashBreaches(places: readonly Place[]): RuleBreach[] {
 
 function loopBreaches(listeners: ListenerSections, places: readonly Place[]): RuleBreach[] {
   return listeners.flatMap((listener, index) => {
-    const upstream = listener?.upstream
-    if (upstream === undefined) return []
+    const upstream = listener?.upstream ?? null
+    if (upstream === null) return []
     const own = places.find((place) => upstreamIsListen(upstream, place.listen))
     if (own === undefined) return []
     const reason = `leads back to ourselves: ${own.called} listens on ${formatListen(own.listen)}`
@@ -121,8 +121,8 @@ export function sourcePortBreaches(
   dataPorts: readonly PortRange[],
 ): RuleBreach[] {
   return listeners.flatMap((listener, index) => {
-    const port = listener?.activeSourcePort ?? 'any'
-    if (port === 'any') return []
+    const port = listener?.activeSourcePort ?? null
+    if (port === null) return []
     const place = places.find(({ listen }) => listen.port === port)
     const isData = dataPorts.some((range) => rangeHasPort(range, port))
     if (place === undefined && !isData) return []

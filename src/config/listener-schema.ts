@@ -92,7 +92,9 @@ export const listenerSchema = section(
     upstream: textField(
       upstreamForm,
       'The FTP server behind us. Required when intercept is none, and only then: an intercepted connection brings its own destination.',
-    ).optional(),
+    )
+      .optional()
+      .transform((upstream) => upstream ?? null),
     source: choiceField(
       ['proxy', 'client'],
       'The address that the server sees: ours, or the client’s own (needs tproxy).',
@@ -121,7 +123,9 @@ export const listenerSchema = section(
         kind: 'whole number or any',
         allowed: '1 to 65535, or any',
       },
-    ).prefault('any'),
+    )
+      .prefault('any')
+      .transform((port) => (port === 'any' ? null : port)),
     advertise: section(
       {
         clients: advertiseRules('What clients are told in 227 replies.'),
@@ -131,4 +135,7 @@ export const listenerSchema = section(
     ).prefault({}),
   },
   'One place where clients arrive.',
-)
+).transform(({ upstreamKeepAlive, ...rest }) => ({
+  ...rest,
+  upstreamKeepAliveMs: upstreamKeepAlive === 'off' ? null : upstreamKeepAlive,
+}))

@@ -3,7 +3,6 @@
 import { AlgError } from '../errors.ts'
 import { complaint } from './complaint.ts'
 import type { Config } from './config.ts'
-import { configOf } from './effective.ts'
 import { schemaKeysAt } from './json-schema.ts'
 import { type EphemeralPorts, readEphemeralPorts } from './kernel-ports.ts'
 import { listenerSchema } from './listener-schema.ts'
@@ -56,7 +55,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   const mistakes = [...printFindings(findings, whereabouts), ...misplaced(merged)]
   if (mistakes.length > 0 || !result.success || rules.dataPorts === null) throw invalid(mistakes)
   const warnings = printFindings(rules.warnings, whereabouts)
-  return { config: configOf(result.data, rules.dataPorts), warnings }
+  return { config: { ...result.data, dataPorts: rules.dataPorts }, warnings }
 }
 
 /** `--config`, or FTP_ALG_CONFIG, or none. */

@@ -40,7 +40,9 @@ export const logSchema = section(
         kind: 'map or false',
         allowed: 'a map of file and format, or false',
       },
-    ).prefault(false),
+    )
+      .prefault(false)
+      .transform((transfers) => transfers || null),
   },
   'The log, on standard output.',
 )

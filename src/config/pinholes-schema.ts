@@ -52,4 +52,8 @@ export const pinholesSchema = section(
     ),
   },
   'The holes that data connections come through.',
-)
+).transform(({ timeout, admit: { ipv4 = null, ipv6 = null }, ...rest }) => ({
+  ...rest,
+  timeoutMs: timeout,
+  admit: { ipv4, ipv6 },
+}))

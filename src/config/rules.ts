@@ -35,7 +35,7 @@ const minPinholeTimeoutMs = 30_000
 
 /** `ephemeralPorts` is what the kernel uses for itself, null where that is unknown. */
 export function checkRules(sections: ValidSections, ephemeralPorts: EphemeralPorts | null): RuleFindings {
-  const places = placesOf(sections.listeners, sections.admin || null)
+  const places = placesOf(sections.listeners, sections.admin ?? null)
   const listeners = checkListeners(sections.listeners, places)
   const ports =
     sections.dataPorts === undefined
@@ -85,7 +85,7 @@ function portWarnings({ path, listen, announce }: TakenRange, kernel: EphemeralP
 }
 
 function timeoutWarnings({ pinholes }: ValidSections): RuleBreach[] {
-  if (pinholes === undefined || pinholes.timeout >= minPinholeTimeoutMs) return []
-  const text = `is under the 30s that RFC 6384 §12 asks for: slow clients will miss their pinhole (given ${formatDuration(pinholes.timeout)})`
+  if (pinholes === undefined || pinholes.timeoutMs >= minPinholeTimeoutMs) return []
+  const text = `is under the 30s that RFC 6384 §12 asks for: slow clients will miss their pinhole (given ${formatDuration(pinholes.timeoutMs)})`
   return [{ path: ['pinholes', 'timeout'], text }]
 }

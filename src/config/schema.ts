@@ -12,7 +12,7 @@ import { logSchema } from './log-schema.ts'
 import { pinholesSchema } from './pinholes-schema.ts'
 import { listenForm } from './socket-address.ts'
 
-/** What comes out of the file when every value in it is right. */
+/** What comes out of the file when every value in it is right: a `Config`, with `dataPorts` still as written. */
 export type FileSections = z.output<typeof fileSchema>
 
 const allowedListeners =
@@ -52,7 +52,9 @@ export const sections = {
       kind: 'map or false',
       allowed: 'a map of listen, or false',
     },
-  ).prefault({}),
+  )
+    .prefault({})
+    .transform((admin) => admin || null),
   log: logSchema.prefault({}),
   shutdown: section(
     {
@@ -62,7 +64,9 @@ export const sections = {
       ).prefault('5m'),
     },
     'How the process ends.',
-  ).prefault({}),
+  )
+    .transform(({ drainTimeout }) => ({ drainTimeoutMs: drainTimeout }))
+    .prefault({}),
   workers: untilRestart(integerField({ min: 1, max: 128 }, 'Processes that share the work.').prefault(1)),
 }
 
