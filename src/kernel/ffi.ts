@@ -1,7 +1,7 @@
 // The door to C. koffi is an optional dependency and only Linux has what lies behind it, so it is imported when
 // a configuration first asks for a kernel feature and never before.
 
-import type { LibraryHandle } from 'koffi'
+import type { LibraryHandle, TypeObject } from 'koffi'
 import { AlgError } from '../errors.ts'
 
 /** The part of koffi that this room uses. */
@@ -12,6 +12,15 @@ export interface Ffi {
   errno(): number
   /** Where a buffer's first byte is in memory, for structures that carry pointers. */
   address(buffer: Uint8Array): bigint
+  /** The type of a function that C calls. */
+  proto(result: string, values: string[]): TypeObject
+  pointer(type: TypeObject): TypeObject
+  /** Makes a function callable from C, for good. */
+  register(call: (...values: never[]) => unknown, type: TypeObject): bigint
+  /** Reads `length` values of C memory. */
+  decode(pointer: bigint, type: string, length: number): unknown
+  /** Writes one value into C memory. */
+  encode(pointer: bigint, type: string, value: unknown): void
 }
 
 /** Where koffi comes from; replaced only by tests. */
@@ -30,7 +39,7 @@ export async function loadFfi(source: FfiSource = installed): Promise<Ffi> {
   if (source.platform !== 'linux') {
     throw new AlgError(
       'KERNEL_FEATURE_MISSING',
-      `interception and kernel pinholes need Linux, this is ${source.platform}: use intercept none and the relay backend`,
+      `interception, kernel pinholes and TLS need Linux, this is ${source.platform}: use intercept none, the relay backend and no tls`,
       { context: { platform: source.platform } },
     )
   }
@@ -39,7 +48,7 @@ export async function loadFfi(source: FfiSource = installed): Promise<Ffi> {
   } catch (cause) {
     throw new AlgError(
       'KERNEL_FEATURE_MISSING',
-      `interception and kernel pinholes need the optional package koffi, which cannot be loaded (${messageOf(cause)}): run npm install koffi beside ftp-alg`,
+      `interception, kernel pinholes and TLS need the optional package koffi, which cannot be loaded (${messageOf(cause)}): run npm install koffi beside ftp-alg`,
       { context: { package: 'koffi', arch: process.arch }, cause },
     )
   }
