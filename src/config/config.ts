@@ -115,3 +115,49 @@ export interface PolicyConfig {
   readonly minPort: number
   readonly auth: 'refuse' | 'passthrough'
 }
+
+export type TlsVersion = 'TLSv1.2' | 'TLSv1.3'
+
+/** Lists as OpenSSL writes them; null is its default. */
+export interface CiphersConfig {
+  readonly tls12: string | null
+  readonly tls13: string | null
+}
+
+/** TLS towards clients. */
+export interface ListenerTlsConfig {
+  readonly mode: 'optional' | 'required' | 'implicit'
+  /** The first is the default, SNI chooses among them. */
+  readonly certificates: readonly { readonly certificate: string; readonly key: string }[]
+  readonly minVersion: TlsVersion
+  readonly ciphers: CiphersConfig
+  /** `client`: as its PROT says. */
+  readonly dataProtection: 'client' | 'required' | 'never'
+  /** Whether a data connection must resume the session of its control connection. */
+  readonly dataReuse: 'required' | 'offered' | 'off'
+  /** What a FIN without close_notify means to a file. */
+  readonly truncation: 'refuse' | 'accept'
+  readonly clientCertificates: 'off' | 'optional' | 'required'
+  readonly clientCa: string | null
+  readonly clientCrl: string | null
+  readonly unknownNames: 'default' | 'refuse'
+  readonly alpn: 'strict' | 'ignore'
+}
+
+/** TLS towards the server. */
+export interface UpstreamTlsConfig {
+  readonly mode: 'as-client' | 'optional' | 'required' | 'implicit'
+  /** `full` is chain and name. */
+  readonly verify: 'full' | 'chain' | 'pin' | 'none'
+  /** Null: the roots that Node carries. */
+  readonly ca: string | null
+  /** Null: the host of `upstream`. */
+  readonly name: string | null
+  readonly pins: readonly string[]
+  readonly certificate: string | null
+  readonly key: string | null
+  readonly minVersion: TlsVersion
+  readonly ciphers: CiphersConfig
+  readonly dataProtection: 'as-client' | 'required' | 'never'
+  readonly truncation: 'refuse' | 'accept'
+}

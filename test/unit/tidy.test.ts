@@ -61,6 +61,7 @@ const mayImport = {
     'errors.ts',
   ],
   observe: ['config/config.ts', 'engine/contract.ts', 'ftp', 'vocabulary.ts', 'errors.ts'],
+  tls: ['tcp', 'kernel', 'config/config.ts', 'ftp', 'errors.ts'],
   tcp: ['kernel', 'ftp', 'errors.ts'],
   firewall: ['kernel', 'config/config.ts', 'ftp', 'errors.ts'],
   kernel: ['ftp', 'errors.ts'],

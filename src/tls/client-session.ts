@@ -1,0 +1,95 @@
+// TLS of one session towards its client. All of its connections are bound together: only a connection of this session can
+// resume what its control connection began, so that nobody else can take a data connection.
+
+import { randomBytes } from 'node:crypto'
+import type { ListenerTlsConfig } from '../config/config.ts'
+import type { TlsProblem } from '../kernel/openssl-failure.ts'
+import { OpensslStream } from '../kernel/openssl-stream.ts'
+import type { Connection } from '../tcp/connection.ts'
+import type { ServerContexts } from './server-contexts.ts'
+import { TlsConnection } from './tls-connection.ts'
+
+export interface ClientTlsOptions {
+  readonly contexts: ServerContexts
+  readonly config: ListenerTlsConfig
+  readonly handshakeMs: number
+}
+
+export type Secured = (problem: TlsProblem | null) => void
+
+export class ClientTls {
+  readonly #options: ClientTlsOptions
+  readonly #contexts: ServerContexts
+  readonly #binding = randomBytes(BINDING_BYTES)
+  #control: TlsConnection | null = null
+
+  constructor(options: ClientTlsOptions) {
+    this.#options = options
+    this.#contexts = options.contexts.hold()
+  }
+
+  /** The control connection's, once there is one. */
+  get control(): TlsConnection | null {
+    return this.#control
+  }
+
+  secureControl(raw: Connection, secured: Secured): TlsConnection {
+    this.#control = this.#accept({ raw, isData: false, secured })
+    return this.#control
+  }
+
+  /** Where reuse is required a connection that does not resume the control connection's session is refused. */
+  secureData(raw: Connection, secured: Secured): TlsConnection {
+    return this.#accept({ raw, isData: true, secured })
+  }
+
+  /**
+   * A new ticket, before a data port is announced: clients may use each only once (RFC 8446 §C.4), and not all of them read
+   * one that comes on a data connection.
+   */
+  freshTicket(): void {
+    if (this.#options.config.dataReuse !== 'off') this.#control?.stream.issueTicket()
+  }
+
+  /** The session is over. */
+  release(): void {
+    this.#contexts.release()
+  }
+
+  #accept(call: {
+    readonly raw: Connection
+    readonly isData: boolean
+    readonly secured: Secured
+  }): TlsConnection {
+    const { raw, isData, secured } = call
+    const { config, handshakeMs } = this.#options
+    const { alpn, dataReuse, truncation } = config
+    // A data connection begins with the context of the control connection: the tickets were sealed with its keys.
+    const context = (isData ? this.#control?.stream.context : null) ?? this.#contexts.first
+    const stream = new OpensslStream(context, {
+      fd: raw.fd ?? -1,
+      binding: this.#binding,
+      contextFor: this.#contexts.contextFor,
+      isAlpnStrict: alpn === 'strict',
+      // An uploader that never reads would make its kernel answer a ticket with RST.
+      ...(isData ? { tickets: 0 } : {}),
+    })
+    const mustResume = isData && dataReuse === 'required'
+    return new TlsConnection({
+      raw,
+      stream,
+      handshakeMs,
+      isData,
+      // A client that leaves says so with QUIT; a file is another matter.
+      truncation: isData ? truncation : 'accept',
+      check: () => (mustResume && !stream.isResumed ? NOT_RESUMED : null),
+      secured,
+    })
+  }
+}
+
+const BINDING_BYTES = 16
+const NOT_RESUMED: TlsProblem = {
+  reason: 'not_resumed',
+  detail: 'the data connection does not resume the session of its control connection',
+}

@@ -1,0 +1,21 @@
+// What went wrong in TLS, as the error that a connection ends with.
+
+import type { TlsProblem } from '../kernel/openssl-failure.ts'
+import type { ConnectionError } from '../tcp/connection.ts'
+
+/** The `code` of the error that ends a connection whose peer sent FIN without close_notify. */
+export const TRUNCATED_CODE = 'TLS_TRUNCATED'
+
+export const brokenOff: TlsProblem = {
+  reason: 'closed',
+  detail: 'the peer closed the connection in the handshake',
+}
+
+export function truncated(): ConnectionError {
+  return Object.assign(new Error('the TLS connection ended without close_notify'), { code: TRUNCATED_CODE })
+}
+
+/** The code of `host_name` is `TLS_HOST_NAME`. */
+export function errorOf({ reason, detail }: TlsProblem): ConnectionError {
+  return Object.assign(new Error(`TLS failed: ${detail}`), { code: `TLS_${reason.toUpperCase()}` })
+}

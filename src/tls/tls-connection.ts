@@ -1,0 +1,291 @@
+import type { Endpoint } from '../ftp/endpoints.ts'
+import { EAGAIN, errnoError, MSG_DONTWAIT } from '../kernel/libc.ts'
+import type { TlsProblem } from '../kernel/openssl-failure.ts'
+import { ENDED, type OpensslStream, TRUNCATED, WANTS_READ, WANTS_WRITE } from '../kernel/openssl-stream.ts'
+import type { Connection, ConnectionError, ConnectionEvents, DirectAccess, Found } from '../tcp/connection.ts'
+import { brokenOff, errorOf, truncated } from './connection-error.ts'
+import type { TlsConnectionOptions } from './connection-options.ts'
+
+/** A connection that speaks TLS: OpenSSL reads and writes the descriptor of another one itself. */
+export class TlsConnection implements Connection {
+  readonly remote: Endpoint
+  /** Bytes that are encrypted cannot be moved by the kernel. */
+  readonly direct: null = null
+  readonly #options: TlsConnectionOptions
+  readonly #raw: Connection
+  readonly #access: DirectAccess
+  readonly #stream: OpensslStream
+  #events: ConnectionEvents | null = null
+  #timer: NodeJS.Timeout | null
+  #state: 'shaking' | 'secure' | 'failed' = 'shaking'
+  #isPaused = false
+  #hasEnded = false
+  #ending: 'not' | 'finish' | 'close' = 'not'
+  #hasFinished = false
+  #unsent: Buffer[] = []
+  #unsentBytes = 0
+
+  /** Errors: a plain `Error` for a connection of Node's make. */
+  constructor(options: TlsConnectionOptions) {
+    const { raw, stream, handshakeMs } = options
+    if (raw.direct === null) throw new Error('TLS needs a connection of the epoll make')
+    this.#options = options
+    this.#raw = raw
+    this.#access = raw.direct
+    this.#stream = stream
+    this.remote = raw.remote
+    this.#timer = setTimeout(() => this.#fail({ reason: 'timeout', detail: 'no TLS handshake' }), handshakeMs)
+    raw.start({
+      received: () => true,
+      ended: () => undefined,
+      drained: () => undefined,
+      closed: (error) => this.#closed(error),
+    })
+    this.#access.readBy(this.#readable)
+    raw.resume()
+    // A client speaks first; a failure is told when the caller has returned.
+    if (stream.context.role === 'client') process.nextTick(() => this.#shake())
+  }
+
+  get fd(): number | null {
+    return this.#raw.fd
+  }
+
+  get unsentBytes(): number {
+    return this.#unsentBytes
+  }
+
+  get unacknowledgedBytes(): number {
+    return this.#raw.unacknowledgedBytes
+  }
+
+  /** What was agreed, and with whom. */
+  get stream(): OpensslStream {
+    return this.#stream
+  }
+
+  local(): Endpoint | null {
+    return this.#raw.local()
+  }
+
+  start(events: ConnectionEvents): void {
+    this.#events = events
+    this.#steer()
+  }
+
+  pause(): void {
+    this.#isPaused = true
+    this.#steer()
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    this.#steer()
+  }
+
+  write(text: string): void {
+    if (text.length > writeBuffer.length) {
+      const bytes = Buffer.from(text, 'latin1')
+      this.writeBytes(bytes, bytes.length)
+    } else {
+      this.writeBytes(writeBuffer, writeBuffer.write(text, 'latin1'))
+    }
+  }
+
+  writeBytes(bytes: Uint8Array, byteCount: number): void {
+    if (!this.#isOpen || this.#ending !== 'not') return
+    const mustWait = this.#unsentBytes > 0 || this.#state === 'shaking'
+    const sent = mustWait ? 0 : this.#send(bytes, byteCount)
+    if (sent === byteCount || !this.#isOpen) return
+    this.#unsent.push(Buffer.from(bytes.subarray(sent, byteCount)))
+    this.#unsentBytes += byteCount - sent
+  }
+
+  end(lastWord = ''): void {
+    if (lastWord !== '') this.write(lastWord)
+    if (!this.#isOpen || this.#ending !== 'not') return
+    this.#ending = 'finish'
+    if (this.#unsentBytes === 0) this.#finish()
+  }
+
+  close(lastWord = ''): void {
+    if (lastWord !== '') this.write(lastWord)
+    this.#ending = 'close'
+    if (this.#isOpen && this.#unsentBytes === 0) this.#finish()
+  }
+
+  destroy(error?: ConnectionError): void {
+    this.#raw.destroy(error)
+  }
+
+  reset(): void {
+    this.#raw.reset()
+  }
+
+  keepAlive(silenceMs: number): void {
+    this.#raw.keepAlive(silenceMs)
+  }
+
+  keepUrgent(): void {
+    this.#raw.keepUrgent()
+  }
+
+  whenClosed(closed: () => void): void {
+    this.#raw.whenClosed(closed)
+  }
+
+  get #isOpen(): boolean {
+    return this.#raw.fd !== null
+  }
+
+  /** The socket is read for the handshake, and then for whoever listens and has not paused. */
+  #steer(): void {
+    if (this.#state === 'shaking') return
+    if (this.#events === null || this.#isPaused) this.#raw.pause()
+    else this.#raw.resume()
+  }
+
+  readonly #readable = (): Found => {
+    if (!this.#isOpen || this.#state === 'failed') return 'nothing'
+    if (this.#state === 'shaking') return this.#shake() ? 'something' : 'nothing'
+    if (this.#events === null) return 'something'
+    return this.#hasEnded ? this.#readBehindEnd() : this.#readRecords(this.#events)
+  }
+
+  /** True once it is secure. */
+  #shake(): boolean {
+    if (this.#state !== 'shaking' || !this.#isOpen) return false
+    const result = this.#stream.handshake()
+    if (result === 1) return this.#shaken()
+    if (result === WANTS_WRITE) this.#access.whenWritable(() => this.#shake())
+    else if (result !== WANTS_READ) this.#fail(this.#stream.problem ?? brokenOff)
+    return false
+  }
+
+  #shaken(): boolean {
+    const { check, isData, secured } = this.#options
+    const problem = check?.(this.#stream) ?? null
+    if (problem !== null) {
+      this.#stream.notifyEnd()
+      this.#fail(problem)
+      return false
+    }
+    this.#state = 'secure'
+    this.#stopTimer()
+    if (isData) this.#stream.readAhead()
+    this.#steer()
+    secured(null)
+    if (this.#unsentBytes > 0 || this.#ending !== 'not') this.#writable()
+    return true
+  }
+
+  #fail(problem: TlsProblem): void {
+    if (this.#state !== 'shaking') return
+    this.#state = 'failed'
+    this.#stopTimer()
+    this.#raw.destroy(errorOf(problem))
+    this.#options.secured(problem)
+  }
+
+  /** As many records as are there, up to the buffer: the other side gets them in one write. */
+  #readRecords(events: ConnectionEvents): Found {
+    let byteCount = 0
+    let result = 0
+    while (byteCount + RECORD_BYTES <= readBuffer.length) {
+      result = this.#stream.read(byteCount === 0 ? readBuffer : readBuffer.subarray(byteCount), RECORD_BYTES)
+      if (result <= 0) break
+      byteCount += result
+    }
+    if (byteCount > 0 && !events.received(readBuffer, byteCount)) this.pause()
+    if (result > 0 || !this.#isOpen) return 'something'
+    if (result === WANTS_READ) return 'nothing'
+    if (result === WANTS_WRITE) {
+      this.#access.whenWritable(this.#writable)
+      return 'little'
+    }
+    const isExcused = this.#hasFinished || this.#options.truncation === 'accept'
+    if (result === ENDED || (result === TRUNCATED && isExcused)) this.#ended(events)
+    else this.#raw.destroy(result === TRUNCATED ? truncated() : errorOf(this.#stream.problem ?? brokenOff))
+    return 'something'
+  }
+
+  #ended(events: ConnectionEvents): void {
+    this.#hasEnded = true
+    events.ended()
+    if (this.#hasFinished) this.destroy()
+  }
+
+  /** FIN and reset still come; what else there is nobody may have sent. */
+  #readBehindEnd(): Found {
+    const { libc } = this.#access
+    const byteCount = libc.recv(this.#raw.fd ?? -1, readBuffer, readBuffer.length, MSG_DONTWAIT)
+    if (byteCount > 0) return 'something'
+    const errno = byteCount === 0 ? 0 : libc.errno()
+    if (errno !== 0 && errno !== EAGAIN) this.#raw.destroy(errnoError(errno, 'read'))
+    return 'nothing'
+  }
+
+  /** The bytes that were taken; an error closes. */
+  #send(bytes: Uint8Array, byteCount: number): number {
+    let sent = 0
+    while (sent < byteCount) {
+      const rest = sent === 0 ? bytes : bytes.subarray(sent)
+      const result = this.#stream.write(rest, byteCount - sent)
+      if (result > 0) {
+        sent += result
+        continue
+      }
+      if (result === WANTS_WRITE || result === WANTS_READ) this.#access.whenWritable(this.#writable)
+      else this.#raw.destroy(errorOf(this.#stream.problem ?? brokenOff))
+      break
+    }
+    return sent
+  }
+
+  /** There is room again. */
+  readonly #writable = (): void => {
+    if (!this.#isOpen || this.#state !== 'secure') return
+    if (this.#unsentBytes > 0) {
+      const [first, ...others] = this.#unsent
+      const bytes = first !== undefined && others.length === 0 ? first : Buffer.concat(this.#unsent)
+      const sent = this.#send(bytes, bytes.length)
+      if (!this.#isOpen) return
+      this.#unsentBytes -= sent
+      this.#unsent = this.#unsentBytes === 0 ? [] : [bytes.subarray(sent)]
+      if (this.#unsentBytes > 0) return
+      if (this.#ending === 'not') this.#events?.drained()
+    }
+    if (this.#ending !== 'not' && !this.#hasFinished) this.#finish()
+  }
+
+  /** Everything is written: close_notify, then FIN. */
+  #finish(): void {
+    if (this.#state === 'shaking') return
+    if (this.#state === 'secure' && !this.#stream.notifyEnd()) {
+      this.#access.whenWritable(this.#writable)
+      return
+    }
+    this.#hasFinished = true
+    this.#raw.end()
+    if (this.#hasEnded || this.#ending === 'close') this.destroy()
+  }
+
+  #closed(error: ConnectionError | null): void {
+    this.#stream.free()
+    this.#unsent = []
+    this.#unsentBytes = 0
+    this.#fail(brokenOff)
+    this.#events?.closed(error)
+  }
+
+  #stopTimer(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
+  }
+}
+
+/** The most that one record holds. @see RFC 8446 §5.1 */
+const RECORD_BYTES = 16 * 1024
+/** All connections read into this and write out of that. */
+const readBuffer = Buffer.allocUnsafeSlow(4 * RECORD_BYTES)
+const writeBuffer = Buffer.allocUnsafeSlow(RECORD_BYTES)
