@@ -6,6 +6,7 @@ import type { Endpoint } from './ftp/endpoints.ts'
 import type { Libc } from './kernel/libc.ts'
 import { Listener } from './net/arrival/listener.ts'
 import { routeOf } from './net/arrival/route.ts'
+import { TlsListeners } from './net/arrival/tls-listeners.ts'
 import { isOwnAddress } from './net/own-addresses.ts'
 import { deniedSourcePorts } from './net/session/active-source-ports.ts'
 import { Advertiser } from './net/session/advertise.ts'
@@ -48,6 +49,7 @@ export class App {
   #libc: Libc | null = null
   #tcp = new Tcp({ libc: null })
   #running: RunningBackend | null = null
+  readonly #tls = new TlsListeners()
   #admin: AdminServer | null = null
   #state: 'starting' | 'running' | 'draining' = 'starting'
   #sessionShare: number | null = null
@@ -81,6 +83,7 @@ export class App {
     try {
       this.#libc = await this.#loadKernel()
       this.#tcp = new Tcp({ libc: this.#libc })
+      await this.#tls.read(this.#config)
       this.#running = await createBackend(this.#config, { observer: this.#observer, tcp: this.#tcp })
       this.#deniedSourcePorts = await deniedSourcePorts(this.#config.listeners, this.#observer)
       this.#applySettings(this.#running)
@@ -104,6 +107,8 @@ export class App {
    * have its old value (`keepUntilRestart`).
    */
   async reload(config: Config): Promise<void> {
+    // First: a certificate that cannot be read leaves everything as it was.
+    await this.#tls.read(config)
     this.#config = config
     this.#limitSessions()
     this.#observer.sessionLimitChanged(config.limits.sessions)
@@ -174,6 +179,7 @@ export class App {
         policy: enginePolicy,
         limits,
         pinholeTimeoutMs: pinholes.timeoutMs,
+        tls: this.#tls.of(name),
         backend: running.backend,
         dialer: new Dialer({ tcp, connectAs: connectAsFor(intercept, tcp, running) }),
         activeSourcePort: hasSourcePort ? activeSourcePort : 0,

@@ -20,3 +20,45 @@ export interface PoolUse {
   readonly inUse: number
   readonly quarantined: number
 }
+
+/** Why a TLS handshake failed. */
+export type TlsFailure =
+  | 'not_tls'
+  | 'version'
+  | 'cipher'
+  | 'alpn'
+  | 'server_name'
+  | 'certificate'
+  | 'host_name'
+  | 'pin'
+  | 'client_certificate'
+  | 'not_resumed'
+  | 'closed'
+  | 'timeout'
+  | 'alert'
+  | 'other'
+
+export type TlsChannel = 'control' | 'data'
+
+/** What a session reports of TLS on one of its sides. */
+export type TlsReport =
+  | {
+      readonly type: 'secured'
+      readonly channel: TlsChannel
+      readonly protocol: 'TLSv1.2' | 'TLSv1.3'
+      readonly cipher: string
+      readonly isResumed: boolean
+      /** What the client asked for, or we did. */
+      readonly serverName: string | null
+      readonly durationMs: number
+    }
+  | {
+      readonly type: 'failed'
+      readonly channel: TlsChannel
+      readonly reason: TlsFailure
+      readonly detail: string
+    }
+  /** A data connection ended without close_notify. */
+  | { readonly type: 'truncated' }
+  /** The session goes on in clear with a server that refused AUTH. */
+  | { readonly type: 'downgraded'; readonly detail: string }

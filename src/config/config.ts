@@ -66,6 +66,10 @@ export interface ListenerConfig {
     readonly clients: readonly AdvertiseRule[]
     readonly servers: readonly AdvertiseRule[]
   }
+  /** Absent: off. */
+  readonly tls?: ListenerTlsConfig
+  /** Absent: off. */
+  readonly upstreamTls?: UpstreamTlsConfig
 }
 
 /** First match wins; no match means our own address on that control connection. */
@@ -102,6 +106,8 @@ export interface LimitsConfig {
   readonly transferMs: number
   readonly connectMs: number
   readonly loginMs: number
+  /** One TLS handshake. */
+  readonly handshakeMs: number
   readonly lineBytes: number
   readonly refusals: number
   /** Pinholes that one client may hold at once in a pool whose expected peer is a shared server; null: half the range. */

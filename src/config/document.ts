@@ -95,7 +95,7 @@ function reloadChapter(): string {
   return `## Reloading
 
 \`SIGHUP\` reads everything again. A file with a mistake changes nothing and is reported in the log. New values count for
-sessions that begin afterwards. These wait for a restart, and the log says so when they differ: the set of listeners,
+sessions that begin afterwards; so do the certificates and keys that it names. These wait for a restart, and the log says so when they differ: the set of listeners,
 their ${allOf(ofListeners)}, ${allOf(others)}.
 `
 }

@@ -6,6 +6,7 @@ import type { Config, DataPortsConfig, ListenerConfig, PortRangeConfig } from '.
 import { formatDuration } from './duration.ts'
 import { formatPortRange } from './port-range.ts'
 import { formatListen, formatUpstream } from './socket-address.ts'
+import { printTls } from './tls-schema.ts'
 
 /**
  * The effective configuration as a file that would give it again: every key, nothing left to defaults, flags or
@@ -31,6 +32,7 @@ export function printConfig(config: Config): string {
       transfer: formatDuration(limits.transferMs),
       connect: formatDuration(limits.connectMs),
       login: formatDuration(limits.loginMs),
+      handshake: formatDuration(limits.handshakeMs),
       line: formatByteSize(limits.lineBytes),
       refusals: limits.refusals,
       pinholesPerClient: limits.pinholesPerClient ?? 'half',
@@ -47,7 +49,7 @@ export function printConfig(config: Config): string {
 
 function printListener(listener: ListenerConfig) {
   const { name, listen, intercept, catches, upstream, source, upstreamMode, advertise } = listener
-  const { activeSourcePort, upstreamVerbs, upstreamKeepAliveMs } = listener
+  const { activeSourcePort, upstreamVerbs, upstreamKeepAliveMs, tls, upstreamTls } = listener
   return {
     name,
     listen: formatListen(listen),
@@ -60,6 +62,8 @@ function printListener(listener: ListenerConfig) {
     upstreamKeepAlive: upstreamKeepAliveMs === null ? 'off' : formatDuration(upstreamKeepAliveMs),
     activeSourcePort: activeSourcePort ?? 'any',
     advertise,
+    ...(tls === undefined ? {} : { tls: printTls(tls) }),
+    ...(upstreamTls === undefined ? {} : { upstreamTls: printTls(upstreamTls) }),
   }
 }
 

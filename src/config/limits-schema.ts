@@ -40,6 +40,10 @@ export const limitsSchema = section(
       'The longest wait for a connection to a server or to a data endpoint.',
     ).prefault('30s'),
     login: textField(durationForm, 'The longest time from connecting to being logged in.').prefault('60s'),
+    handshake: textField(
+      durationForm,
+      'The longest time for one TLS handshake, on a control or a data connection.',
+    ).prefault('15s'),
     line: choiceOfShapes(
       [integerField(lineBytesLimits, 'Bytes.'), textField(byteSizeForm, 'Bytes, or kibibytes with k.')],
       {
@@ -65,13 +69,14 @@ export const limitsSchema = section(
     ).transform((pinholes) => (pinholes === 'half' ? null : pinholes)),
   },
   'What one client, and all together, may use.',
-).transform(({ idle, reply, transfer, connect, login, line, ...rest }) => ({
+).transform(({ idle, reply, transfer, connect, login, handshake, line, ...rest }) => ({
   ...rest,
   idleMs: idle,
   replyMs: reply,
   transferMs: transfer,
   connectMs: connect,
   loginMs: login,
+  handshakeMs: handshake,
   lineBytes: line,
 }))
 

@@ -7,6 +7,7 @@ import type { ListenAddress } from './config.ts'
 import type { ListenerSection } from './listener-schema.ts'
 import { type PortRange, rangeHasPort } from './port-range.ts'
 import { formatListen, formatUpstream, listensClash, upstreamIsListen } from './socket-address.ts'
+import { tlsBreaches, tlsWarnings } from './tls-rules.ts'
 
 /** A listener with a mistake of its own is undefined. */
 export type ListenerSections = readonly (ListenerSection | undefined)[]
@@ -32,11 +33,12 @@ export function checkListeners(listeners: ListenerSections, places: readonly Pla
   return {
     breaches: [
       ...each(destinationBreaches),
+      ...each(tlsBreaches),
       ...nameBreaches(listeners),
       ...clashBreaches(places),
       ...loopBreaches(listeners, places),
     ],
-    warnings: [...each(advertiseWarnings), ...catchWarnings(listeners)],
+    warnings: [...each(advertiseWarnings), ...each(tlsWarnings), ...catchWarnings(listeners)],
   }
 }
 

@@ -15,6 +15,7 @@ import {
   wordForm,
 } from './field.ts'
 import { listenForm, upstreamForm } from './socket-address.ts'
+import { tlsSchema, upstreamTlsSchema } from './tls-schema.ts'
 
 export type ListenerSection = z.output<typeof listenerSchema>
 
@@ -133,9 +134,13 @@ export const listenerSchema = section(
       },
       'Addresses to announce instead of our own address on that control connection, where we are behind NAT or a balancer.',
     ).prefault({}),
+    tls: tlsSchema.prefault({}),
+    upstreamTls: upstreamTlsSchema.prefault({}),
   },
   'One place where clients arrive.',
-).transform(({ upstreamKeepAlive, ...rest }) => ({
+).transform(({ upstreamKeepAlive, tls, upstreamTls, ...rest }) => ({
   ...rest,
+  ...(tls === null ? {} : { tls }),
+  ...(upstreamTls === null ? {} : { upstreamTls }),
   upstreamKeepAliveMs: upstreamKeepAlive === 'off' ? null : upstreamKeepAlive,
 }))

@@ -12,6 +12,7 @@ import type { EngineOptions } from './options.ts'
 import type { Outbox } from './outbox.ts'
 import type { Refusals } from './refusals.ts'
 import type { ReplyQueue } from './reply-queue.ts'
+import type { Security } from './security.ts'
 
 export interface ClientSideParts {
   readonly options: EngineOptions
@@ -21,6 +22,7 @@ export interface ClientSideParts {
   readonly refusals: Refusals
   readonly data: DataSide
   readonly abort: Abort
+  readonly security: Security
 }
 
 const NOT_FTP = '421 This is an FTP service, closing.'
@@ -135,8 +137,9 @@ export class ClientSide {
 
   /** Commands that never reach the server: their answer keeps its place among the replies. */
   #isAnsweredByUs(command: Command): boolean {
-    const { login, options, data } = this.#parts
+    const { login, options, data, security } = this.#parts
     const { verb, traits } = command
+    if (security.client?.concerns(command) === true) return true
     if (!isVerb(verb) || traits?.forbidden === true) return true
     if (traits === null && !login.isLoggedIn) return true
     if ((verb === 'AUTH' || verb === 'CCC') && options.policy.auth === 'refuse') return true
@@ -170,9 +173,11 @@ export class ClientSide {
   }
 
   #dispatch(command: Command): void {
-    const { refusals, login, options } = this.#parts
+    const { refusals, login, options, security } = this.#parts
     const { verb, traits } = command
     this.#recordCommand(command)
+    const isAnswered = security.client?.answer(command, { hasMore: !this.#intake.isEmpty }) === true
+    if (isAnswered) return
     if (!isVerb(verb)) {
       refusals.refuse(command, 'syntax', '500 That is no command.')
     } else if (traits === null && !login.isLoggedIn) {

@@ -36,8 +36,8 @@ export type EngineTimer = 'abort' | 'doubt' | 'hold'
 /** Who is waited for. `data`: bytes that flow, or a data connection of a transfer that has begun. */
 export type AwaitedParty = 'client' | 'server' | 'transfer' | 'data'
 
-/** What this upstream server was seen to refuse; kept for later sessions with the same upstream. */
-export type UpstreamFact = 'refusesEpsv' | 'refusesEprt'
+/** What this upstream server was seen to refuse, or to speak; kept for later sessions with the same upstream. */
+export type UpstreamFact = 'refusesEpsv' | 'refusesEprt' | 'speaksTls'
 
 export type Event =
   /** Bytes arrived on a control connection; `text` may hold part of a line or many lines. */
@@ -48,6 +48,8 @@ export type Event =
   | { readonly type: 'ended'; readonly side: Side; readonly isGone: boolean }
   /** The control connection to the server is up; `knows` is what earlier sessions learned about it. */
   | { readonly type: 'upstreamConnected'; readonly server: Endpoint; readonly knows: readonly UpstreamFact[] }
+  /** The server's control connection is encrypted from here on; or, where `secure` asked for it, it is not to be. */
+  | { readonly type: 'serverSecured'; readonly isSecure: boolean }
   /** No control connection to the server could be made. */
   | { readonly type: 'upstreamFailed'; readonly reason: UpstreamFailure }
   /**
@@ -78,6 +80,13 @@ export type Effect =
   | { readonly type: 'send'; readonly side: Side; readonly text: string }
   | { readonly type: 'openPinhole'; readonly request: PinholeSpec }
   | { readonly type: 'closePinhole'; readonly pinhole: number; readonly reason: PinholeCloseReason }
+  /**
+   * TLS on a control connection, after everything that was sent; towards a server by AUTH TLS, and `serverSecured` follows.
+   * What is sent to that side meanwhile waits, and is encrypted.
+   */
+  | { readonly type: 'secure'; readonly side: Side }
+  /** Give the client a new ticket with the next reply, so that its data connection can resume. */
+  | { readonly type: 'freshTicket' }
   /** Connect one leg of a data channel. */
   | {
       readonly type: 'connectLeg'
@@ -86,6 +95,8 @@ export type Effect =
       readonly mode: Mode
       readonly side: Side
       readonly endpoint: Endpoint
+      /** It is encrypted. */
+      readonly isPrivate?: true
     }
   /** A transfer was asked for that will use the channel: its pinhole stays open, and this way its file goes. */
   | { readonly type: 'beginTransfer'; readonly channel: number; readonly direction: Direction | null }
@@ -124,11 +135,22 @@ export interface PinholeSpec {
   readonly from: Side
   /** Where the connection must end up, or null when the other leg also listens or needs relaying. */
   readonly target: Endpoint | null
+  /** What arrives is encrypted. */
+  readonly isPrivate?: true
 }
 
-export type UpstreamFailure = 'refused' | 'timeout' | 'unreachable' | 'resolve' | 'self' | 'no_destination'
+export type UpstreamFailure =
+  | 'refused'
+  | 'timeout'
+  | 'unreachable'
+  | 'resolve'
+  | 'self'
+  | 'no_destination'
+  | 'tls_refused'
+  | 'tls_failed'
+  | 'tls_certificate'
 export type PinholeFailure = 'exhausted' | 'share' | 'backend'
-export type LegFailure = 'refused' | 'timeout' | 'unreachable' | 'reset'
+export type LegFailure = 'refused' | 'timeout' | 'unreachable' | 'reset' | 'tls' | 'not_resumed' | 'truncated'
 export type PinholeCloseReason = 'replaced' | 'refused' | 'unused' | 'session_end'
 
 export type CloseReason =
@@ -169,6 +191,15 @@ export type RefusalReason =
   | 'pinhole_share'
   | 'pinhole_backend'
   | 'plaintext_after_auth'
+  | 'tls_required'
+  | 'prot_required'
+  | 'prot_level'
+  | 'auth_mechanism'
+  | 'auth_twice'
+  | 'auth_after_user'
+  | 'ccc'
+  | 'rein'
+  | 'upstream_prot'
   | 'draining'
 
 /** What the peer did that no standard allows and that did not fit a refusal. */

@@ -12,9 +12,10 @@ import type { EngineOptions } from './options.ts'
 import { Outbox } from './outbox.ts'
 import { Refusals } from './refusals.ts'
 import { ReplyQueue } from './reply-queue.ts'
+import { farewellFor, Security } from './security.ts'
 import { ServerSide } from './server-side.ts'
 import { Strays } from './strays.ts'
-import { type DataFailure, Transfers } from './transfers.ts'
+import { Transfers } from './transfers.ts'
 
 /** Where the protocol stands, in a word for the status page. `pipe`: bytes pass untouched. */
 export type EngineState = 'connecting' | 'login' | 'idle' | 'negotiating' | 'transfer' | 'pipe' | 'closed'
@@ -31,7 +32,6 @@ export class ControlEngine {
   readonly #finals: FinalReplies
   readonly #server: ServerSide
   #isConnected = false
-  #isClosed = false
   #hasClientEnded = false
   #isClientGone = false
   #isDraining = false
@@ -41,10 +41,11 @@ export class ControlEngine {
     const login = new Login(outbox)
     const queue = new ReplyQueue(outbox)
     const refusals = new Refusals({ outbox, maxRefusals: options.policy.maxRefusals })
-    const data = new DataSide({ options, outbox, queue, refusals })
+    const security = new Security({ options, outbox, queue, refusals, login })
+    const data = new DataSide({ options, outbox, queue, refusals, security })
     const abort = new Abort({ outbox, queue, channels: data.channels })
     const transfers = new Transfers({ outbox, queue, channels: data.channels, abort })
-    const client = new ClientSide({ options, outbox, login, queue, refusals, data, abort })
+    const client = new ClientSide({ options, outbox, login, queue, refusals, data, abort, security })
     this.#outbox = outbox
     this.#login = login
     this.#queue = queue
@@ -53,13 +54,13 @@ export class ControlEngine {
     this.#transfers = transfers
     this.#client = client
     const strays = new Strays(outbox)
-    const finals = new FinalReplies({ options, outbox, login, queue, data, abort, strays })
+    const finals = new FinalReplies({ options, outbox, login, queue, data, abort, strays, security })
     this.#finals = finals
     this.#server = new ServerSide({ outbox, queue, data, abort, transfers, client, strays, finals })
   }
 
   handle(event: Event): Effect[] {
-    if (this.#isClosed) return []
+    if (this.#outbox.closeReason !== null) return []
     if (this.#server.isPipe) {
       this.#handlePiped(event)
     } else {
@@ -67,7 +68,6 @@ export class ControlEngine {
       this.#proceed()
     }
     if (this.#outbox.closeReason !== null) {
-      this.#isClosed = true
       this.#data.sessionEnded()
       this.#outbox.push({ type: 'close', reason: this.#outbox.closeReason })
     }
@@ -91,8 +91,8 @@ export class ControlEngine {
   /** A pinhole of this channel has a transfer that the server works on, and a client that still wants it. */
   isWorkedOn(channel: number): boolean {
     const { transfer } = this.#queue
-    if (transfer === null || this.#hasClientEnded || this.#server.isHoldingSuccess) return false
-    return transfer.channel === channel && !transfer.isAnswered
+    const isOver = this.#hasClientEnded || this.#server.isHoldingSuccess
+    return transfer?.channel === channel && !transfer.isAnswered && !isOver
   }
 
   /** Something waits for the server that may never come: `quiet` tells that nothing does. */
@@ -101,7 +101,7 @@ export class ControlEngine {
   }
 
   get state(): EngineState {
-    if (this.#isClosed) return 'closed'
+    if (this.#outbox.closeReason !== null) return 'closed'
     if (this.#server.isPipe) return 'pipe'
     if (!this.#isConnected) return 'connecting'
     if (this.isTransferring) return 'transfer'
@@ -126,8 +126,11 @@ export class ControlEngine {
         this.#isConnected = true
         this.#data.serverFound(event.server, event.knows)
         break
+      case 'serverSecured':
+        this.#data.serverSecured(event.isSecure)
+        break
       case 'upstreamFailed':
-        this.#outbox.close('upstream', '421 The FTP server cannot be reached, try again later.')
+        this.#outbox.close('upstream', farewellFor(event.reason))
         break
       case 'drainRequested':
         this.#isDraining = true
@@ -169,7 +172,7 @@ export class ControlEngine {
     }
   }
 
-  #dataFailed(failure: DataFailure | null): void {
+  #dataFailed(failure: Parameters<Transfers['dataFailed']>[0] | null): void {
     if (failure !== null) this.#transfers.dataFailed(failure)
   }
 

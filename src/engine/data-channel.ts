@@ -10,6 +10,7 @@
 import type { Endpoint } from '../ftp/endpoints.ts'
 import type { Direction, Mode, PinholeCloseReason, Side } from './contract.ts'
 import type { Outbox } from './outbox.ts'
+import type { Protection } from './security.ts'
 
 type Leg = 'waiting' | 'connecting' | 'connected'
 
@@ -21,6 +22,7 @@ export interface DataChannelFacts {
   readonly serverMode: Mode
   /** Where an active client listens. */
   readonly clientEndpoint: Endpoint | null
+  readonly protection: Protection
 }
 
 export class DataChannel {
@@ -31,6 +33,7 @@ export class DataChannel {
   /** Where a passive server listens; known once it has answered. */
   serverEndpoint: Endpoint | null = null
   readonly #clientEndpoint: Endpoint | null
+  readonly #protection: Protection
   readonly #outbox: Outbox
   #clientLeg: Leg = 'waiting'
   #serverLeg: Leg = 'waiting'
@@ -50,6 +53,7 @@ export class DataChannel {
     this.clientMode = facts.clientMode
     this.serverMode = facts.serverMode
     this.#clientEndpoint = facts.clientEndpoint
+    this.#protection = facts.protection
     this.#outbox = outbox
   }
 
@@ -115,7 +119,15 @@ export class DataChannel {
     else this.#serverPinhole = pinhole
     this.#outbox.push({
       type: 'openPinhole',
-      request: { pinhole, channel: this.id, mode: this.clientMode, from, target },
+      request: {
+        pinhole,
+        channel: this.id,
+        mode: this.clientMode,
+        from,
+        // The kernel cannot encrypt.
+        target: this.#isPrivate('client') || this.#isPrivate('server') ? null : target,
+        ...this.#privacyOf(from),
+      },
     })
   }
 
@@ -201,7 +213,23 @@ export class DataChannel {
     if (leg !== 'waiting' || this.#status !== 'open' || endpoint === null) return
     if (side === 'client') this.#clientLeg = 'connecting'
     else this.#serverLeg = 'connecting'
-    this.#outbox.push({ type: 'connectLeg', channel: this.id, mode: this.clientMode, side, endpoint })
+    this.#outbox.push({
+      type: 'connectLeg',
+      channel: this.id,
+      mode: this.clientMode,
+      side,
+      endpoint,
+      ...this.#privacyOf(side),
+    })
+  }
+
+  #isPrivate(side: Side): boolean {
+    const { isClientPrivate, isServerPrivate } = this.#protection
+    return side === 'client' ? isClientPrivate : isServerPrivate
+  }
+
+  #privacyOf(side: Side): { readonly isPrivate?: true } {
+    return this.#isPrivate(side) ? { isPrivate: true } : {}
   }
 
   #closePinhole(pinhole: number, reason: PinholeCloseReason): void {

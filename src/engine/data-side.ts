@@ -8,6 +8,7 @@ import type { Endpoint } from '../ftp/endpoints.ts'
 import { Algs, needsTranslation } from './algs.ts'
 import type { LegFailure, Mode, PinholeFailure, Side, UpstreamFact } from './contract.ts'
 import { DataChannels } from './data-channels.ts'
+import { type DataFailure, failureOf, textOf } from './data-failure.ts'
 import { type DataRequest, readDataRequest } from './data-request.ts'
 import { Negotiation, type NegotiationParts, type NegotiationState } from './negotiation.ts'
 import type { EngineOptions } from './options.ts'
@@ -16,14 +17,18 @@ import type { Policy } from './policy.ts'
 import { type Refusals, reportFailure } from './refusals.ts'
 import type { Reply } from './reply.ts'
 import type { ReplyQueue } from './reply-queue.ts'
-import type { DataFailure } from './transfers.ts'
+import type { Security } from './security.ts'
 import { activeVerbs, passiveVerbs } from './upstream-verbs.ts'
+
+/** A data channel that may be set up. */
+type DataSetup = Extract<DataRequest, { readonly type: Mode }>
 
 export interface DataSideParts {
   readonly options: EngineOptions
   readonly outbox: Outbox
   readonly queue: ReplyQueue
   readonly refusals: Refusals
+  readonly security: Security
 }
 
 export class DataSide implements NegotiationParts {
@@ -32,24 +37,28 @@ export class DataSide implements NegotiationParts {
   readonly outbox: Outbox
   readonly queue: ReplyQueue
   readonly #refusals: Refusals
+  readonly #security: Security
   #server: Endpoint | null = null
   #knows: readonly UpstreamFact[] = []
   #algs: Algs | null = null
   #isEpsvAll = false
   #negotiation: Negotiation | null = null
   #lastPinhole = 0
+  /** Why the current channel came to nothing. */
+  #failure: DataFailure = 'data_failed'
 
-  constructor({ options, outbox, queue, refusals }: DataSideParts) {
+  constructor({ options, outbox, queue, refusals, security }: DataSideParts) {
     this.channels = new DataChannels(outbox)
     this.#options = options
     this.outbox = outbox
     this.queue = queue
     this.#refusals = refusals
+    this.#security = security
   }
 
   /** The next command must wait. */
   get isNegotiating(): boolean {
-    return this.#negotiation !== null
+    return this.#negotiation !== null || this.#security.isBusy
   }
 
   /** An answer to the client waits for its pinhole or the server's port: nothing may overtake it. */
@@ -86,6 +95,11 @@ export class DataSide implements NegotiationParts {
     this.#server = server
     this.#knows = knows
     if (needsTranslation({ client: this.#options.client, server: server.address })) this.#algs = new Algs()
+  }
+
+  /** The server's control connection is encrypted, or was asked to be and is not. */
+  serverSecured(isSecure: boolean): void {
+    this.#security.serverSecured(isSecure)
   }
 
   /** PASV, EPSV, PORT or EPRT. */
@@ -128,20 +142,22 @@ export class DataSide implements NegotiationParts {
       const text = '425 The data port has expired, set up another.'
       reportFailure(this.outbox, { verb, reason: 'pinhole_expired', text })
     } else {
-      const text = '425 Cannot open the data connection.'
-      reportFailure(this.outbox, { verb, reason: 'data_failed', text })
+      reportFailure(this.outbox, { verb, reason: 'data_failed', text: textOf(this.#failure) })
     }
     return false
   }
 
   /** The server answered a question of the negotiation. */
   replied(reply: Reply): void {
-    this.#settle(this.#negotiation?.replied(reply))
+    if (this.#security.server?.isAsking === true) this.#security.server.replied(reply)
+    else this.#settle(this.#negotiation?.replied(reply))
   }
 
   /** The server answered it with a code that is no answer to it, and the client has seen that. */
   repliedAstray(code: number): void {
-    this.#settle(this.#negotiation?.repliedAstray(code))
+    const { server } = this.#security
+    if (server?.isAsking === true) server.replied({ code, line: '', text: '' })
+    else this.#settle(this.#negotiation?.repliedAstray(code))
   }
 
   pinholeOpened(opened: { pinhole: number; announce: Endpoint; inKernel: boolean }): void {
@@ -170,7 +186,7 @@ export class DataSide implements NegotiationParts {
       this.#settle(this.#negotiation.serverUnreachable())
       return null
     }
-    return this.#lost(this.channels.legFailed(channel), reason === 'reset' ? 'data_reset' : 'data_failed')
+    return this.#lost(this.channels.legFailed(channel), failureOf(side, reason))
   }
 
   channelEnded(channel: number): DataFailure | null {
@@ -222,7 +238,8 @@ export class DataSide implements NegotiationParts {
     this.outbox.push({ type: 'remember', fact })
   }
 
-  #negotiate(request: Extract<DataRequest, { type: Mode }>, command: Command): void {
+  #negotiate(request: DataSetup, command: Command): void {
+    if (this.#security.mustAsk(command, () => this.#negotiate(request, command))) return
     const { upstreamMode, upstreamVerbs, reachesFirst } = this.#options
     const { isFaithful } = this
     const { verb, type: clientMode } = request
@@ -239,6 +256,7 @@ export class DataSide implements NegotiationParts {
       verb,
       clientMode,
       serverMode,
+      protection: this.#security.protection,
       clientEndpoint: request.type === 'active' ? request.endpoint : null,
       delimiter: request.type === 'active' ? request.delimiter : '|',
       // `EPSV 1` speaks of the client's control connection: only where the server's is alike it means the same there.
@@ -253,6 +271,7 @@ export class DataSide implements NegotiationParts {
 
   #lost(isCurrent: boolean, failure: DataFailure): DataFailure | null {
     if (!isCurrent) return null
+    this.#failure = failure
     this.#settle(this.#negotiation?.dataFailed('data_failed'))
     return failure
   }
@@ -261,5 +280,6 @@ export class DataSide implements NegotiationParts {
     if (state === undefined || state === 'pending') return
     this.#negotiation = null
     if (state === 'refused') this.channels.forget()
+    else this.#security.dataAnnounced()
   }
 }

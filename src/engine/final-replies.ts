@@ -8,6 +8,7 @@ import type { EngineOptions } from './options.ts'
 import type { Outbox } from './outbox.ts'
 import type { Reply } from './reply.ts'
 import type { Outstanding, ReplyQueue } from './reply-queue.ts'
+import type { Security } from './security.ts'
 import type { Strays } from './strays.ts'
 
 export interface FinalRepliesParts {
@@ -18,6 +19,7 @@ export interface FinalRepliesParts {
   readonly data: DataSide
   readonly abort: Abort
   readonly strays: Strays
+  readonly security: Security
 }
 
 export class FinalReplies {
@@ -82,17 +84,21 @@ export class FinalReplies {
   }
 
   #answered(verb: string, reply: Reply): void {
-    const { outbox, data, options } = this.#parts
+    const { outbox, data, options, security } = this.#parts
     switch (verb) {
       case 'AUTH':
         if (reply.code < 300) this.#isTlsAccepted = true
         else outbox.send('client', reply.text)
         break
       case 'FEAT': {
-        const keepTls = options.policy.auth === 'passthrough'
-        outbox.send('client', editFeatures(reply, { keepTls, translates: !data.isFaithful }))
+        const keepTls = options.policy.auth === 'passthrough' && security.client === null
+        const tls = security.client?.features ?? []
+        outbox.send('client', editFeatures(reply, { keepTls, tls, translates: !data.isFaithful }))
         break
       }
+      case 'USER':
+        security.server?.forget()
+        break
       case 'REIN':
         if (reply.code < 400) data.reset()
         break

@@ -16,6 +16,11 @@ export class Login {
     return this.#isLoggedIn
   }
 
+  /** A user was named, and is not logged in yet. */
+  get hasBegun(): boolean {
+    return this.#user !== ''
+  }
+
   /**
    * Follows the final reply to USER, PASS, ACCT and REIN.
    *

@@ -1,6 +1,20 @@
 import type { DataVerb } from './data-request.ts'
 import type { Policy } from './policy.ts'
 
+/** TLS as it is offered to clients; `off` where only the server has it. */
+export interface ClientTlsPolicy {
+  readonly mode: 'off' | 'optional' | 'required' | 'implicit'
+  readonly dataProtection: 'client' | 'required' | 'never'
+}
+
+/** TLS as the server gets it. */
+export interface ServerTlsPolicy {
+  /** Only once the client has it; else before the engine hears of the server. */
+  readonly followsClient: boolean
+  readonly isImplicit: boolean
+  readonly dataProtection: 'as-client' | 'required' | 'never'
+}
+
 /** What a session's engine is told once. */
 export interface EngineOptions {
   /** The client's control address, canonical. */
@@ -14,4 +28,6 @@ export interface EngineOptions {
   readonly policy: Policy
   /** Whether an address belongs to this machine. */
   readonly isOwnAddress: (address: string) => boolean
+  /** Absent: no TLS on either side. */
+  readonly tls?: { readonly client: ClientTlsPolicy; readonly server: ServerTlsPolicy | null } | null
 }

@@ -3,6 +3,7 @@
 
 import type { Abort } from './abort.ts'
 import type { DataChannels } from './data-channels.ts'
+import { type DataFailure, refusalOf, textOf } from './data-failure.ts'
 import type { Outbox } from './outbox.ts'
 import { reportFailure } from './refusals.ts'
 import type { Outstanding, ReplyQueue } from './reply-queue.ts'
@@ -13,9 +14,6 @@ export interface TransfersParts {
   readonly channels: DataChannels
   readonly abort: Abort
 }
-
-/** `reset`: the data connection was there and its peer has reset it. */
-export type DataFailure = 'data_failed' | 'data_reset' | 'pinhole_expired'
 
 export class Transfers {
   readonly #parts: TransfersParts
@@ -89,12 +87,7 @@ export class Transfers {
     if (transfer === null || transfer.isAnswered) return
     transfer.isAnswered = true
     abort.clientTold()
-    const isLost = reason === 'data_reset' && transfer.hasStarted
-    const text = isLost ? '426 The data connection was reset.' : '425 Cannot open the data connection.'
-    reportFailure(outbox, {
-      verb: transfer.verb,
-      reason: reason === 'pinhole_expired' ? reason : 'data_failed',
-      text,
-    })
+    const { verb, hasStarted } = transfer
+    reportFailure(outbox, { verb, reason: refusalOf(reason), text: textOf(reason, { hasStarted }) })
   }
 }

@@ -1,23 +1,7 @@
 // What OpenSSL says went wrong, as one of a few words.
 
+import type { TlsFailure } from '../vocabulary.ts'
 import { constants, type Openssl, type Pointer } from './openssl.ts'
-
-export type TlsFailure =
-  | 'not_tls'
-  | 'version'
-  | 'cipher'
-  | 'alpn'
-  | 'server_name'
-  | 'certificate'
-  | 'host_name'
-  | 'pin'
-  | 'client_certificate'
-  | 'not_resumed'
-  | 'truncated'
-  | 'closed'
-  | 'timeout'
-  | 'alert'
-  | 'other'
 
 export interface TlsProblem {
   readonly reason: TlsFailure

@@ -1,7 +1,7 @@
 // An SSL on a descriptor: it owns one pointer, and every call after `free` is answered as by a broken connection.
 
 import { constants, type Openssl, type Pointer } from './openssl.ts'
-import { OpensslContext } from './openssl-context.ts'
+import { OpensslContext, type TlsVersion } from './openssl-context.ts'
 import { type TlsProblem, takeProblem } from './openssl-failure.ts'
 import { answerHello } from './openssl-hello.ts'
 import { OpensslSession } from './openssl-session.ts'
@@ -117,9 +117,8 @@ export class OpensslStream {
     return this.#openssl.wasResumed(this.#ssl) === 1
   }
 
-  /** `TLSv1.3` */
-  get protocol(): string {
-    return this.#openssl.protocolOf(this.#ssl)
+  get protocol(): TlsVersion {
+    return this.#openssl.protocolOf(this.#ssl) === 'TLSv1.2' ? 'TLSv1.2' : 'TLSv1.3'
   }
 
   /** `TLS_AES_256_GCM_SHA384` */

@@ -14,6 +14,7 @@ import {
   runtimeFamilies,
 } from './metrics/process.ts'
 import { defineSessionMetrics, type SessionMetrics } from './metrics/sessions.ts'
+import { defineTlsMetrics, type TlsMetrics } from './metrics/tls.ts'
 
 /** The series of one listener: its sessions share them, so a session costs no memory here. */
 export interface ListenerMetrics {
@@ -22,6 +23,8 @@ export interface ListenerMetrics {
   readonly control: ControlMetrics
   readonly data: DataMetrics
   readonly pinhole: PinholeMetrics
+  /** Made when it is first asked for. */
+  readonly tls: () => TlsMetrics
 }
 
 export interface Metrics {
@@ -48,6 +51,7 @@ export function createMetrics(facts: MetricsFacts): Metrics {
   const control = defineControlMetrics(families)
   const data = defineDataMetrics(families)
   const pinhole = definePinholeMetrics(families, facts.pools)
+  const tls = defineTlsMetrics(families)
   const runtime = new Registry()
   defineRuntimeMetrics(runtime)
 
@@ -55,12 +59,17 @@ export function createMetrics(facts: MetricsFacts): Metrics {
   const listener = (name: string): ListenerMetrics => {
     const known = listeners.get(name)
     if (known !== undefined) return known
+    let madeTls: TlsMetrics | null = null
     const made: ListenerMetrics = {
       name,
       session: session(name),
       control: control(name),
       data: data(name),
       pinhole: pinhole.forListener(name),
+      tls: () => {
+        madeTls ??= tls(name)
+        return madeTls
+      },
     }
     listeners.set(name, made)
     return made

@@ -12,7 +12,15 @@ import type {
   UpstreamFailure,
 } from '../engine/contract.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
-import type { BackendName, DataPath, IntruderReason, LogLevel, PoolUse, RejectReason } from '../vocabulary.ts'
+import type {
+  BackendName,
+  DataPath,
+  IntruderReason,
+  LogLevel,
+  PoolUse,
+  RejectReason,
+  TlsReport,
+} from '../vocabulary.ts'
 
 export interface Observer {
   /** A client connected and gets a session. */
@@ -105,6 +113,8 @@ export interface SessionObserver {
     readonly durationMs: number
     readonly result: 'ok' | 'reset'
   }): void
+  /** A handshake, or what became of its connection. */
+  tls(report: TlsReport & { readonly side: Side }): void
   /** The last call. */
   closed(closed: { readonly reason: CloseReason; readonly durationMs: number }): void
   /** A defect of ours, caught by the session driver: logged with its stack, ends this session only. */

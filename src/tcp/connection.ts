@@ -19,7 +19,7 @@ export interface Connection {
   readonly unsentBytes: number
   /** What the kernel has taken and the peer's has not acknowledged, FIN included; 0 where that cannot be asked. */
   readonly unacknowledgedBytes: number
-  /** Begins to read, and to tell. Once. */
+  /** Begins to read, and to tell; again, to tell somebody else from then on. */
   start(events: ConnectionEvents): void
   /** Reads nothing until `resume`. */
   pause(): void

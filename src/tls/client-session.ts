@@ -39,8 +39,8 @@ export class ClientTls {
   }
 
   /** Where reuse is required a connection that does not resume the control connection's session is refused. */
-  secureData(raw: Connection, secured: Secured): TlsConnection {
-    return this.#accept({ raw, isData: true, secured })
+  secureData(raw: Connection, secured: Secured, truncated?: () => void): TlsConnection {
+    return this.#accept({ raw, isData: true, secured, truncated })
   }
 
   /**
@@ -60,8 +60,9 @@ export class ClientTls {
     readonly raw: Connection
     readonly isData: boolean
     readonly secured: Secured
+    readonly truncated?: (() => void) | undefined
   }): TlsConnection {
-    const { raw, isData, secured } = call
+    const { raw, isData, secured, truncated } = call
     const { config, handshakeMs } = this.#options
     const { alpn, dataReuse, truncation } = config
     // A data connection begins with the context of the control connection: the tickets were sealed with its keys.
@@ -84,6 +85,7 @@ export class ClientTls {
       truncation: isData ? truncation : 'accept',
       check: () => (mustResume && !stream.isResumed ? NOT_RESUMED : null),
       secured,
+      ...(truncated === undefined ? {} : { truncated }),
     })
   }
 }

@@ -7,11 +7,14 @@ export interface TlsConnectionOptions {
   readonly raw: Connection
   /** On the descriptor of `raw`; owned from here on. */
   readonly stream: OpensslStream
+  /** From here on; of data from the first byte of the peer, which may wait for the transfer to begin. */
   readonly handshakeMs: number
   /** Bytes come in bulk: several records are read at once. */
   readonly isData: boolean
   /** A FIN without close_notify is an error, or the end all the same. */
   readonly truncation: 'refuse' | 'accept'
+  /** Such a FIN came, whatever is made of it. */
+  readonly truncated?: () => void
   /** Asked when the handshake is done; a problem ends the connection. */
   readonly check?: (stream: OpensslStream) => TlsProblem | null
   /** The handshake is over, once; after a problem the connection is closed, or about to be. */

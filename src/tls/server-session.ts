@@ -45,11 +45,12 @@ export class ServerTls {
   }
 
   /** We are the TLS client whoever has called. A resumed connection has shown its key already. */
-  secureData(raw: Connection, secured: Secured): TlsConnection {
+  secureData(raw: Connection, secured: Secured, truncated?: () => void): TlsConnection {
     return this.#connect({
       raw,
       isData: true,
       secured,
+      truncated,
       check: (stream) => (stream.isResumed || keyPinOf(stream) === this.#pin ? null : ANOTHER_KEY),
     })
   }
@@ -58,9 +59,10 @@ export class ServerTls {
     readonly raw: Connection
     readonly isData: boolean
     readonly secured: Secured
+    readonly truncated?: (() => void) | undefined
     readonly check: (stream: OpensslStream) => TlsProblem | null
   }): TlsConnection {
-    const { raw, isData, secured, check } = call
+    const { raw, isData, secured, truncated, check } = call
     const { upstream, host, handshakeMs, truncation } = this.#options
     const session = isData ? (this.#control?.stream.session() ?? null) : null
     const stream = new OpensslStream(upstream.context, {
@@ -77,6 +79,7 @@ export class ServerTls {
       truncation: isData ? truncation : 'accept',
       check: () => check(stream),
       secured,
+      ...(truncated === undefined ? {} : { truncated }),
     })
   }
 }

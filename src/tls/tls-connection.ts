@@ -1,8 +1,8 @@
 import type { Endpoint } from '../ftp/endpoints.ts'
-import { EAGAIN, errnoError, MSG_DONTWAIT } from '../kernel/libc.ts'
 import type { TlsProblem } from '../kernel/openssl-failure.ts'
 import { ENDED, type OpensslStream, TRUNCATED, WANTS_READ, WANTS_WRITE } from '../kernel/openssl-stream.ts'
 import type { Connection, ConnectionError, ConnectionEvents, DirectAccess, Found } from '../tcp/connection.ts'
+import { readBehindEnd } from './behind-end.ts'
 import { brokenOff, errorOf, truncated } from './connection-error.ts'
 import type { TlsConnectionOptions } from './connection-options.ts'
 
@@ -16,7 +16,7 @@ export class TlsConnection implements Connection {
   readonly #access: DirectAccess
   readonly #stream: OpensslStream
   #events: ConnectionEvents | null = null
-  #timer: NodeJS.Timeout | null
+  #timer: NodeJS.Timeout | null = null
   #state: 'shaking' | 'secure' | 'failed' = 'shaking'
   #isPaused = false
   #hasEnded = false
@@ -27,14 +27,14 @@ export class TlsConnection implements Connection {
 
   /** Errors: a plain `Error` for a connection of Node's make. */
   constructor(options: TlsConnectionOptions) {
-    const { raw, stream, handshakeMs } = options
+    const { raw, stream, isData } = options
     if (raw.direct === null) throw new Error('TLS needs a connection of the epoll make')
     this.#options = options
     this.#raw = raw
     this.#access = raw.direct
     this.#stream = stream
     this.remote = raw.remote
-    this.#timer = setTimeout(() => this.#fail({ reason: 'timeout', detail: 'no TLS handshake' }), handshakeMs)
+    if (!isData) this.#startTimer()
     raw.start({
       received: () => true,
       ended: () => undefined,
@@ -147,9 +147,12 @@ export class TlsConnection implements Connection {
 
   readonly #readable = (): Found => {
     if (!this.#isOpen || this.#state === 'failed') return 'nothing'
-    if (this.#state === 'shaking') return this.#shake() ? 'something' : 'nothing'
+    if (this.#state === 'shaking') {
+      this.#startTimer()
+      return this.#shake() ? 'something' : 'nothing'
+    }
     if (this.#events === null) return 'something'
-    return this.#hasEnded ? this.#readBehindEnd() : this.#readRecords(this.#events)
+    return this.#hasEnded ? readBehindEnd(this.#raw, this.#access) : this.#readRecords(this.#events)
   }
 
   /** True once it is secure. */
@@ -166,7 +169,9 @@ export class TlsConnection implements Connection {
     const { check, isData, secured } = this.#options
     const problem = check?.(this.#stream) ?? null
     if (problem !== null) {
-      this.#stream.notifyEnd()
+      // Data that never came must not look like a file of nothing.
+      if (isData) this.#raw.reset()
+      else this.#stream.notifyEnd()
       this.#fail(problem)
       return false
     }
@@ -203,6 +208,7 @@ export class TlsConnection implements Connection {
       this.#access.whenWritable(this.#writable)
       return 'little'
     }
+    if (result === TRUNCATED && !this.#hasFinished) this.#options.truncated?.()
     const isExcused = this.#hasFinished || this.#options.truncation === 'accept'
     if (result === ENDED || (result === TRUNCATED && isExcused)) this.#ended(events)
     else this.#raw.destroy(result === TRUNCATED ? truncated() : errorOf(this.#stream.problem ?? brokenOff))
@@ -213,16 +219,6 @@ export class TlsConnection implements Connection {
     this.#hasEnded = true
     events.ended()
     if (this.#hasFinished) this.destroy()
-  }
-
-  /** FIN and reset still come; what else there is nobody may have sent. */
-  #readBehindEnd(): Found {
-    const { libc } = this.#access
-    const byteCount = libc.recv(this.#raw.fd ?? -1, readBuffer, readBuffer.length, MSG_DONTWAIT)
-    if (byteCount > 0) return 'something'
-    const errno = byteCount === 0 ? 0 : libc.errno()
-    if (errno !== 0 && errno !== EAGAIN) this.#raw.destroy(errnoError(errno, 'read'))
-    return 'nothing'
   }
 
   /** The bytes that were taken; an error closes. */
@@ -260,7 +256,11 @@ export class TlsConnection implements Connection {
 
   /** Everything is written: close_notify, then FIN. */
   #finish(): void {
-    if (this.#state === 'shaking') return
+    if (this.#state === 'shaking') {
+      // Nobody has agreed on anything that could be ended properly.
+      if (this.#ending === 'close') this.#raw.close()
+      return
+    }
     if (this.#state === 'secure' && !this.#stream.notifyEnd()) {
       this.#access.whenWritable(this.#writable)
       return
@@ -276,6 +276,14 @@ export class TlsConnection implements Connection {
     this.#unsentBytes = 0
     this.#fail(brokenOff)
     this.#events?.closed(error)
+  }
+
+  #startTimer(): void {
+    const { handshakeMs } = this.#options
+    this.#timer ??= setTimeout(
+      () => this.#fail({ reason: 'timeout', detail: 'no TLS handshake' }),
+      handshakeMs,
+    )
   }
 
   #stopTimer(): void {

@@ -17,6 +17,7 @@ export function gatewayConfig(
       transferMs: 900_000,
       idleMs: 900_000,
       connectMs: 30_000,
+      handshakeMs: 15_000,
       loginMs: 60_000,
       lineBytes: 4096,
       refusals: 10,

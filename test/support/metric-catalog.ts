@@ -25,13 +25,15 @@ const targetLabels = ['job', 'instance']
 const openLabels = ['listener', 'version', 'node_version', 'le']
 
 export async function loadMetricCatalog(): Promise<MetricCatalog> {
-  const { families } = createMetrics({
+  const created = createMetrics({
     version: '0.0.0',
     backend: 'relay',
     listeners: ['edge'],
     pools: () =>
       (['client', 'server', 'shared'] as const).map((pool) => ({ pool, ports: 1, inUse: 0, quarantined: 0 })),
   })
+  created.listener('edge').tls()
+  const { families } = created
   const series = new Map<string, Series>([['up', { labels: new Set(targetLabels), values: new Map() }]])
   const metrics = await families()
   for (const { name, type, values } of metrics) {

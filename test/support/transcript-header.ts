@@ -8,7 +8,7 @@ import { readEndpoint, type Shown, shownRecords } from './transcript-notation.ts
 export interface Header {
   /**
    * `client 192.0.2.9`, `mode client|passive|active`, `verbs PASV EPSV`, `reach first`, `policy bounce=refuse …`,
-   * `own 203.0.113.9`
+   * `own 203.0.113.9`, `tls client=required clientData=client server=required serverData=required`
    */
   readonly options: EngineOptions
   /** `server 198.51.100.7:21` */
@@ -49,6 +49,7 @@ export function readHeader(lines: readonly string[]): Header {
       reachesFirst: said.has('reach'),
       policy: { ...defaultPolicy, ...readPolicy(words('policy')) },
       isOwnAddress: (address) => own.has(address),
+      tls: readTls(words('tls')),
     },
     server: readEndpoint(said.get('server') ?? '198.51.100.7:21'),
     knows: words('knows').map((fact) => oneOf(fact, ['refusesEpsv', 'refusesEprt'])),
@@ -64,6 +65,7 @@ const headerWords = [
   'verbs',
   'reach',
   'policy',
+  'tls',
   'knows',
   'own',
   'start',
@@ -97,6 +99,27 @@ function readPolicy(settings: readonly string[]): Partial<Policy> {
     }
   }
   return read
+}
+
+/** Null without a word: neither side has TLS. */
+function readTls(settings: readonly string[]): NonNullable<EngineOptions['tls']> | null {
+  if (settings.length === 0) return null
+  const said = new Map(settings.map((setting) => setting.split('=') as [string, string]))
+  const server = oneOf(said.get('server') ?? 'off', ['off', 'as-client', 'optional', 'required', 'implicit'])
+  return {
+    client: {
+      mode: oneOf(said.get('client') ?? 'off', ['off', 'optional', 'required', 'implicit']),
+      dataProtection: oneOf(said.get('clientData') ?? 'client', ['client', 'required', 'never']),
+    },
+    server:
+      server === 'off'
+        ? null
+        : {
+            followsClient: server === 'as-client',
+            isImplicit: server === 'implicit',
+            dataProtection: oneOf(said.get('serverData') ?? 'required', ['as-client', 'required', 'never']),
+          },
+  }
 }
 
 /** A word, or networks separated by commas. */

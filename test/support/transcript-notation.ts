@@ -60,6 +60,8 @@ const eventForms: readonly [RegExp, (words: EventWords) => Event][] = [
     ({ side, end }) => ({ type: 'ended', side, isGone: end === 'is gone' }),
   ],
   [/^! client arrived$/, () => ({ type: 'clientArrived' })],
+  [/^! server secured$/, () => ({ type: 'serverSecured', isSecure: true })],
+  [/^! server stays clear$/, () => ({ type: 'serverSecured', isSecure: false })],
   [
     /^! timer (?<timer>greeting|login|idle|reply|transfer|quiet|keepAlive|abort|doubt|hold)$/,
     ({ timer }) => ({ type: 'timerFired', timer }),
@@ -84,7 +86,7 @@ const eventForms: readonly [RegExp, (words: EventWords) => Event][] = [
     ({ n, side }) => ({ type: 'legConnected', channel: Number(n), side }),
   ],
   [
-    /^! channel (?<n>\d+) (?<side>client|server) failed (?<legFailure>refused|timeout|unreachable|reset)$/,
+    /^! channel (?<n>\d+) (?<side>client|server) failed (?<legFailure>refused|timeout|unreachable|reset|tls|not_resumed|truncated)$/,
     ({ n, side, legFailure }) => ({ type: 'legFailed', channel: Number(n), side, reason: legFailure }),
   ],
   [/^! channel (?<n>\d+) delivered$/, ({ n }) => ({ type: 'delivered', channel: Number(n) })],
@@ -128,14 +130,14 @@ function renderSent({ side, text }: { side: Side; text: string }): string[] {
 function renderEffect(effect: Exclude<Effect, { type: 'send' | 'record' }>): string | null {
   switch (effect.type) {
     case 'openPinhole': {
-      const { pinhole, channel, from, target } = effect.request
+      const { pinhole, channel, from, target, isPrivate } = effect.request
       const to = target === null ? '' : ` to ${formatEndpoint(target)}`
-      return `pinhole ${pinhole} from ${from}${to}${pinhole === channel ? '' : ` for channel ${channel}`}`
+      return `pinhole ${pinhole} from ${from}${to}${pinhole === channel ? '' : ` for channel ${channel}`}${isPrivate === true ? ' with TLS' : ''}`
     }
     case 'closePinhole':
       return `close pinhole ${effect.pinhole} ${effect.reason}`
     case 'connectLeg':
-      return `connect channel ${effect.channel} ${effect.side} ${formatEndpoint(effect.endpoint)}`
+      return `connect channel ${effect.channel} ${effect.side} ${formatEndpoint(effect.endpoint)}${effect.isPrivate === true ? ' with TLS' : ''}`
     case 'beginTransfer':
       // What it moves follows from the verb that was sent.
       return null
@@ -157,6 +159,10 @@ function renderEffect(effect: Exclude<Effect, { type: 'send' | 'record' }>): str
       return effect.loggedIn ? 'logged in' : 'logged out'
     case 'passThrough':
       return 'pass through'
+    case 'secure':
+      return `secure ${effect.side}`
+    case 'freshTicket':
+      return 'fresh ticket'
     case 'remember':
       return `remember ${effect.fact}`
     case 'close':

@@ -1,13 +1,18 @@
-import type { Direction, Mode, Side } from '../../engine/contract.ts'
+import type { Direction, LegFailure, Mode, Side } from '../../engine/contract.ts'
 import type { SessionObserver } from '../../observe/observer.ts'
 import type { Connection } from '../../tcp/connection.ts'
 import { Relay } from '../../tcp/relay/relay.ts'
+import type { SecureLeg } from './secure-leg.ts'
 
 export interface LegsOptions {
   readonly channel: number
   /** As the client sees it. */
   readonly mode: Mode
   readonly observer: SessionObserver
+  /** Null where no leg is ever encrypted. */
+  readonly secure: SecureLeg | null
+  /** A leg cannot be had, or what came over it is not whole. */
+  readonly failed: (side: Side, reason: LegFailure) => void
   /** Both legs are closed, or one that never found its partner. */
   readonly ended: (channel: number) => void
 }
@@ -16,6 +21,9 @@ export interface LegsOptions {
 const ASK_MS = 5
 const MAX_ASK_MS = 250
 
+/** How long the reply of a server may take that has closed a data connection without a handshake. */
+const REPLY_MS = 1_000
+
 /** How long a joined channel may go on delivering after the server reported failure. */
 const FINISH_MS = 3_000
 
@@ -23,6 +31,10 @@ const FINISH_MS = 3_000
 export class Legs {
   readonly #options: LegsOptions
   readonly #waiting: Partial<Record<Side, Connection>> = {}
+  /** Of these, those that need no handshake any more. */
+  readonly #ready: Partial<Record<Side, Connection>> = {}
+  #isOver = false
+  #failing: NodeJS.Timeout | null = null
   readonly #createdMs = performance.now()
   #relay: Relay | null = null
   #joinedMs = 0
@@ -43,10 +55,41 @@ export class Legs {
     return this.#relay === null ? 0 : this.#relay.uploadBytes + this.#relay.downloadBytes
   }
 
-  /** Adds a connection; when it is the second one, bytes begin to flow. A peer that resets before is noticed then. */
-  add(side: Side, connection: Connection): void {
-    this.#waiting[side] = connection
-    const { client, server } = this.#waiting
+  /** Adds a connection; with the second one, and once both are secure, bytes flow. A peer that resets before is noticed then. */
+  add(side: Side, connection: Connection, { isPrivate }: { readonly isPrivate: boolean }): void {
+    const { secure, failed } = this.#options
+    if (!isPrivate || secure === null) {
+      this.#waiting[side] = connection
+      this.#join(side, connection)
+      return
+    }
+    const tls = secure(
+      { side, raw: connection },
+      (reason) => {
+        if (this.#isOver) return
+        if (reason === null) this.#join(side, tls)
+        else this.#secureFailed(side, reason)
+      },
+      () => failed(side, 'truncated'),
+    )
+    this.#waiting[side] = tls
+  }
+
+  /**
+   * A server that has nothing to send closes its data connection without a handshake, before or after it says so: its
+   * reply is the better answer.
+   */
+  #secureFailed(side: Side, reason: LegFailure | 'closed'): void {
+    const { failed } = this.#options
+    delete this.#waiting[side]
+    if (reason !== 'closed') failed(side, reason)
+    else if (side === 'client') failed(side, 'tls')
+    else this.#failing = setTimeout(() => failed(side, 'tls'), REPLY_MS)
+  }
+
+  #join(side: Side, connection: Connection): void {
+    this.#ready[side] = connection
+    const { client, server } = this.#ready
     if (client === undefined || server === undefined) return
     const { channel, mode, observer } = this.#options
     this.#joinedMs = performance.now()
@@ -64,8 +107,8 @@ export class Legs {
 
   #askFor(direction: Direction, ask: { readonly delivered: () => void; readonly afterMs: number }): void {
     const { delivered, afterMs } = ask
-    if (this.#relay === null) return
-    if (this.#relay.isDelivered(direction)) {
+    if (this.#isOver) return
+    if (this.#relay?.isDelivered(direction) === true) {
       delivered()
       return
     }
@@ -83,6 +126,9 @@ export class Legs {
       else this.#finishByMs = performance.now() + FINISH_MS
       return
     }
+    this.#isOver = true
+    if (this.#failing !== null) clearTimeout(this.#failing)
+    if (this.#asking !== null) clearTimeout(this.#asking)
     for (const connection of Object.values(this.#waiting)) {
       if (how === 'reset') connection.reset()
       else connection.close()
@@ -100,6 +146,7 @@ export class Legs {
 
   #ended(result: 'ok' | 'reset'): void {
     const { channel, mode, observer, ended } = this.#options
+    this.#isOver = true
     if (this.#asking !== null) clearTimeout(this.#asking)
     this.#report()
     observer.dataEnded({

@@ -5,6 +5,7 @@ import type { Endpoint } from '../../ftp/endpoints.ts'
 import type { SessionObserver } from '../../observe/observer.ts'
 import type { Connected, Connecting, Connection, ConnectionError } from '../../tcp/connection.ts'
 import { Legs } from './channel.ts'
+import type { SecureLeg } from './secure-leg.ts'
 
 export interface DataLegsOptions {
   readonly observer: SessionObserver
@@ -12,6 +13,8 @@ export interface DataLegsOptions {
   /** Begins to connect to a peer's data port from the address it knows. */
   readonly connect: (to: { readonly side: Side; readonly endpoint: Endpoint }, done: Connected) => Connecting
   readonly emit: (event: Event) => void
+  /** Null where no leg is ever encrypted. */
+  readonly secure: SecureLeg | null
 }
 
 /** A leg that somebody opened: through a pinhole, or we did. */
@@ -21,9 +24,11 @@ export interface ConnectedLeg {
   readonly mode: Mode
   readonly side: Side
   readonly connection: Connection
+  /** TLS begins at once. */
+  readonly isPrivate: boolean
 }
 
-type Awaited = Omit<ConnectedLeg, 'connection'> & { readonly deadlineMs: number }
+type Awaited = Omit<ConnectedLeg, 'connection' | 'isPrivate'> & { readonly deadlineMs: number }
 
 /** A server's port is reached before ours is announced: the client waits for that. */
 const REACH_SERVER_MS = 5_000
@@ -55,13 +60,14 @@ export class DataLegs {
     mode,
     side,
     endpoint,
+    isPrivate,
   }: Omit<ConnectedLeg, 'connection'> & { readonly endpoint: Endpoint }): void {
     const { connect, connectMs, observer, emit } = this.#options
     const patienceMs = side === 'server' ? Math.min(connectMs, REACH_SERVER_MS) : connectMs
     try {
       const connecting = connect({ side, endpoint }, (error, connection) => {
         if (connection === null) this.#connectFailed(connecting, failureOf(error))
-        else if (this.#connecting.delete(connecting)) this.add({ channel, mode, side, connection })
+        else if (this.#connecting.delete(connecting)) this.add({ channel, mode, side, connection, isPrivate })
         else connection.destroy()
       })
       this.#connecting.set(connecting, { channel, mode, side, deadlineMs: performance.now() + patienceMs })
@@ -72,18 +78,22 @@ export class DataLegs {
   }
 
   /** Adds a connected leg to its channel. */
-  add({ channel, mode, side, connection }: ConnectedLeg): void {
+  add({ channel, mode, side, connection, isPrivate }: ConnectedLeg): void {
     let legs = this.#channels.get(channel)
     if (legs === undefined) {
-      const { observer, emit } = this.#options
+      const { observer, emit, secure } = this.#options
       const ended = (id: number) => {
         this.#channels.delete(id)
         emit({ type: 'channelEnded', channel: id })
       }
-      legs = new Legs({ channel, mode, observer, ended })
+      const failed = (failedSide: Side, reason: LegFailure) => {
+        observer.dataFailed({ channel, mode, side: failedSide, reason })
+        emit({ type: 'legFailed', channel, side: failedSide, reason })
+      }
+      legs = new Legs({ channel, mode, observer, ended, secure, failed })
       this.#channels.set(channel, legs)
     }
-    legs.add(side, connection)
+    legs.add(side, connection, { isPrivate })
     this.#options.emit({ type: 'legConnected', channel, side })
   }
 

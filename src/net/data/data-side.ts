@@ -17,6 +17,7 @@ export interface SessionDataOptions {
   /** Whether a server works on the transfer that a channel was set up for. */
   readonly isWorkedOn: (channel: number) => boolean
   readonly emit: (event: Event) => void
+  readonly secure: DataLegsOptions['secure']
 }
 
 export type DataEffect = Extract<
@@ -66,7 +67,7 @@ export class SessionData {
         this.#pinholes.close(effect.pinhole, effect.reason)
         break
       case 'connectLeg':
-        this.#legs.connect(effect)
+        this.#legs.connect({ ...effect, isPrivate: effect.isPrivate === true })
         break
       case 'closeChannel':
         this.#legs.closeChannel(effect.channel, effect.how)

@@ -82,7 +82,7 @@ export class SessionPinholes {
 
   open(spec: PinholeSpec): void {
     const { backend, observer, addresses, pinholeTimeoutMs: timeoutMs, emit } = this.#options
-    const { pinhole, channel, mode, from, target } = spec
+    const { pinhole, channel, mode, from, target, isPrivate = false } = spec
     const waiting: Waiting = {
       spec,
       handle: null,
@@ -111,7 +111,7 @@ export class SessionPinholes {
       {
         connected: (connection) => {
           this.#forget(waiting, 'used')
-          this.#arrived({ channel, mode, side: from, connection })
+          this.#arrived({ channel, mode, side: from, connection, isPrivate })
         },
         forwarded: (carried) => this.#forwarded(waiting, carried),
         forwardEnded: (totals) => this.#forwardEnded(waiting, totals),

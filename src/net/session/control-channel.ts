@@ -23,7 +23,7 @@ const KEEP_ALIVE_MS = 60_000
 /** One TCP connection of the control channel as latin1 text: one character is one byte. */
 export class ControlChannel implements ConnectionEvents {
   readonly side: Side
-  readonly #connection: Connection
+  #connection: Connection
   readonly #events: ControlEvents
   #isCongested = false
   /** Not read either until it reads again. */
@@ -63,6 +63,26 @@ export class ControlChannel implements ConnectionEvents {
   release(): void {
     this.#holds -= 1
     if (this.#holds === 0) this.#connection.resume()
+  }
+
+  /** Gives its connection away, and hears nothing until it is seated on one again. */
+  lend(): Connection {
+    return this.#connection
+  }
+
+  /** TLS from here on, towards a peer that has been told so. */
+  secure(begin: (raw: Connection) => Connection): void {
+    const raw = this.#connection
+    // What the kernel has not taken would end up among the records.
+    if (raw.unsentBytes > 0) raw.destroy()
+    else this.seat(begin(raw))
+  }
+
+  /** Goes on with another connection, such as one that speaks TLS on the same socket. */
+  seat(connection: Connection): void {
+    this.#connection = connection
+    connection.start(this)
+    if (this.#holds > 0) connection.pause()
   }
 
   pipeTo(other: ControlChannel): void {
@@ -105,6 +125,7 @@ export class ControlChannel implements ConnectionEvents {
   // What the connection says.
 
   received(bytes: Buffer, byteCount: number): boolean {
+    const connection = this.#connection
     if (this.#unheardBytes !== null) {
       this.#unheardBytes -= byteCount
       if (this.#unheardBytes < 0) this.#connection.destroy()
@@ -114,7 +135,8 @@ export class ControlChannel implements ConnectionEvents {
       this.#events.piped(this.side, byteCount)
       this.#pipe.#forward(bytes, byteCount)
     }
-    return this.#holds === 0
+    // What it is seated on now is no longer what has read.
+    return this.#holds === 0 || connection !== this.#connection
   }
 
   ended(): void {

@@ -1,4 +1,4 @@
-import type { AwaitedParty, EngineTimer, SessionTimer } from '../../engine/contract.ts'
+import type { AwaitedParty, Effect, EngineTimer, SessionTimer } from '../../engine/contract.ts'
 
 /** `linger`: a peer had its time to close after us. */
 export type Deadline = Exclude<SessionTimer, 'quiet' | 'keepAlive'> | EngineTimer | 'linger'
@@ -62,6 +62,16 @@ export class Deadlines {
   clear(alarm: Alarm): void {
     this.#alarms?.delete(alarm)
     if (this.#alarms?.size === 0) this.#alarms = null
+  }
+
+  carryOut(
+    effect: Extract<Effect, { readonly type: 'setTimer' | 'clearTimer' | 'loginChanged' }>,
+    nowMs: number,
+  ): void {
+    if (effect.type === 'setTimer') this.set(effect.timer, nowMs)
+    else if (effect.type === 'clearTimer') this.clear(effect.timer)
+    else if (effect.loggedIn) this.clear('login')
+    else this.set('login', nowMs)
   }
 
   /** One deadline that has passed, cleared, or null; call until null. */

@@ -1,4 +1,4 @@
-import type { Side } from '../../engine/contract.ts'
+import type { Effect, Side, UpstreamFact } from '../../engine/contract.ts'
 import { canonicalAddress } from '../../ftp/addresses.ts'
 import type { Endpoint } from '../../ftp/endpoints.ts'
 import type { SessionAddresses } from './addresses.ts'
@@ -6,7 +6,10 @@ import type { ControlChannel } from './control-channel.ts'
 import type { SessionSetting } from './setting.ts'
 
 export interface PartiesOptions {
-  readonly setting: Pick<SessionSetting, 'source' | 'advertise' | 'announceOffset' | 'activeSourcePort'>
+  readonly setting: Pick<
+    SessionSetting,
+    'source' | 'advertise' | 'announceOffset' | 'activeSourcePort' | 'upstreams'
+  >
   /** Canonical. */
   readonly clientAddress: string
   /** The address the client believes to talk to, where that is not ours: the intercepted destination. */
@@ -59,6 +62,16 @@ export class Parties implements SessionAddresses {
     const text = this.#toClient
     this.#toClient = ''
     return text
+  }
+
+  steer({ type, side }: Extract<Effect, { readonly type: 'pauseReading' | 'resumeReading' }>): void {
+    if (type === 'pauseReading') this.channel(side)?.hold()
+    else this.channel(side)?.release()
+  }
+
+  remember(fact: UpstreamFact): void {
+    const { upstreams } = this.#options.setting
+    if (this.serverEndpoint !== null) upstreams.remember(this.serverEndpoint, fact)
   }
 
   /** In whose name the server is called: the client's, or null for our own. */

@@ -1,14 +1,17 @@
 // One session's driver: socket events become engine events, effects become deeds. No FTP knowledge.
 
-import type { CloseReason, Effect, Event, Side, UpstreamFact } from '../../engine/contract.ts'
+import type { CloseReason, Effect, Event, Side } from '../../engine/contract.ts'
 import { ControlEngine } from '../../engine/control.ts'
 import { assertNever } from '../../errors.ts'
-import { SessionData } from '../data/data-side.ts'
+import type { SessionData } from '../data/data-side.ts'
 import { isOwnAddress } from '../own-addresses.ts'
-import { type UpstreamAttempt, type UpstreamTarget, upstreamFailureOf } from '../upstream/upstreams.ts'
+import { linkUpstream } from '../upstream/upstream-link.ts'
+import type { UpstreamAttempt } from '../upstream/upstreams.ts'
 import { ControlChannel, type ControlEvents } from './control-channel.ts'
 import { Deadlines } from './deadlines.ts'
 import { Parties } from './peers.ts'
+import { openSessionData } from './session-data.ts'
+import type { SessionTls } from './session-tls.ts'
 import type { SessionStart } from './setting.ts'
 import { Silence } from './silence.ts'
 
@@ -22,6 +25,7 @@ export class Session implements ControlEvents {
   readonly #engine: ControlEngine
   readonly #client: ControlChannel
   readonly #parties: Parties
+  readonly #tls: SessionTls | null
   readonly #startedMs = performance.now()
   #data: SessionData | null = null
   #attempt: UpstreamAttempt | null = null
@@ -38,21 +42,24 @@ export class Session implements ControlEvents {
 
   constructor(options: SessionOptions) {
     const { setting, connection, assumed } = options
-    const clientAddress = connection.remote.address
     this.#options = options
-    this.#parties = new Parties({ setting, clientAddress, assumed })
+    this.#tls = setting.tls?.open({ observer: options.observer, host: options.target.host }) ?? null
+    this.#parties = new Parties({ setting, clientAddress: connection.remote.address, assumed })
     this.#deadlines = new Deadlines(setting.limits, this.#startedMs)
     this.#engine = new ControlEngine({
-      client: clientAddress,
+      client: this.#parties.clientAddress,
       upstreamMode: setting.upstreamMode,
       upstreamVerbs: setting.upstreamVerbs,
       reachesFirst: setting.backend.name === 'relay',
       policy: setting.policy,
       isOwnAddress,
+      tls: setting.tls?.policy ?? null,
     })
-    this.#client = new ControlChannel('client', connection, this)
+    const arrived = () => this.#emit({ type: 'clientArrived' })
+    const met = this.#tls?.meet(connection, arrived) ?? connection
+    this.#client = new ControlChannel('client', met, this)
     this.#parties.client = this.#client
-    this.#emit({ type: 'clientArrived' })
+    if (met === connection) arrived()
   }
 
   /** The client's address, canonical. */
@@ -167,7 +174,7 @@ export class Session implements ControlEvents {
         this.#dataSide().carryOut(effect)
         break
       case 'connectUpstream':
-        this.#connectUpstream(this.#options.target)
+        this.#connectUpstream()
         break
       case 'closePinhole':
       case 'closeChannel':
@@ -176,28 +183,25 @@ export class Session implements ControlEvents {
         this.#data?.carryOut(effect)
         break
       case 'pauseReading':
-        this.#parties.channel(effect.side)?.hold()
-        break
       case 'resumeReading':
-        this.#parties.channel(effect.side)?.release()
+        this.#parties.steer(effect)
         break
       case 'setTimer':
-        this.#deadlines.set(effect.timer, performance.now())
-        break
       case 'clearTimer':
-        this.#deadlines.clear(effect.timer)
-        break
       case 'loginChanged':
-        if (effect.loggedIn) this.#deadlines.clear('login')
-        else this.#deadlines.set('login', performance.now())
+        this.#deadlines.carryOut(effect, performance.now())
         break
       case 'passThrough':
         this.#parties.flush()
         this.#deadlines.clear('login')
         this.#parties.pipe()
         break
+      case 'secure':
+      case 'freshTicket':
+        this.#tls?.carryOut(effect, this.#parties, this.#serverSecured)
+        break
       case 'remember':
-        this.#remember(effect.fact)
+        this.#parties.remember(effect.fact)
         break
       case 'close':
         this.#close(effect.reason)
@@ -216,31 +220,35 @@ export class Session implements ControlEvents {
       this.#emit({ type: 'timerFired', timer: 'keepAlive' })
   }
 
-  #connectUpstream(target: UpstreamTarget): void {
-    const { setting, observer, connection: client } = this.#options
-    const startedMs = performance.now()
+  #connectUpstream(): void {
+    const { setting, observer, connection: client, target } = this.#options
+    const { upstreams, limits } = setting
     const as = this.#parties.calledAs(client.remote.port)
-    this.#attempt = setting.upstreams.connect({ target, as }, (error, reached) => {
+    const call = { upstreams, target, as, observer, tls: this.#tls, secureMs: limits.connectMs }
+    this.#attempt = linkUpstream(call, (link, reason) => {
       this.#attempt = null
-      if (error !== null || reached === null) {
-        const reason = upstreamFailureOf(error)
-        const server = `${target.host}:${target.port}`
-        observer.upstreamFailed({ server, reason, detail: error?.message ?? '' })
+      if (link === null) {
         this.#emit({ type: 'upstreamFailed', reason })
         return
       }
-      const { connection, server } = reached
+      const { connection, server, greeting, isSecure } = link
       if (this.#closeReason !== null) {
         connection.destroy()
         return
       }
       this.#open += 1
       this.#parties.serverEndpoint = server
-      observer.upstreamConnected({ server, durationMs: performance.now() - startedMs })
       this.#parties.server = new ControlChannel('server', connection, this)
       this.#deadlines.set('greeting', performance.now())
-      this.#emit({ type: 'upstreamConnected', server, knows: setting.upstreams.knownOf(server) })
+      this.#emit({ type: 'upstreamConnected', server, knows: upstreams.knownOf(server) })
+      if (isSecure) this.#emit({ type: 'serverSecured', isSecure })
+      if (greeting !== '') this.received('server', greeting)
     })
+  }
+
+  readonly #serverSecured = (result: 'secure' | 'refused' | 'failed'): void => {
+    if (result === 'failed') this.closed('server')
+    else this.#emit({ type: 'serverSecured', isSecure: result === 'secure' })
   }
 
   /** The first reason wins. */
@@ -269,28 +277,21 @@ export class Session implements ControlEvents {
   #finishWhenClosed(): void {
     if (this.#open > 0 || this.#data?.isOpen === true || this.#closeReason === null) return
     this.#open = Number.POSITIVE_INFINITY
+    this.#tls?.release()
     const { observer, ended } = this.#options
     observer.closed({ reason: this.#closeReason, durationMs: performance.now() - this.#startedMs })
     ended(this)
-  }
-
-  #remember(fact: UpstreamFact): void {
-    const { serverEndpoint } = this.#parties
-    if (serverEndpoint !== null) this.#options.setting.upstreams.remember(serverEndpoint, fact)
   }
 
   #dataSide(): SessionData {
     if (this.#data !== null) return this.#data
     const { setting, observer } = this.#options
     this.#client.keepUrgent()
-    this.#data = new SessionData({
+    this.#data = openSessionData({
+      setting,
       observer,
-      backend: setting.backend,
-      pinholeTimeoutMs: setting.pinholeTimeoutMs,
-      connectMs: setting.limits.connectMs,
-      addresses: this.#parties,
-      connect: ({ side, endpoint: to }, done) =>
-        setting.dialer.dial({ to, ...this.#parties.dataSource(side, to) }, done),
+      parties: this.#parties,
+      tls: this.#tls,
       isWorkedOn: (channel) => this.#engine.isWorkedOn(channel),
       emit: (event) => this.#emit(event),
     })

@@ -9,6 +9,7 @@ import type { Dialer } from '../upstream/dial.ts'
 import type { Upstreams, UpstreamTarget } from '../upstream/upstreams.ts'
 import type { Advertiser } from './advertise.ts'
 import type { DeadlineLimits } from './deadlines.ts'
+import type { TlsSupport } from './session-tls.ts'
 
 /** What all sessions of one listener share. */
 export interface SessionSetting {
@@ -21,6 +22,8 @@ export interface SessionSetting {
   /** A client that says nothing for so long in a transfer is spoken for with a NOOP; null: never. */
   readonly upstreamKeepAliveMs: number | null
   readonly pinholeTimeoutMs: number
+  /** Null: TLS on neither side. */
+  readonly tls: TlsSupport | null
   readonly backend: PinholeBackend
   readonly dialer: Dialer
   /** The port of ours from which the client is called; 0 for any. */

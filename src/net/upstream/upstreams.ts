@@ -100,6 +100,9 @@ export function upstreamFailureOf(error: unknown): UpstreamFailure {
     case 'timeout':
     case 'resolve':
     case 'self':
+    case 'tls_refused':
+    case 'tls_failed':
+    case 'tls_certificate':
       return reason
     default:
       return 'unreachable'

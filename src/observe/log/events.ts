@@ -36,6 +36,14 @@ export const events = {
   'pinhole.intrude': { level: 'warn', message: 'unexpected connection to a data port, turned away' },
   'data.open': { level: 'debug', message: 'data channel up' },
   'data.fail': { level: 'warn', message: 'data connection failed' },
+  'tls.secure': { level: 'debug', message: 'TLS handshake done' },
+  'tls.fail': { level: 'warn', message: 'TLS handshake failed' },
+  'tls.stranger': {
+    level: 'warn',
+    message: 'data connection of somebody else, or of a client that cannot resume',
+  },
+  'tls.truncate': { level: 'warn', message: 'data connection ended without close_notify' },
+  'tls.downgrade': { level: 'warn', message: 'going on in clear: the server refused TLS' },
   transfer: { level: 'info', message: 'transfer over' },
   'transfers.open': { level: 'info', message: 'transfer log opened' },
   'transfers.fail': {

@@ -47,6 +47,15 @@ export const refusedCommands: Readonly<Record<RefusalReason, readonly string[]>>
   pinhole_share: endpointVerbs,
   pinhole_backend: endpointVerbs,
   plaintext_after_auth: ['AUTH'],
+  tls_required: ['USER', 'PASS'],
+  prot_required: [...endpointVerbs, ...transferVerbs],
+  prot_level: ['PBSZ', 'PROT'],
+  auth_mechanism: ['AUTH'],
+  auth_twice: ['AUTH'],
+  auth_after_user: ['AUTH'],
+  ccc: ['CCC'],
+  rein: ['REIN'],
+  upstream_prot: endpointVerbs,
   draining: [...endpointVerbs, ...transferVerbs],
 }
 

@@ -15,7 +15,15 @@ import type {
   Side,
   UpstreamFailure,
 } from '../../engine/contract.ts'
-import type { BackendName, DataPath, IntruderReason, PoolUse, RejectReason } from '../../vocabulary.ts'
+import type {
+  BackendName,
+  DataPath,
+  IntruderReason,
+  PoolUse,
+  RejectReason,
+  TlsChannel,
+  TlsFailure,
+} from '../../vocabulary.ts'
 
 /** A closed set: its values, each with a sentence for the operator. */
 export type LabelSet<Value extends string> = Readonly<Record<Value, string>>
@@ -81,6 +89,9 @@ export const upstreamFailures: LabelSet<UpstreamFailure> = {
   resolve: 'the name has no address',
   self: 'the server would be this proxy',
   no_destination: 'nothing says where to connect',
+  tls_refused: 'the server does not offer TLS, which is required',
+  tls_failed: 'the TLS handshake failed',
+  tls_certificate: 'the server’s certificate, its name or its key is not accepted',
 }
 
 export const refusalReasons: LabelSet<RefusalReason> = {
@@ -106,6 +117,15 @@ export const refusalReasons: LabelSet<RefusalReason> = {
   pinhole_share: 'this client holds its share of data ports',
   pinhole_backend: 'the pinhole backend failed',
   plaintext_after_auth: 'plaintext where TLS must start',
+  tls_required: 'a command that needs TLS first',
+  prot_required: 'a data connection without PROT P, which is required',
+  prot_level: 'PROT or PBSZ that cannot be had, or out of order',
+  auth_mechanism: 'AUTH with something else than TLS, or ADAT, MIC, CONF or ENC',
+  auth_twice: 'AUTH on a connection that has TLS',
+  auth_after_user: 'AUTH after a login has begun',
+  ccc: 'CCC, which would end TLS on the control connection',
+  rein: 'REIN on a session with TLS',
+  upstream_prot: 'the server refused PROT',
   draining: 'the process is draining',
 }
 
@@ -169,6 +189,41 @@ export const legFailures: LabelSet<LegFailure> = {
   timeout: 'no answer in time',
   unreachable: 'no route to the host or network',
   reset: 'reset while connecting',
+  tls: 'the TLS handshake failed',
+  not_resumed: 'it did not resume the TLS session of its control connection',
+  truncated: 'it ended without close_notify',
+}
+
+export const tlsChannels: LabelSet<TlsChannel> = {
+  control: 'on control connections',
+  data: 'on data connections',
+}
+
+export const tlsProtocols: LabelSet<'TLSv1.2' | 'TLSv1.3'> = {
+  'TLSv1.2': 'TLS 1.2',
+  'TLSv1.3': 'TLS 1.3',
+}
+
+export const tlsResumed: LabelSet<'yes' | 'no'> = {
+  yes: 'an earlier session was resumed',
+  no: 'a full handshake',
+}
+
+export const tlsFailures: LabelSet<TlsFailure> = {
+  not_tls: 'the peer spoke something else',
+  version: 'no version in common',
+  cipher: 'no cipher in common',
+  alpn: 'the client listed protocols without ftp',
+  server_name: 'the client asked for a name that no certificate has',
+  certificate: 'the server’s certificate was not accepted, or a data connection showed another key',
+  host_name: 'the server’s certificate has another name',
+  pin: 'the server’s key is none of the pins',
+  client_certificate: 'the client showed no certificate, or none that was accepted',
+  not_resumed: 'the data connection did not resume its control connection’s session',
+  closed: 'the peer closed the connection',
+  timeout: 'not done within `limits.handshake`',
+  alert: 'the peer sent an alert',
+  other: 'anything else; the log has OpenSSL’s words',
 }
 
 export const transferResults: LabelSet<TransferResult> = {

@@ -7,6 +7,7 @@ import type { ListenerMetrics } from '../metrics.ts'
 import type { SessionObserver } from '../observer.ts'
 import { recordAudit } from './audit.ts'
 import { LiveSession, type SessionSurroundings } from './state.ts'
+import { recordTls } from './tls.ts'
 import { TransferJournal } from './transfer-journal.ts'
 
 type Reported<Method extends keyof SessionObserver> = SessionObserver[Method] extends (
@@ -120,6 +121,10 @@ export class SessionRecorder implements SessionObserver {
   dataEnded(ended: Reported<'dataEnded'>): void {
     this.#metrics.data.connections[ended.mode][ended.result].value += 1
     this.#journal.ended(ended)
+  }
+
+  tls(report: Reported<'tls'>): void {
+    recordTls(this.#state, report)
   }
 
   closed({ reason, durationMs }: Reported<'closed'>): void {

@@ -100,8 +100,9 @@ export class Relay {
     const { client, server } = this.#options
     const isOver = this.#upload.hasEnded && this.#download.hasEnded
     if (isOver && client.unsentBytes === 0 && server.unsentBytes === 0) {
-      client.destroy()
-      server.destroy()
+      // Not destroyed: of those that speak TLS the last word is still to be said.
+      client.close()
+      server.close()
     } else {
       to.end()
     }

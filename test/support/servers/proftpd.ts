@@ -10,7 +10,11 @@ export function startProftpd(options: ServerOptions): Promise<FtpServer> {
     const configuration = join(root, 'proftpd.conf')
     await writeFile(users, `${user}:${hash}:${uid}:${uid}::${home}:/bin/sh\n`)
     await chmod(users, 0o600)
-    await writeFile(configuration, proftpdConfiguration(options, { root, users }))
+    const modules = join(tree.root, 'usr/lib/proftpd')
+    await writeFile(
+      configuration,
+      `${tlsConfiguration(options, modules)}${proftpdConfiguration(options, { root, users })}`,
+    )
     return { argv: [tree.program('usr/sbin/proftpd'), '--nodaemon', '--quiet', '--config', configuration] }
   })
 }
@@ -47,5 +51,18 @@ ${refused.length === 0 ? '' : `<Limit ${refused.join(' ')}>\nDenyAll\n</Limit>`}
 <IfModule mod_delay.c>
 DelayEngine off
 </IfModule>
+`
+}
+
+/** ProFTPD insists on resumed data connections by itself. */
+function tlsConfiguration({ tls }: ServerOptions, modules: string): string {
+  if (tls === undefined) return ''
+  return `ModulePath ${modules}
+LoadModule mod_tls.c
+TLSEngine on
+TLSRequired on
+TLSRSACertificateFile ${tls.certificate}
+TLSRSACertificateKeyFile ${tls.key}
+${tls.isImplicit ? 'TLSOptions UseImplicitSSL' : ''}
 `
 }

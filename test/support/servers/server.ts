@@ -17,7 +17,14 @@ export const account = {
   hash: '$6$ftpalg$tV.A004COA4kq.O5iRWk.rUNXTDUIfde6Lw4EUoXTJ9tWRl8B.yAlQFLiUi.QGSxbNZi.vR7oa7V50LzMBLmN0',
 } as const
 
-export const serverPackages = ['vsftpd', 'proftpd-core', 'pure-ftpd', 'pure-ftpd-common', 'python3-pyftpdlib']
+export const serverPackages = [
+  'vsftpd',
+  'proftpd-core',
+  'proftpd-mod-crypto',
+  'pure-ftpd',
+  'pure-ftpd-common',
+  'python3-pyftpdlib',
+]
 
 export type ServerKind = 'vsftpd' | 'proftpd' | 'pure-ftpd' | 'pyftpdlib'
 
@@ -31,6 +38,15 @@ export interface ServerOptions {
   readonly port: number
   readonly passivePorts: { readonly first: number; readonly last: number }
   readonly modes?: ServerModes
+  /** Control and data connections must be encrypted, and data connections resume the control connection's session. */
+  readonly tls?: ServerTlsFiles
+}
+
+export interface ServerTlsFiles {
+  /** PEM, with an RSA key. */
+  readonly certificate: string
+  readonly key: string
+  readonly isImplicit: boolean
 }
 
 export interface FtpServer {
@@ -117,8 +133,9 @@ async function bannerAnswers(
   log: () => string,
 ) {
   const address = options.address === '::' ? '::1' : options.address
+  const isImplicit = options.tls?.isImplicit === true
   // bash's own TCP client; connecting is tried again until somebody listens.
-  const script = `until exec 3<>"/dev/tcp/$0/$1"; do sleep 0.02; done 2>/dev/null; read -r line <&3; echo "$line"`
+  const script = `until exec 3<>"/dev/tcp/$0/$1"; do sleep 0.02; done 2>/dev/null; ${isImplicit ? 'line=220' : 'read -r line <&3'}; echo "$line"`
   const asking = runProgram(['bash', '-c', script, address, String(options.port)], {
     place,
     timeoutMs: 15_000,

@@ -35,6 +35,7 @@ listen=${ipv6 ? 'NO' : 'YES'}
 listen_ipv6=${ipv6 ? 'YES' : 'NO'}
 ${bind}
 listen_port=${port}
+${tlsConfiguration(options)}
 background=NO
 anonymous_enable=NO
 local_enable=YES
@@ -52,4 +53,18 @@ pasv_max_port=${passivePorts.last}
 xferlog_enable=NO
 local_umask=022
 `
+}
+
+/** vsftpd insists on resumed data connections by itself. */
+function tlsConfiguration({ tls }: ServerOptions): string {
+  if (tls === undefined) return ''
+  return `ssl_enable=YES
+rsa_cert_file=${tls.certificate}
+rsa_private_key_file=${tls.key}
+ssl_ciphers=HIGH
+ssl_tlsv1=YES
+force_local_logins_ssl=YES
+force_local_data_ssl=YES
+require_ssl_reuse=YES
+implicit_ssl=${tls.isImplicit ? 'YES' : 'NO'}`
 }

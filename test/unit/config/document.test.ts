@@ -92,7 +92,9 @@ describe('deploy/config/full.yaml', () => {
       .join('\n')
     expect(missing.filter((key) => !new RegExp(`\\b${key.split('.').at(-1)}:`).test(commented))).toEqual([])
     expect(
-      missing.filter((key) => !/advertise\.|^dataPorts\.|^pinholes\.admit\.|^log\.transfers\./.test(key)),
+      missing.filter(
+        (key) => !/advertise\.|^dataPorts\.|^pinholes\.admit\.|^log\.transfers\.|[tT]ls\./.test(key),
+      ),
     ).toEqual([])
   })
 })
@@ -101,8 +103,10 @@ test('what stands in comments in deploy/config/full.yaml is right too', () => {
   const text = readFileSync(pathTo('deploy/config/full.yaml'), 'utf8')
   // `clients: []  # …`, `admit: {}  # …` and `transfers: false  # …` give way to the examples under them.
   const uncommented = text
-    .replace(/^( *(clients|servers|admit|transfers):) (\[\]|\{\}|false).*$/gm, '$1')
+    .replace(/^( *(clients|servers|admit|transfers|certificates):) (\[\]|\{\}|false).*$/gm, '$1')
+    .replace(/^( +ciphers:) \{\} +#.*$/gm, '$1')
     .replace(/^( +)# {1,2}(\S)/gm, '$1 $2')
+    .replace(/^ +(clientCa|clientCrl|ca|name|certificate|key):/gm, '      $1:')
     .replace(/^ +(announce|slice):/gm, '  $1:')
   expect(configOf(uncommented)).toMatchObject({
     listeners: [{ advertise: { clients: [{ to: '10.0.0.0/8' }, { to: 'any' }], servers: [{ to: 'any' }] } }],

@@ -50,6 +50,7 @@ limits:
   transfer: 15m
   connect: 30s
   login: 60s
+  handshake: 15s
   line: 1000
   refusals: 10
   pinholesPerClient: half

@@ -85,6 +85,7 @@ async function download({ idleMs = IDLE } = {}) {
       upstreamMode: 'client',
       upstreamVerbs: [],
       upstreamKeepAliveMs: null,
+      tls: null,
       policy: { ...policy, maxLineBytes: limits.lineBytes, maxRefusals: limits.refusals },
       limits: { ...limits, idleMs },
       pinholeTimeoutMs: IDLE,

@@ -87,6 +87,18 @@ function sayEverything() {
   session.dataOpened({ ...channel, setupMs: 1 })
   session.record({ type: 'transfer', verb: 'RETR', path: 'a', code: 226, channel: 1 })
   session.dataEnded({ ...channel, uploadBytes: 0, downloadBytes: 1, durationMs: 1, result: 'ok' })
+  const shaken = {
+    protocol: 'TLSv1.3',
+    cipher: 'x',
+    isResumed: true,
+    serverName: 'y',
+    durationMs: 1,
+  } as const
+  session.tls({ type: 'secured', side: 'client', channel: 'control', ...shaken })
+  session.tls({ type: 'failed', side: 'client', channel: 'control', reason: 'version', detail: 'x' })
+  session.tls({ type: 'failed', side: 'client', channel: 'data', reason: 'not_resumed', detail: 'x' })
+  session.tls({ type: 'truncated', side: 'client' })
+  session.tls({ type: 'downgraded', side: 'server', detail: 'x' })
   session.failed(new Error('boom'))
   session.closed({ reason: 'quit', durationMs: 1 })
   return { lines, sessionId: session.id }

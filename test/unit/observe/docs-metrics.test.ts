@@ -8,14 +8,17 @@ import { createMetrics } from '../../../src/observe/metrics.ts'
 
 const page = readFileSync(new URL('../../../docs/metrics.md', import.meta.url), 'utf8')
 
+/** With TLS, which not all listeners have. */
 function metricsOfOneListener() {
-  return createMetrics({
+  const metrics = createMetrics({
     version: '1.2.3',
     backend: 'relay',
     listeners: ['edge'],
     pools: () =>
       (['client', 'server', 'shared'] as const).map((pool) => ({ pool, ports: 1, inUse: 0, quarantined: 0 })),
   })
+  metrics.listener('edge').tls()
+  return metrics
 }
 
 const runtime = new Registry()
@@ -51,7 +54,7 @@ function documentedValues(): ReadonlyMap<string, Readonly<Record<string, string>
   const tables = new Map<string, Readonly<Record<string, string>>>()
   for (const section of page.split(/^### /m).slice(1)) {
     const [, label = '', metric = ''] = /^`(\w+)`(?: of `(\w+)`)?$/m.exec(section) ?? []
-    const rows = section.matchAll(/^\| `(\w+)` \| (.+) \|$/gm)
+    const rows = section.matchAll(/^\| `([\w.]+)` \| (.+) \|$/gm)
     tables.set(
       `${label} ${metric}`,
       Object.fromEntries([...rows].map(([, value = '', text = '']) => [value, text])),

@@ -20,6 +20,7 @@ const limits: Config['limits'] = {
   replyMs: 900_000,
   transferMs: 900_000,
   connectMs: 30_000,
+  handshakeMs: 15_000,
   loginMs: 60_000,
   lineBytes: 4096,
   refusals: 10,

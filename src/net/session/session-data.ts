@@ -1,0 +1,33 @@
+// The data side of a session, with everything it needs of the session.
+
+import type { Event } from '../../engine/contract.ts'
+import type { SessionObserver } from '../../observe/observer.ts'
+import { SessionData } from '../data/data-side.ts'
+import type { Parties } from './peers.ts'
+import type { SessionTls } from './session-tls.ts'
+import type { SessionSetting } from './setting.ts'
+
+export interface SessionDataParts {
+  readonly setting: SessionSetting
+  readonly observer: SessionObserver
+  readonly parties: Parties
+  readonly tls: SessionTls | null
+  readonly isWorkedOn: (channel: number) => boolean
+  readonly emit: (event: Event) => void
+}
+
+export function openSessionData(parts: SessionDataParts): SessionData {
+  const { setting, observer, parties, tls, isWorkedOn, emit } = parts
+  return new SessionData({
+    observer,
+    backend: setting.backend,
+    pinholeTimeoutMs: setting.pinholeTimeoutMs,
+    connectMs: setting.limits.connectMs,
+    addresses: parties,
+    connect: ({ side, endpoint: to }, done) =>
+      setting.dialer.dial({ to, ...parties.dataSource(side, to) }, done),
+    secure: tls === null ? null : (leg, secured, truncated) => tls.secureData(leg, secured, truncated),
+    isWorkedOn,
+    emit,
+  })
+}

@@ -1,0 +1,227 @@
+// TLS of one session, towards its client and towards its server, which have nothing to do with each other.
+
+import type { ListenerTlsConfig, UpstreamTlsConfig } from '../../config/config.ts'
+import type { Effect, LegFailure, Side } from '../../engine/contract.ts'
+import type { EngineOptions } from '../../engine/options.ts'
+import type { TlsProblem } from '../../kernel/openssl-failure.ts'
+import type { SessionObserver } from '../../observe/observer.ts'
+import type { Connection } from '../../tcp/connection.ts'
+import { ClientTls } from '../../tls/client-session.ts'
+import type { ServerContexts } from '../../tls/server-contexts.ts'
+import { ServerTls } from '../../tls/server-session.ts'
+import type { TlsConnection } from '../../tls/tls-connection.ts'
+import type { UpstreamContext } from '../../tls/upstream-context.ts'
+import { legFailureOf } from '../data/secure-leg.ts'
+import { type SecureUpstreamResult, secureUpstream } from '../upstream/secure-upstream.ts'
+import type { ControlChannel } from './control-channel.ts'
+
+/** What all sessions of one listener share. */
+export interface TlsSetting {
+  readonly client: { readonly contexts: ServerContexts; readonly config: ListenerTlsConfig } | null
+  readonly server: { readonly context: UpstreamContext; readonly config: UpstreamTlsConfig } | null
+  readonly handshakeMs: number
+}
+
+/** What a session needs of TLS, where its listener has it; the rest of the room is loaded with it. */
+export interface TlsSupport {
+  readonly policy: NonNullable<EngineOptions['tls']>
+  open(session: { readonly observer: SessionObserver; readonly host: string }): SessionTls
+}
+
+export function supportTls(setting: TlsSetting): TlsSupport {
+  const { client, server } = setting
+  const mode = server?.config.mode ?? null
+  return {
+    policy: {
+      client: client?.config ?? { mode: 'off', dataProtection: 'client' },
+      server:
+        server === null
+          ? null
+          : {
+              followsClient: mode === 'as-client',
+              isImplicit: mode === 'implicit',
+              dataProtection: server.config.dataProtection,
+            },
+    },
+    open: (session) => new SessionTls(setting, session),
+  }
+}
+
+/** Both of a session. */
+interface ControlChannels {
+  readonly client: ControlChannel | null
+  readonly server: ControlChannel | null
+  /** Writes what was to be said. */
+  flush(): void
+}
+
+/** The handshake is over, well or not. */
+export type Secured = (problem: TlsProblem | null) => void
+
+export class SessionTls {
+  readonly #setting: TlsSetting
+  readonly #observer: SessionObserver
+  readonly #host: string
+  readonly #client: ClientTls | null
+  #server: ServerTls | null = null
+
+  /** `host` is the server, as the configuration or the interception named it. */
+  constructor(
+    setting: TlsSetting,
+    { observer, host }: { readonly observer: SessionObserver; readonly host: string },
+  ) {
+    const { client, handshakeMs } = setting
+    this.#host = host
+    this.#setting = setting
+    this.#observer = observer
+    this.#client = client === null ? null : new ClientTls({ ...client, handshakeMs })
+  }
+
+  get serverMode(): UpstreamTlsConfig['mode'] | null {
+    return this.#setting.server?.config.mode ?? null
+  }
+
+  /** Before the server has said anything, or right after its greeting; not because the client has TLS. */
+  get securesServerFirst(): boolean {
+    return this.serverMode !== null && this.serverMode !== 'as-client'
+  }
+
+  /** Where a client has to begin with TLS: `raw` with it, and `arrived` follows once it is there. Else `raw` as it is. */
+  meet(raw: Connection, arrived: () => void): Connection {
+    if (this.#setting.client?.config.mode !== 'implicit') return raw
+    return this.secureClient(raw, (problem) => {
+      if (problem === null) arrived()
+    })
+  }
+
+  secureClient(raw: Connection, secured: Secured): TlsConnection {
+    const client = this.#client
+    if (client === null) throw new Error('a client was promised TLS by a listener without')
+    const told: TlsConnection = client.secureControl(
+      raw,
+      this.#telling({ side: 'client', channel: 'control', secured, of: () => told }),
+    )
+    return told
+  }
+
+  get server(): ServerTls {
+    const { server, handshakeMs } = this.#setting
+    if (server === null) throw new Error('a server was to be spoken to with TLS by a listener without')
+    const { context: upstream, config } = server
+    this.#server ??= new ServerTls({ upstream, host: this.#host, handshakeMs, truncation: config.truncation })
+    return this.#server
+  }
+
+  carryOut(
+    effect: Extract<Effect, { readonly type: 'secure' | 'freshTicket' }>,
+    parties: ControlChannels,
+    done: (result: SecureUpstreamResult['type']) => void,
+  ): void {
+    if (effect.type === 'freshTicket') {
+      this.#client?.freshTicket()
+      return
+    }
+    parties.flush()
+    this.#secure(effect.side, parties, done)
+  }
+
+  /** A control connection that stands goes on with TLS: the client's at once, the server's by AUTH, after which `done` follows. */
+  #secure(
+    side: Side,
+    { client, server }: ControlChannels,
+    done: (result: SecureUpstreamResult['type']) => void,
+  ): void {
+    if (side === 'client') {
+      client?.secure((raw) => this.secureClient(raw, () => undefined))
+      return
+    }
+    if (server === null) return
+    const startedMs = performance.now()
+    const call = { connection: server.lend(), tls: this.server, how: 'talking' } as const
+    secureUpstream(call, (result) => {
+      this.tellServer(result.type === 'failed' ? result.problem : null, startedMs)
+      if (result.type !== 'failed') server.seat(result.connection)
+      done(result.type)
+    })
+  }
+
+  /** A data connection; `truncated` may follow once, before its end. */
+  secureData(
+    { side, raw }: { readonly side: Side; readonly raw: Connection },
+    secured: (reason: LegFailure | 'closed' | null) => void,
+    truncated: () => void,
+  ): TlsConnection {
+    const party = side === 'client' ? this.#client : this.#server
+    if (party === null) throw new Error(`a data connection of a ${side} without TLS was to have it`)
+    const told: TlsConnection = party.secureData(
+      raw,
+      this.#telling({
+        side,
+        channel: 'data',
+        secured: (problem) => secured(problem === null ? null : legFailureOf(problem.reason)),
+        of: () => told,
+      }),
+      () => {
+        this.#observer.tls({ type: 'truncated', side })
+        truncated()
+      },
+    )
+    return told
+  }
+
+  /** The server's control connection is secure, or could not be made so. */
+  tellServer(problem: TlsProblem | null, startedMs: number): void {
+    const connection = this.#server?.control ?? null
+    this.#tell({ side: 'server', channel: 'control', connection, problem, startedMs })
+  }
+
+  /** The server has no TLS, and none is insisted on. */
+  tellDowngrade(detail: string): void {
+    this.#observer.tls({ type: 'downgraded', side: 'server', detail: detail.trim() })
+  }
+
+  /** The session is over. */
+  release(): void {
+    this.#client?.release()
+  }
+
+  #telling(call: {
+    readonly side: Side
+    readonly channel: 'control' | 'data'
+    readonly secured: Secured
+    readonly of: () => TlsConnection
+  }): Secured {
+    const { side, channel, secured, of } = call
+    const startedMs = performance.now()
+    return (problem) => {
+      this.#tell({ side, channel, connection: of(), problem, startedMs })
+      secured(problem)
+    }
+  }
+
+  #tell(told: {
+    readonly side: Side
+    readonly channel: 'control' | 'data'
+    readonly connection: TlsConnection | null
+    readonly problem: TlsProblem | null
+    readonly startedMs: number
+  }): void {
+    const { side, channel, connection, problem, startedMs } = told
+    if (problem !== null) {
+      this.#observer.tls({ type: 'failed', side, channel, ...problem })
+    } else if (connection !== null) {
+      const { protocol, cipher, isResumed, serverName } = connection.stream
+      const durationMs = performance.now() - startedMs
+      this.#observer.tls({
+        type: 'secured',
+        side,
+        channel,
+        protocol,
+        cipher,
+        isResumed,
+        serverName,
+        durationMs,
+      })
+    }
+  }
+}

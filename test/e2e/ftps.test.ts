@@ -1,0 +1,204 @@
+// FTPS with real servers and clients: TLS on either side of the proxy or on both, explicit and implicit. The servers insist on
+// data connections that resume the session of their control connection, and so do our listeners.
+
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { issueCertificate } from '../support/certificates.ts'
+import { createCleanup } from '../support/cleanup.ts'
+import { debianRootMissing, debianTree } from '../support/debian.ts'
+import { claimPorts } from '../support/port-block.ts'
+import { type Ran, runProgram } from '../support/programs.ts'
+import { type RunningProxy, startProxy } from '../support/proxy.ts'
+import { createSamples, type Samples, sha256Of } from '../support/samples.ts'
+import { startServer } from '../support/servers/all.ts'
+import { account, type FtpServer, serverPackages } from '../support/servers/server.ts'
+import { sharedFolder, shareSamples } from '../support/transfers.ts'
+
+const missing = debianRootMissing('the FTPS suite')
+
+/** Every server has a port, and every way through the proxy. */
+const servers = ['vsftpd', 'vsftpd-tls', 'vsftpd-implicit', 'proftpd-tls', 'proftpd-implicit'] as const
+type ServerName = (typeof servers)[number]
+
+interface Way {
+  readonly name: string
+  readonly front: 'plain' | 'explicit' | 'implicit'
+  readonly server: ServerName
+}
+
+const ways: readonly Way[] = (['plain', 'explicit', 'implicit'] as const).flatMap((front) =>
+  servers
+    .filter((server) => front !== 'plain' || server !== 'vsftpd')
+    .map((server) => ({ name: `${front} to ${server}`, front, server })),
+)
+
+const modes = {
+  EPSV: [],
+  PASV: ['--disable-epsv'],
+  EPRT: ['--ftp-port', '-'],
+  PORT: ['--ftp-port', '-', '--disable-eprt'],
+}
+
+describe.skipIf(missing !== null)('FTPS', () => {
+  const cleanup = createCleanup()
+  let folder = ''
+  let samples: Samples
+  let proxy: RunningProxy
+  let firstPort = 0
+  const running = new Map<ServerName, FtpServer>()
+
+  beforeAll(async () => {
+    await debianTree(serverPackages)
+    samples = await createSamples()
+    cleanup.add(() => rm(samples.folder, { recursive: true, force: true }))
+    folder = await mkdtemp(join(tmpdir(), 'ftp-alg-ftps-'))
+    await chmod(folder, 0o755)
+    cleanup.add(() => rm(folder, { recursive: true, force: true }))
+    const block = await claimPorts()
+    cleanup.add(async () => block.release())
+    firstPort = block.first
+    await writeCertificates(folder)
+    for (const [index, name] of servers.entries()) {
+      const server = await startServer(name.startsWith('vsftpd') ? 'vsftpd' : 'proftpd', {
+        address: '127.0.0.1',
+        port: firstPort + index,
+        passivePorts: { first: firstPort + 20 + 5 * index, last: firstPort + 24 + 5 * index },
+        ...(name === 'vsftpd'
+          ? {}
+          : {
+              tls: {
+                certificate: join(folder, 'server.crt'),
+                key: join(folder, 'server.key'),
+                isImplicit: name.endsWith('implicit'),
+              },
+            }),
+      })
+      cleanup.add(server.stop)
+      running.set(name, server)
+      await shareSamples(server, samples)
+    }
+    const admin = { address: '127.0.0.1', port: firstPort + 97 }
+    proxy = await startProxy({ config: configuration(folder, firstPort), admin })
+    cleanup.add(proxy.stop)
+  })
+
+  afterAll(() => cleanup.run())
+
+  const portOf = ({ name }: Way) => firstPort + 5 + ways.findIndex((way) => way.name === name)
+
+  function curl(way: Way, argv: readonly string[]): Promise<Ran> {
+    const tls = way.front === 'explicit' ? ['--ssl-reqd'] : []
+    return runProgram(
+      [
+        'curl',
+        '-sS',
+        '--cacert',
+        join(folder, 'ca.crt'),
+        '-m',
+        '60',
+        '-u',
+        `${account.user}:${account.password}`,
+        ...tls,
+        ...argv,
+      ],
+      { cwd: folder, timeoutMs: 90_000 },
+    )
+  }
+
+  const urlOf = (way: Way, path: string) =>
+    `${way.front === 'implicit' ? 'ftps' : 'ftp'}://127.0.0.1:${portOf(way)}/${path}`
+
+  describe.each(ways)('$name', (way) => {
+    // curl 7.88 never begins TLS on a connection that it has accepted (its own issue 10666).
+    const usable = (Object.keys(modes) as (keyof typeof modes)[]).filter(
+      (mode) => way.front === 'plain' || mode === 'EPSV' || mode === 'PASV',
+    )
+
+    it.each(['on', 'off'])('carries files both ways for lftp with passive mode %s', async (passive) => {
+      const scheme = way.front === 'implicit' ? 'ftps' : 'ftp'
+      const isTls = way.front === 'plain' ? 'no' : 'yes'
+      const name = `lftp-${passive}.bin`
+      await rm(join(folder, name), { force: true })
+      const script = [
+        `set net:max-retries 1; set net:timeout 20; set ftp:ssl-allow ${isTls}; set ftp:ssl-force ${isTls}`,
+        `set ftp:ssl-protect-data yes; set ssl:ca-file ${folder}/ca.crt; set ftp:passive-mode ${passive}`,
+        `open -u ${account.user},${account.password} -p ${portOf(way)} ${scheme}://127.0.0.1`,
+        `get ${sharedFolder}/${samples.large.name} -o ${name}`,
+        `put ${name} -o ${name}`,
+        'bye',
+      ].join('; ')
+      const ran = await runProgram(['lftp', '--norc', '-c', script], { cwd: folder, timeoutMs: 60_000 })
+      expect(ran.stderr).toBe('')
+      expect(await sha256Of(join(folder, name))).toBe(samples.large.sha256)
+      expect(await sha256Of(join(running.get(way.server)?.home ?? '', name))).toBe(samples.large.sha256)
+    })
+
+    it.each(usable)('carries files both ways with %s', async (mode) => {
+      const local = join(folder, 'got.bin')
+      const down = await curl(way, [
+        ...modes[mode],
+        '-o',
+        local,
+        urlOf(way, `${sharedFolder}/${samples.large.name}`),
+      ])
+      expect(down.stderr).toBe('')
+      expect(await sha256Of(local)).toBe(samples.large.sha256)
+      const up = await curl(way, [...modes[mode], '-T', local, urlOf(way, 'put.bin')])
+      expect(up.stderr).toBe('')
+      expect(await sha256Of(join(running.get(way.server)?.home ?? '', 'put.bin'))).toBe(await sha256Of(local))
+    })
+
+    it.each(['1.2', '1.3'])(
+      'carries eight downloads in one session, and four uploads, TLS %s',
+      async (version) => {
+        const argv = [`--tlsv${version}`, '--tls-max', version]
+        const source = join(samples.folder, samples.middle.name)
+        const downloads = Array.from({ length: 8 }, (_, index) => [
+          ...['-o', `down${index}`],
+          urlOf(way, `${sharedFolder}/${samples.middle.name}`),
+        ])
+        const uploads = Array.from({ length: 4 }, (_, index) => ['-T', source, urlOf(way, `up${index}`)])
+        const down = await curl(way, [...argv, ...downloads.flat()])
+        expect(down.stderr).toBe('')
+        const up = await curl(way, [...argv, ...uploads.flat()])
+        expect(up.stderr).toBe('')
+        const wanted = samples.middle.sha256
+        expect(await sha256Of(join(folder, 'down7'))).toBe(wanted)
+        expect(await sha256Of(join(running.get(way.server)?.home ?? '', 'up3'))).toBe(wanted)
+      },
+    )
+  })
+})
+
+async function writeCertificates(folder: string): Promise<void> {
+  const authority = issueCertificate({ name: 'Test CA', isAuthority: true })
+  const wanted = { names: ['localhost'], addresses: ['127.0.0.1'], issuer: authority }
+  const edge = issueCertificate({ ...wanted, name: 'edge' })
+  const server = issueCertificate({ ...wanted, name: 'server', keyType: 'rsa' })
+  await writeFile(join(folder, 'ca.crt'), authority.certificate)
+  for (const [name, { certificate, key }] of Object.entries({ edge, server })) {
+    await writeFile(join(folder, `${name}.crt`), certificate)
+    await writeFile(join(folder, `${name}.key`), key, { mode: 0o600 })
+  }
+}
+
+function configuration(folder: string, firstPort: number): string {
+  const certificates = `[{ certificate: ${folder}/edge.crt, key: ${folder}/edge.key }]`
+  const listeners = ways.map(({ name, front, server }, index) => {
+    const mode = { plain: 'off', explicit: 'required', implicit: 'implicit' }[front]
+    const tls =
+      front === 'plain' ? '' : `tls: { mode: ${mode}, dataReuse: required, certificates: ${certificates} }`
+    const upstreamMode = server.endsWith('implicit') ? 'implicit' : 'required'
+    const upstreamTls =
+      server === 'vsftpd' ? '' : `upstreamTls: { mode: ${upstreamMode}, ca: ${folder}/ca.crt }`
+    return `  - name: ${name.replaceAll(' ', '-')}
+    listen: 127.0.0.1:${firstPort + 5 + index}
+    upstream: 127.0.0.1:${firstPort + servers.indexOf(server)}
+    ${tls}
+    ${upstreamTls}
+`
+  })
+  return `listeners:\n${listeners.join('')}dataPorts: ${firstPort + 50}-${firstPort + 95}\nlog: { level: debug }\n`
+}
