@@ -1,9 +1,11 @@
-// `ftp-alg check`: says what a configuration means, or everything that is wrong with it, and touches nothing.
+// `ftp-alg check`: says what a configuration means, or everything that is wrong with it and with the certificates that it
+// names, and touches nothing.
 
 import { printConfig } from '../config/effective.ts'
 import { printJsonSchema } from '../config/json-schema.ts'
 import { type ConfigSources, loadConfig } from '../config/load.ts'
 import { AlgError } from '../errors.ts'
+import { checkCertificates } from '../tls/certificate-check.ts'
 
 export interface CheckRequest extends ConfigSources {
   /** `--print-schema`: print the JSON Schema of the file and look at nothing else. */
@@ -28,7 +30,14 @@ export async function check(request: CheckRequest): Promise<0 | 2> {
   }
   try {
     const { config, warnings } = loadConfig(request)
-    for (const warning of warnings) request.stderr.write(`warning: ${warning}\n`)
+    const certificates = checkCertificates(config, Date.now())
+    for (const warning of [...warnings, ...certificates.warnings]) {
+      request.stderr.write(`warning: ${warning}\n`)
+    }
+    if (certificates.mistakes.length > 0) {
+      request.stderr.write(`${certificates.mistakes.join('\n')}\n`)
+      return 2
+    }
     request.stdout.write(printConfig(config))
     return 0
   } catch (error) {

@@ -26,6 +26,7 @@ const mayImport = {
     'demo',
     'pinhole',
     'observe',
+    'tls',
     'firewall',
     'kernel',
     'config',
