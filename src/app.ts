@@ -10,6 +10,7 @@ import { TlsListeners } from './net/arrival/tls-listeners.ts'
 import { isOwnAddress } from './net/own-addresses.ts'
 import { deniedSourcePorts } from './net/session/active-source-ports.ts'
 import { Advertiser } from './net/session/advertise.ts'
+import { dataPeersOf } from './net/session/data-peers.ts'
 import { SessionRegistry } from './net/session/registry.ts'
 import type { SessionSetting } from './net/session/setting.ts'
 import { byPort, byTranslation, byTransparentSocket, type ConnectAs } from './net/upstream/connect-as.ts'
@@ -181,6 +182,7 @@ export class App {
         pinholeTimeoutMs: pinholes.timeoutMs,
         tls: this.#tls.of(name),
         backend: running.backend,
+        dataPeers: dataPeersOf(policy),
         dialer: new Dialer({ tcp, connectAs: connectAsFor(intercept, tcp, running) }),
         activeSourcePort: hasSourcePort ? activeSourcePort : 0,
         source,
@@ -196,10 +198,8 @@ export class App {
 
   /** Names are known before the first session needs them; one that does not resolve is a warning. */
   async #resolveAdvertisedNames(): Promise<void> {
-    const rules = this.#config.listeners.flatMap(({ advertise }) => [
-      ...advertise.clients,
-      ...advertise.servers,
-    ])
+    const { listeners } = this.#config
+    const rules = listeners.flatMap(({ advertise }) => [...advertise.clients, ...advertise.servers])
     await Promise.all(
       rules.map(({ address }) =>
         this.#names.resolve(address).catch((error: unknown) => {

@@ -119,6 +119,10 @@ export interface PolicyConfig {
   /** Allow-listed networks in canonical CIDR text when it is a list. */
   readonly pasvAddress: 'control-peer' | 'must-match' | readonly string[]
   readonly minPort: number
+  /** Networks, canonical, whose data connections are taken for the control peer's. */
+  readonly dataPeers: { readonly clients: readonly string[]; readonly servers: readonly string[] }
+  /** Networks, canonical, of servers that clients may transfer with. */
+  readonly fxp: readonly string[]
   readonly auth: 'refuse' | 'passthrough'
 }
 

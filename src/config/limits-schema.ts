@@ -82,6 +82,13 @@ export const limitsSchema = section(
 
 const allowedPasvAddresses = 'control-peer, must-match, or a list of networks such as [10.2.0.0/16]'
 
+const networks = (description: string) =>
+  listField(textField(networkForm, 'A network.'), {
+    description,
+    kind: 'list',
+    allowed: 'a list of networks such as [10.2.0.0/16]',
+  }).prefault([])
+
 export const policySchema = section(
   {
     bounce: choiceField(
@@ -108,6 +115,20 @@ export const policySchema = section(
     ).prefault('control-peer'),
     minPort: integerField({ min: 1, max: 65_535 }, 'The lowest port that we connect to for data.').prefault(
       1024,
+    ),
+    dataPeers: section(
+      {
+        clients: networks(
+          'Networks from which data connections to us may come in place of the client’s own address: a carrier’s NAT, a cluster’s SNAT.',
+        ),
+        servers: networks(
+          'Networks from which servers may call in place of their control address: clusters, servers with several addresses.',
+        ),
+      },
+      'Who may come to a data port besides the peer of the control connection. A pinhole stays for one connection and expires; with the backend nftables it is relayed, and behind interception only the peer itself can come.',
+    ).prefault({}),
+    fxp: networks(
+      'Other FTP servers that clients may transfer with (FXP): PORT and EPRT may name them, and they may come to a passive port of ours. Relayed, and counted in `ftp_alg_data_foreign_peers_total`.',
     ),
     auth: choiceField(
       ['refuse', 'passthrough'],

@@ -27,6 +27,7 @@ export interface DataRequestContext {
   /** The client's control address, canonical. */
   readonly client: string
   readonly policy: Policy
+  readonly isOwnAddress: (address: string) => boolean
   /** EPSV ALL was said: nothing but EPSV is allowed any more (RFC 2428 §4). */
   readonly isEpsvAll: boolean
 }
@@ -61,15 +62,17 @@ function readEpsv(command: Command, { client }: DataRequestContext): DataRequest
   return { type: 'passive', verb: 'EPSV' }
 }
 
-function readPort(command: Command, { client, policy, isEpsvAll }: DataRequestContext): DataRequest {
+function readPort(command: Command, context: DataRequestContext): DataRequest {
+  const { client, isEpsvAll } = context
   if (isEpsvAll) return refused('epsv_all', '501 Only EPSV is allowed after EPSV ALL.')
   if (familyOf(client) === 6) return refused('family', '501 PORT cannot carry IPv6, use EPRT.')
   const named = parseHostPort(command.argument)
   if (named === null) return refused('syntax', '501 PORT does not name an address and a port.')
-  return judged({ named, client, policy, verb: 'PORT', delimiter: '|' })
+  return judged({ named, verb: 'PORT', delimiter: '|' }, context)
 }
 
-function readEprt(command: Command, { client, policy, isEpsvAll }: DataRequestContext): DataRequest {
+function readEprt(command: Command, context: DataRequestContext): DataRequest {
+  const { client, isEpsvAll } = context
   if (isEpsvAll) return refused('epsv_all', '501 Only EPSV is allowed after EPSV ALL.')
   const parsed = parseEprt(command.argument)
   if (!parsed.ok) {
@@ -78,23 +81,18 @@ function readEprt(command: Command, { client, policy, isEpsvAll }: DataRequestCo
   }
   const { endpoint: named, delimiter } = parsed
   if (familyOf(named.address) !== familyOf(client)) return otherFamily(client)
-  return judged({ named, client, policy, verb: 'EPRT', delimiter })
+  return judged({ named, verb: 'EPRT', delimiter }, context)
 }
 
-function judged({
-  named,
-  client,
-  policy,
-  verb,
-  delimiter,
-}: {
-  named: Endpoint
-  client: string
-  policy: Policy
-  verb: ActiveVerb
-  delimiter: string
-}): DataRequest {
-  const verdict = judgeClientEndpoint({ named, client, policy })
+function judged(
+  {
+    named,
+    verb,
+    delimiter,
+  }: { readonly named: Endpoint; readonly verb: ActiveVerb; readonly delimiter: string },
+  { client, policy, isOwnAddress }: DataRequestContext,
+): DataRequest {
+  const verdict = judgeClientEndpoint({ named, client, policy, isOwnAddress })
   if (!verdict.ok) return refused(verdict.reason, verdict.text)
   return { type: 'active', verb, endpoint: verdict.endpoint, delimiter }
 }

@@ -104,8 +104,8 @@ export class DataSide implements NegotiationParts {
 
   /** PASV, EPSV, PORT or EPRT. */
   requested(command: Command): void {
-    const { client, policy } = this.#options
-    const request = readDataRequest(command, { client, policy, isEpsvAll: this.#isEpsvAll })
+    const { client, policy, isOwnAddress } = this.#options
+    const request = readDataRequest(command, { client, policy, isOwnAddress, isEpsvAll: this.#isEpsvAll })
     switch (request.type) {
       case 'refused':
         this.#refusals.refuse(command, request.reason, request.text)

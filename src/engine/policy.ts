@@ -12,6 +12,8 @@ export interface Policy {
   readonly pasvAddress: 'control-peer' | 'must-match' | readonly string[]
   /** No data connection goes to a port below this, on either side. */
   readonly minPort: number
+  /** Networks whose hosts a client may name in PORT or EPRT: third-party transfers (FXP). */
+  readonly fxp: readonly string[]
   readonly auth: 'refuse' | 'passthrough'
   /** Refusals until the session is closed with 421. */
   readonly maxRefusals: number
@@ -25,7 +27,7 @@ export type Verdict =
 /**
  * May we connect to what a client named in PORT or EPRT?
  *
- * Another host than the client itself is a bounce attack (501), a port below `minPort` is one on the client's own
+ * Another host than the client itself is a bounce attack (501) unless it is listed for FXP, a port below `minPort` is one on the client's own
  * services (504).
  * @see RFC 2577 §2, §3
  */
@@ -33,18 +35,31 @@ export function judgeClientEndpoint({
   named,
   client,
   policy,
+  isOwnAddress,
 }: {
   readonly named: Endpoint
   readonly client: string
   readonly policy: Policy
+  readonly isOwnAddress: (address: string) => boolean
 }): Verdict {
-  if (named.address !== client && policy.bounce === 'refuse') {
+  const isListed = named.address !== client && isThirdParty(named.address, policy.fxp, isOwnAddress)
+  if (named.address !== client && !isListed && policy.bounce === 'refuse') {
     return refuse('bounce', 501, 'The address must be your own.')
   }
   if (named.port < policy.minPort) {
     return refuse('privileged_port', 504, `Ports below ${policy.minPort} are not allowed.`)
   }
-  return { ok: true, endpoint: { address: client, port: named.port } }
+  return { ok: true, endpoint: { address: isListed ? named.address : client, port: named.port } }
+}
+
+/** A host of one of these networks, which is another machine than ours. */
+function isThirdParty(
+  address: string,
+  networks: readonly string[],
+  isOwnAddress: (address: string) => boolean,
+): boolean {
+  if (networks.length === 0 || reachOf(address) !== 'unicast' || isOwnAddress(address)) return false
+  return networks.some((network) => parseNetwork(network)?.matches(address) ?? true)
 }
 
 /**
@@ -73,11 +88,7 @@ export function judgeServerEndpoint({
   if (named === null || named === server.address || pasvAddress === 'control-peer') {
     return { ok: true, endpoint: { address: server.address, port } }
   }
-  const isListed =
-    pasvAddress !== 'must-match' &&
-    reachOf(named) === 'unicast' &&
-    !isOwnAddress(named) &&
-    pasvAddress.some((network) => parseNetwork(network)?.matches(named) ?? true)
+  const isListed = pasvAddress !== 'must-match' && isThirdParty(named, pasvAddress, isOwnAddress)
   return isListed
     ? { ok: true, endpoint: { address: named, port } }
     : refuse('pasv_address', 425, 'The server named an address that is not allowed.')

@@ -1,7 +1,7 @@
 // Our own tables, one for each family. They hold pinholes and nothing else: what brings control connections to us
 // stands in another table (cli/firewall) that we never touch while running.
 
-import type { Family } from '../ftp/addresses.ts'
+import { type Family, parseNetwork } from '../ftp/addresses.ts'
 import { LOGGED_BYTES } from '../kernel/attempt-watch.ts'
 import type { SetName } from '../kernel/nft-elements.ts'
 import { hexMark } from './mark.ts'
@@ -10,6 +10,8 @@ import { DEFAULT_TABLE } from './table-names.ts'
 /** The sets of one family; all three have the same key: peer address, local address, local port. */
 export interface PinholeSets {
   readonly once: SetName
+  /** Where anybody of the listed networks may come. */
+  readonly wide: SetName
   readonly forward: SetName
   readonly source: SetName
   /** Like `source`, with a port. */
@@ -20,7 +22,13 @@ export interface PinholeSets {
 export function pinholeSets(table: string = DEFAULT_TABLE): Readonly<Record<Family, PinholeSets>> {
   const setsOf = (family: 'ip' | 'ip6'): PinholeSets => {
     const named = (set: string): SetName => ({ family, table, set })
-    return { once: named('once'), forward: named('forward'), source: named('source'), call: named('call') }
+    return {
+      once: named('once'),
+      wide: named('wide'),
+      forward: named('forward'),
+      source: named('source'),
+      call: named('call'),
+    }
   }
   return { 4: setsOf('ip'), 6: setsOf('ip6') }
 }
@@ -36,6 +44,10 @@ export function pinholeSets(table: string = DEFAULT_TABLE): Readonly<Record<Fami
  *   # Who may still come: the answer to a connection takes its element away, so a pinhole works once. An attempt that
  *   # nobody answered leaves it, and the peer's next one is let in too. How many came tells what became of them.
  *   set once     { type ipv4_addr . ipv4_addr . inet_service; size 131072; flags dynamic,timeout; counter; }
+ *   # Where somebody of the listed networks may come in that peer's place: policy.dataPeers, policy.fxp. We listen there
+ *   # ourselves, and let in one.
+ *   set wide     { type ipv4_addr . inet_service; size 131072; flags timeout; }
+ *   set others   { type ipv4_addr; flags interval; auto-merge; elements = { 10.0.0.0/8 }; }
  *   # Where the kernel sends it, and whose address the target sees. Absent for what we relay ourselves.
  *   map forward  { type ipv4_addr . ipv4_addr . inet_service : ipv4_addr . inet_service; size 131072; flags timeout; }
  *   map source   { type ipv4_addr . ipv4_addr . inet_service : ipv4_addr; size 131072; flags timeout; }
@@ -51,6 +63,7 @@ export function pinholeSets(table: string = DEFAULT_TABLE): Readonly<Record<Fami
  *     # An attempt on its way again, that everybody let through the first time.
  *     ct status confirmed accept
  *     tcp flags & (fin | syn | rst | ack) == syn ip saddr . ip daddr . tcp dport @once ct mark set 0xf7
+ *     tcp flags & (fin | syn | rst | ack) == syn ip saddr @others ip daddr . tcp dport @wide ct mark set 0xf7
  *     # Strangers: what wants to one of our data ports and was not claimed is told to us, and goes its way to your rules.
  *     tcp dport { 30000-30999 } tcp flags & (fin | syn | rst | ack) == syn ct mark != 0xf7 iifname != "lo" fib daddr type local limit rate 1000/second burst 1000 packets log group 30000 snaplen 128
  *   }
@@ -81,7 +94,7 @@ export function pinholeSets(table: string = DEFAULT_TABLE): Readonly<Record<Fami
 export function pinholeTable(
   family: Family,
   mark: number,
-  { table = DEFAULT_TABLE, counts = true, strangers = null }: TableOptions = {},
+  { table = DEFAULT_TABLE, counts = true, strangers = null, others = [] }: TableOptions = {},
 ): string {
   const ip = family === 4 ? 'ip' : 'ip6'
   const address = family === 4 ? 'ipv4_addr' : 'ipv6_addr'
@@ -91,11 +104,15 @@ export function pinholeTable(
   const ours = `ct mark ${hexMark(mark)}`
   const claim = `${FIRST_PACKET} ${packet} @once ct mark set ${hexMark(mark)}`
   const take = `${ANSWER} ${ours} delete @once { ${original} }`
+  const networks = others.filter((network) => parseNetwork(network)?.family === family)
+  const listed = networks.length > 0
+  const wide = `\n    ${FIRST_PACKET} ${ip} saddr @others ${ip} daddr . tcp dport @wide ct mark set ${hexMark(mark)}`
   const tell = strangers === null ? '' : `\n    ${strangersRule(mark, strangers)}`
   return `add table ${ip} ${table}
 delete table ${ip} ${table}
 table ${ip} ${table} {
   set once { type ${key}; size ${SIZE}; flags dynamic,timeout; counter; }
+  set wide { type ${address} . inet_service; size ${SIZE}; flags timeout; }${listed ? othersSet(address, networks) : ''}
   map forward { type ${key} : ${address} . inet_service; size ${SIZE}; flags timeout; }
   map source { type ${key} : ${address}; size ${SIZE}; flags timeout; }
   map call { type ${key} : ${address} . inet_service; size ${SIZE}; flags timeout; }
@@ -105,7 +122,7 @@ table ${ip} ${table} {
     ${take}
     ct state != new accept
     ct status confirmed accept
-    ${claim}${tell}
+    ${claim}${listed ? wide : ''}${tell}
   }
   chain depart {
     type filter hook output priority -110; policy accept;
@@ -135,6 +152,8 @@ export interface TableOptions {
   readonly table?: string
   /** False leaves out what switches on accounting: the kernel does that even when it is only asked (`nft -c`). */
   readonly counts?: boolean
+  /** Networks, canonical, that may come to a data port in its peer's place. */
+  readonly others?: readonly string[]
   /** Connection attempts that took no element are told to this group; null or absent: to nobody. */
   readonly strangers?: StrangersRule | null
 }
@@ -146,6 +165,11 @@ export interface StrangersRule {
   readonly ports: readonly { readonly first: number; readonly last: number }[]
   /** Pinholes stand at other machines' addresses too, as they do with interception. */
   readonly everywhere: boolean
+}
+
+function othersSet(type: string, networks: readonly string[]): string {
+  const elements = networks.join(', ')
+  return `\n  set others { type ${type}; flags interval; auto-merge; elements = { ${elements} }; }`
 }
 
 /** A flood costs us no more than a thousand packets a second. What this machine says to itself is its own affair. */

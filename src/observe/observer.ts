@@ -97,6 +97,8 @@ export interface SessionObserver {
     readonly side: Side
     readonly reason: LegFailure
   }): void
+  /** A data connection from or to somebody else than the control peer, as `policy.dataPeers` or `policy.fxp` allow it. */
+  foreignPeer(foreign: { readonly side: Side }): void
   /** Bytes delivered since the last call for this channel. `upload` is client to server. */
   dataBytes(bytes: {
     readonly direction: 'upload' | 'download'

@@ -1,6 +1,7 @@
 // The firewall behind one narrow interface. The rest of the program knows no port pool, listener or nft rule.
 
 import type { Side } from '../engine/contract.ts'
+import type { Network } from '../ftp/addresses.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
 import type { Connection } from '../tcp/connection.ts'
 import type { BackendName, IntruderReason, LogLevel, PoolUse } from '../vocabulary.ts'
@@ -13,6 +14,8 @@ export interface PinholeRequest {
   readonly from: Side
   /** The one address that may connect: canonical text without zone, mapped IPv4 written as IPv4. */
   readonly expect: string
+  /** Who may come in its place; with any, the bytes come to us. */
+  readonly others: readonly Network[]
   /** The client this pinhole is charged to, for the per-client share; canonical text. */
   readonly client: string
   /** The local address on which the connection will arrive. */
@@ -53,7 +56,7 @@ export interface OpenPinhole {
 /**
  * Promises of every backend, held by one shared test suite:
  * - when `open` calls back with a pinhole, the hole is open: a connection that starts now succeeds;
- * - it admits the expected address only; others are reset and counted, and it keeps waiting;
+ * - it admits the expected address only, or one of the listed networks; others are reset and counted, and it keeps waiting;
  * - it admits one connection, then closes; a forwarded or accepted connection outlives it;
  * - it expires by itself; `close` is idempotent, and after it nothing of the hole is left;
  * - exhaustion is an error at once, never a wait and never a port outside the range.

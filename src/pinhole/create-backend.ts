@@ -29,7 +29,7 @@ export async function createBackend(
   config: Config,
   { observer, tcp }: { readonly observer: BackendObserver; readonly tcp: Tcp },
 ): Promise<RunningBackend> {
-  const { dataPorts, limits, pinholes, listeners } = config
+  const { dataPorts, limits, pinholes, listeners, policy } = config
   const now = () => performance.now()
   const poolOf = ({ first, last }: PortRangeConfig) => {
     const share = limits.pinholesPerClient ?? Math.ceil((last - first + 1) / 2)
@@ -70,6 +70,7 @@ export async function createBackend(
       first: Math.min(dataPorts.client.first, dataPorts.server.first),
       last: Math.max(dataPorts.client.last, dataPorts.server.last),
     },
+    others: [...policy.dataPeers.clients, ...policy.dataPeers.servers, ...policy.fxp],
     now,
     log: (...line) => observer.log(...line),
     soon: (task) => tcp.gather(task),

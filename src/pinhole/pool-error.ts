@@ -2,6 +2,11 @@ import { AlgError } from '../errors.ts'
 import type { PinholeRequest } from './backend.ts'
 import type { PortPool } from './port-pool.ts'
 
+/** Pinholes on one port are told apart by who comes: what more than one may use has its port for itself. */
+export function poolPeerOf({ expect, others }: Pick<PinholeRequest, 'expect' | 'others'>): string {
+  return others.length === 0 ? expect : 'anybody'
+}
+
 /** The error for a port that the pool would not give. */
 export function poolError(
   reason: 'exhausted' | 'share',

@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { AlgError } from '../../src/errors.ts'
+import { parseNetwork } from '../../src/ftp/addresses.ts'
 import type { Endpoint } from '../../src/ftp/endpoints.ts'
 import type {
   ForwardTotals,
@@ -30,6 +31,8 @@ export interface BackendWorld {
   readonly stranger: string
   /** Where peers connect to. */
   readonly local: string
+  /** `local` is an address of another machine, as with interception. */
+  readonly isForeign?: boolean
   /** An echo server that the backend may forward to, or null when everything is relayed. */
   readonly target: Endpoint | null
   /** The address that the echo server must see, or null. */
@@ -80,6 +83,28 @@ export function testBackend(
       expect(await visitor.hears('it is me')).toBe(true)
       expect(await visit(world, world.stranger, hole.at).hears('me too')).toBe(false)
       visitor.leave()
+    })
+
+    it('let one of the listed networks in where the peer is expected, and nobody after that', async () => {
+      const hole = await open(world, {
+        others: [parseNetwork('10.255.0.0/16'), parseNetwork(world.stranger)],
+      })
+      expect(hole.inKernel).toBe(false)
+      if (world.isForeign === true) {
+        // At somebody else's address the kernel brings us the one peer whom an element names.
+        expect(await visit(world, world.stranger, hole.at).hears('I come for somebody else')).toBe(false)
+        return
+      }
+      const visitor = visit(world, world.stranger, hole.at)
+      expect(await visitor.hears('I come for somebody else')).toBe(true)
+      expect(await visit(world, world.stranger, hole.at).hears('me too')).toBe(false)
+      expect(await visit(world, world.peer, hole.at).hears('too late')).toBe(false)
+      visitor.leave()
+      const other = await open(world, { others: [parseNetwork('10.255.0.0/16')] })
+      expect(await visit(world, world.stranger, other.at).hears('let me in')).toBe(false)
+      const peer = visit(world, world.peer, other.at)
+      expect(await peer.hears('it is me')).toBe(true)
+      peer.leave()
     })
 
     it('work once', async () => {
@@ -223,6 +248,7 @@ function request(world: BackendWorld, changes: Partial<PinholeRequest> = {}): Pi
     owner: 'suite00001',
     from: 'client',
     expect: world.peer,
+    others: [],
     client: world.peer,
     local: world.local,
     target: world.target,

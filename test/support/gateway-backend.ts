@@ -95,6 +95,7 @@ export class GatewayBackend {
       owner: 'k3v9x0q2m1',
       from: 'client',
       expect: lab.address('client'),
+      others: [],
       client: lab.address('client'),
       local: lab.gatewayTowards('client'),
       target: this.echo,

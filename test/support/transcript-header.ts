@@ -27,6 +27,7 @@ export const defaultPolicy: Policy = {
   bounce: 'refuse',
   pasvAddress: 'control-peer',
   minPort: 1024,
+  fxp: [],
   auth: 'refuse',
   maxRefusals: 10,
   maxLineBytes: 4096,
@@ -77,12 +78,15 @@ function readPolicy(settings: readonly string[]): Partial<Policy> {
   const read: { -readonly [Key in keyof Policy]?: Policy[Key] } = {}
   for (const setting of settings) {
     const [key = '', value = ''] = setting.split('=')
-    switch (oneOf(key, ['bounce', 'pasvAddress', 'minPort', 'auth', 'maxRefusals', 'maxLineBytes'])) {
+    switch (oneOf(key, ['bounce', 'pasvAddress', 'minPort', 'fxp', 'auth', 'maxRefusals', 'maxLineBytes'])) {
       case 'bounce':
         read.bounce = oneOf(value, ['refuse', 'use-control-peer'])
         break
       case 'pasvAddress':
         read.pasvAddress = readPasvAddress(value)
+        break
+      case 'fxp':
+        read.fxp = value.split(',')
         break
       case 'auth':
         read.auth = oneOf(value, ['refuse', 'passthrough'])

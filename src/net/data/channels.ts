@@ -10,6 +10,8 @@ import type { SecureLeg } from './secure-leg.ts'
 export interface DataLegsOptions {
   readonly observer: SessionObserver
   readonly connectMs: number
+  /** The address of a control peer, canonical. */
+  readonly peer: (side: Side) => string
   /** Begins to connect to a peer's data port from the address it knows. */
   readonly connect: (to: { readonly side: Side; readonly endpoint: Endpoint }, done: Connected) => Connecting
   readonly emit: (event: Event) => void
@@ -62,7 +64,8 @@ export class DataLegs {
     endpoint,
     isPrivate,
   }: Omit<ConnectedLeg, 'connection'> & { readonly endpoint: Endpoint }): void {
-    const { connect, connectMs, observer, emit } = this.#options
+    const { connect, connectMs, peer, observer, emit } = this.#options
+    if (endpoint.address !== peer(side)) observer.foreignPeer({ side })
     const patienceMs = side === 'server' ? Math.min(connectMs, REACH_SERVER_MS) : connectMs
     try {
       const connecting = connect({ side, endpoint }, (error, connection) => {

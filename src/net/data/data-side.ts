@@ -1,6 +1,7 @@
 // The data side of one session, made when the first data channel is asked for: idle sessions do not pay for it.
 
-import type { Effect, Event } from '../../engine/contract.ts'
+import type { Effect, Event, Side } from '../../engine/contract.ts'
+import type { Network } from '../../ftp/addresses.ts'
 import type { SessionObserver } from '../../observe/observer.ts'
 import type { PinholeBackend } from '../../pinhole/backend.ts'
 import type { SessionAddresses } from '../session/addresses.ts'
@@ -11,6 +12,7 @@ export interface SessionDataOptions {
   readonly observer: SessionObserver
   readonly backend: PinholeBackend
   readonly pinholeTimeoutMs: number
+  readonly dataPeers: Readonly<Record<Side, readonly Network[]>>
   readonly connectMs: number
   readonly addresses: SessionAddresses
   readonly connect: DataLegsOptions['connect']
@@ -49,7 +51,8 @@ export class SessionData {
   #isDraining = false
 
   constructor(options: SessionDataOptions) {
-    this.#legs = new DataLegs(options)
+    const { addresses } = options
+    this.#legs = new DataLegs({ ...options, peer: (side) => addresses.peer(side) })
     this.#pinholes = new SessionPinholes(options, (leg) => this.#legs.add(leg))
   }
 

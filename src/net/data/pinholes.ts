@@ -2,7 +2,7 @@
 
 import type { Event, PinholeCloseReason, PinholeFailure, PinholeSpec, Side } from '../../engine/contract.ts'
 import { AlgError } from '../../errors.ts'
-import { canonicalAddress } from '../../ftp/addresses.ts'
+import { canonicalAddress, type Network } from '../../ftp/addresses.ts'
 import type { Endpoint } from '../../ftp/endpoints.ts'
 import type { SessionObserver } from '../../observe/observer.ts'
 import type { ForwardTotals, OpenPinhole, PinholeBackend, PinholeHandle } from '../../pinhole/backend.ts'
@@ -13,6 +13,8 @@ export interface SessionPinholesOptions {
   readonly observer: SessionObserver
   readonly backend: PinholeBackend
   readonly pinholeTimeoutMs: number
+  /** Who may come in each peer's place. */
+  readonly dataPeers: Readonly<Record<Side, readonly Network[]>>
   readonly addresses: SessionAddresses
   readonly isWorkedOn: (channel: number) => boolean
   readonly emit: (event: Event) => void
@@ -81,7 +83,7 @@ export class SessionPinholes {
   }
 
   open(spec: PinholeSpec): void {
-    const { backend, observer, addresses, pinholeTimeoutMs: timeoutMs, emit } = this.#options
+    const { backend, observer, addresses, dataPeers, pinholeTimeoutMs: timeoutMs, emit } = this.#options
     const { pinhole, channel, mode, from, target, isPrivate = false } = spec
     const waiting: Waiting = {
       spec,
@@ -98,6 +100,7 @@ export class SessionPinholes {
         owner: observer.id,
         from,
         expect: addresses.peer(from),
+        others: dataPeers[from],
         client: addresses.peer('client'),
         local: addresses.local(from),
         target,
@@ -111,6 +114,8 @@ export class SessionPinholes {
       {
         connected: (connection) => {
           this.#forget(waiting, 'used')
+          const peer = canonicalAddress(connection.remote.address)
+          if (peer !== addresses.peer(from)) observer.foreignPeer({ side: from })
           this.#arrived({ channel, mode, side: from, connection, isPrivate })
         },
         forwarded: (carried) => this.#forwarded(waiting, carried),

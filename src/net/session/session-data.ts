@@ -21,6 +21,7 @@ export function openSessionData(parts: SessionDataParts): SessionData {
   return new SessionData({
     observer,
     backend: setting.backend,
+    dataPeers: setting.dataPeers,
     pinholeTimeoutMs: setting.pinholeTimeoutMs,
     connectMs: setting.limits.connectMs,
     addresses: parties,

@@ -2,6 +2,7 @@ import type { UpstreamMode } from '../../config/config.ts'
 import type { Side } from '../../engine/contract.ts'
 import type { DataVerb } from '../../engine/data-request.ts'
 import type { Policy } from '../../engine/policy.ts'
+import type { Network } from '../../ftp/addresses.ts'
 import type { SessionObserver } from '../../observe/observer.ts'
 import type { PinholeBackend } from '../../pinhole/backend.ts'
 import type { Connection } from '../../tcp/connection.ts'
@@ -25,6 +26,8 @@ export interface SessionSetting {
   /** Null: TLS on neither side. */
   readonly tls: TlsSupport | null
   readonly backend: PinholeBackend
+  /** Who may come to a data port in each peer's place. */
+  readonly dataPeers: Readonly<Record<Side, readonly Network[]>>
   readonly dialer: Dialer
   /** The port of ours from which the client is called; 0 for any. */
   readonly activeSourcePort: number

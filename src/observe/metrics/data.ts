@@ -31,6 +31,11 @@ export function defineDataMetrics(families: Families) {
     help: 'Data connections that the proxy could not make, by the side it was connecting to.',
     labels: ['listener', 'mode', 'side', 'reason'],
   })
+  const foreign = counterFamily(families, {
+    name: 'ftp_alg_data_foreign_peers_total',
+    help: 'Data connections with somebody else than the control peer, as policy.dataPeers and policy.fxp allow.',
+    labels: ['listener', 'side'],
+  })
   const setup = histogramFamily(families, {
     name: 'ftp_alg_data_connection_setup_seconds',
     help: 'Time until both legs of a data channel were up.',
@@ -72,6 +77,7 @@ export function defineDataMetrics(families: Families) {
         forEachValue(legFailures, (reason) => failures({ listener, mode, side, reason })),
       ),
     ),
+    foreign: forEachValue(sides, (side) => foreign({ listener, side })),
     setup: setupOf,
     transfers: forEachValue(transferResults, (result) =>
       cellsByCommand(transferVerbs, (command) => transfers({ listener, command, result })),

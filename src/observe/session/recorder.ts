@@ -112,6 +112,10 @@ export class SessionRecorder implements SessionObserver {
     this.#write('data.fail', { channel, mode, side, reason }, `${side} ${reason}`)
   }
 
+  foreignPeer({ side }: Reported<'foreignPeer'>): void {
+    this.#metrics.data.foreign[side].value += 1
+  }
+
   dataBytes({ direction, path, count }: Reported<'dataBytes'>): void {
     this.#metrics.data.bytes[direction][path].value += count
     if (direction === 'upload') this.#state.uploadBytes += count

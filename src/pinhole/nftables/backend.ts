@@ -79,8 +79,9 @@ export class NftablesBackend implements PinholeBackend {
   }
 
   #canForward(request: PinholeRequest): request is ForwardRequest {
-    const { target, expect, source, local } = request
-    if (!this.#parts.forward || target === null) return false
+    const { target, expect, others, source, local } = request
+    // Who of several came is found out by whoever listens.
+    if (!this.#parts.forward || target === null || others.length > 0) return false
     const family = familyOf(canonicalAddress(local))
     const isOneFamily =
       familyOf(target.address) === family &&

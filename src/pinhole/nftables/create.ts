@@ -47,6 +47,8 @@ export interface NftablesBackendOptions {
   readonly intruded?: StrangersOptions['intruded']
   /** Absent: nobody hears of any. */
   readonly strangers?: Omit<StrangersRule, 'group'>
+  /** Networks, canonical: who may come to a pinhole in its peer's place. */
+  readonly others?: readonly string[]
   /** See `TransactionOptions`; default `process.nextTick`. */
   readonly soon?: (task: () => void) => void
 }
@@ -64,6 +66,7 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
     forward = true,
     table = DEFAULT_TABLE,
     soon = process.nextTick,
+    others = [],
   } = options
   const libc = await loadLibc()
   const nft = await openNft()
@@ -77,7 +80,7 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
     intruded: options.intruded ?? (() => undefined),
   })
   const heard = watchStrangers({ libc, nft, mark, table, strangers, log: options.log, rule: ruleOf(options) })
-  const tables = pinholeTables(mark, { table, strangers: heard.rule })
+  const tables = pinholeTables(mark, { table, others, strangers: heard.rule })
   nft.run(tables, 'KERNEL_FEATURE_MISSING')
 
   const socket = new NetlinkSocket(libc)

@@ -11,6 +11,8 @@ export interface Hole {
   /** The one address that may come, and where. */
   readonly peer: string
   readonly at: Endpoint
+  /** Others may come in the peer's place: whoever of the networks that the table lists. */
+  readonly isWide?: boolean
   /** Where the kernel sends it; null when it arrives where it was sent. */
   readonly forward: Endpoint | null
   /** The address the target sees instead of the peer's; null leaves it. */
@@ -47,7 +49,7 @@ export interface HoleSets {
  * The kernel's timeouts are longer than the pinhole's, which we end ourselves: they are for when we cannot.
  */
 export function openHole(hole: Hole, { own, theirs }: HoleSets): readonly ElementChange[] {
-  const { peer, at, forward, source, owner } = hole
+  const { peer, at, forward, source, owner, isWide = false } = hole
   const family = familyOf(at.address)
   const sets = own[family]
   const key = holeKey(peer, at)
@@ -71,6 +73,7 @@ export function openHole(hole: Hole, { own, theirs }: HoleSets): readonly Elemen
     timeoutMs: hole.timeoutMs + SPARE_MS,
     comment: owner,
   })
+  if (isWide) changes.push({ action: 'add', set: sets.wide, key: placeKey(at), timeoutMs, comment: owner })
   const admit = family === 4 ? theirs.ip : theirs.ip6
   if (admit !== null) {
     changes.push({ action: 'add', set: admit, key: holeKey(peer, forward ?? at), timeoutMs, comment: owner })
@@ -85,12 +88,13 @@ export function doorOf({ peer, at }: Pick<Hole, 'peer' | 'at'>, { own }: HoleSet
 
 /** Takes away the rest. Connections that came through keep their translation in conntrack. */
 export function sweepHole(hole: Hole, { own, theirs }: HoleSets): readonly ElementChange[] {
-  const { peer, at, forward, source } = hole
+  const { peer, at, forward, source, isWide = false } = hole
   const family = familyOf(at.address)
   const sets = own[family]
   const key = holeKey(peer, at)
   const admit = family === 4 ? theirs.ip : theirs.ip6
   const changes: ElementChange[] = []
+  if (isWide) changes.push({ action: 'destroy', set: sets.wide, key: placeKey(at) })
   if (forward !== null) changes.push({ action: 'destroy', set: sets.forward, key })
   if (source !== null) changes.push({ action: 'destroy', set: translation(hole, source, sets).set, key })
   if (admit !== null) changes.push({ action: 'destroy', set: admit, key: holeKey(peer, forward ?? at) })
@@ -104,6 +108,15 @@ export function holeKey(peer: string, { address, port }: Endpoint): Uint8Array {
   const key = new Uint8Array(from.length + to.length + PORT_BYTES)
   key.set(from)
   key.set(to, from.length)
+  putPort(key, port)
+  return key
+}
+
+/** The same without the peer. */
+function placeKey({ address, port }: Endpoint): Uint8Array {
+  const to = addressBytes(address)
+  const key = new Uint8Array(to.length + PORT_BYTES)
+  key.set(to)
   putPort(key, port)
   return key
 }

@@ -88,10 +88,11 @@ export class RelayedHole implements LivingHole {
   }
 
   #admit(own: string, port: number): void {
-    const { local, expect, timeoutMs, owner } = this.#request
+    const { local, expect, others, timeoutMs, owner } = this.#request
     const at = { address: canonicalAddress(local), port }
     const forward = own === local ? null : { address: own, port }
-    const hole: Hole = { peer: expect, at, forward, source: null, timeoutMs, owner }
+    const isWide = others.length > 0
+    const hole: Hole = { peer: expect, isWide, at, forward, source: null, timeoutMs, owner }
     this.#context.transactions.submit(openHole(hole, this.#context.sets), (result) => {
       if (this.#isEnded) {
         if (result.ok) this.#remove(hole)
@@ -123,7 +124,8 @@ export class RelayedHole implements LivingHole {
   #sweep(): void {
     const { transactions, sets } = this.#context
     if (this.#hole === null) return
-    if (this.#isProlonged) this.#remove(this.#hole)
+    // Of a wide one somebody else may have come, and the peer's own door stands open.
+    if (this.#isProlonged || this.#hole.isWide === true) this.#remove(this.#hole)
     else transactions.submitLater(sweepHole(this.#hole, sets))
   }
 

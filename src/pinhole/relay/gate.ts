@@ -1,6 +1,8 @@
+import type { Network } from '../../ftp/addresses.ts'
 import type { Connection, ConnectionError, Listening } from '../../tcp/connection.ts'
 import type { Tcp } from '../../tcp/tcp.ts'
 import type { IntruderReason } from '../../vocabulary.ts'
+import type { PinholeRequest } from '../backend.ts'
 
 /** Somebody came to a data port who was not expected. */
 export interface Intruder {
@@ -22,6 +24,11 @@ type GateOpened = (error: ConnectionError | null) => void
 /** Peers remembered as served on a port that is never without a pinhole. */
 const MAX_SERVED = 1_000
 
+interface Expected {
+  readonly others: readonly Network[]
+  readonly admit: Admit
+}
+
 /** What to do with the peer that a gate waits for. */
 export type Admit = (connection: Connection) => void
 
@@ -31,7 +38,7 @@ export type Admit = (connection: Connection) => void
  */
 export class Gate {
   readonly #options: GateOptions
-  readonly #expected = new Map<string, Admit>()
+  readonly #expected = new Map<string, Expected>()
   /** Peers that were let in while the port was open: a second connection is a duplicate, not a stranger. */
   readonly #served = new Set<string>()
   #listening: Listening | null = null
@@ -74,8 +81,9 @@ export class Gate {
     return this.#opening === null && this.#expected.size === 0
   }
 
-  expect(peer: string, admit: Admit): void {
-    this.#expected.set(peer, admit)
+  /** `others` may come in the peer's place: then nobody else waits on this port. */
+  expect({ expect: peer, others }: Pick<PinholeRequest, 'expect' | 'others'>, admit: Admit): void {
+    this.#expected.set(peer, { others, admit })
     this.#served.delete(peer)
   }
 
@@ -90,9 +98,10 @@ export class Gate {
 
   #arrived(connection: Connection): void {
     const { address: peer } = connection.remote
-    const admit = this.#expected.get(peer)
+    const expected = this.#keyFor(peer)
+    const admit = this.#expected.get(expected)?.admit
     if (admit !== undefined) {
-      this.#expected.delete(peer)
+      this.#expected.delete(expected)
       this.#served.add(peer)
       const [oldest] = this.#served
       if (this.#served.size > MAX_SERVED && oldest !== undefined) this.#served.delete(oldest)
@@ -102,5 +111,14 @@ export class Gate {
     const reason = this.#served.has(peer) ? 'duplicate' : this.isEmpty ? 'late' : 'wrong_peer'
     connection.reset()
     this.#options.intruded({ from: connection.remote, port: this.#options.port, reason })
+  }
+
+  /** Whose pinhole a peer may use: its own, or that of somebody it may stand for. */
+  #keyFor(peer: string): string {
+    if (this.#expected.has(peer)) return peer
+    for (const [key, { others }] of this.#expected) {
+      if (others.some((network) => network?.matches(peer) ?? true)) return key
+    }
+    return peer
   }
 }

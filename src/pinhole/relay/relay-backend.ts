@@ -6,7 +6,7 @@ import type { Connection } from '../../tcp/connection.ts'
 import type { Tcp } from '../../tcp/tcp.ts'
 import type { PoolUse } from '../../vocabulary.ts'
 import type { OpenPinhole, PinholeBackend, PinholeEvents, PinholeHandle, PinholeRequest } from '../backend.ts'
-import { poolError } from '../pool-error.ts'
+import { poolError, poolPeerOf } from '../pool-error.ts'
 import type { PortLease, PortPool } from '../port-pool.ts'
 import { Gate, type Intruder } from './gate.ts'
 
@@ -84,7 +84,7 @@ export class RelayBackend implements PinholeBackend {
   ): void {
     const { tcp, pools, now, intruded } = this.#options
     const pool = pools[request.from]
-    const taken = pool.take({ peer: request.expect, client: request.client, nowMs: now() })
+    const taken = pool.take({ peer: poolPeerOf(request), client: request.client, nowMs: now() })
     if (!taken.ok) {
       opened(poolError(taken.reason, request, pool), null)
       return
@@ -119,7 +119,7 @@ export class RelayBackend implements PinholeBackend {
     const { request, events, gate } = waiting
     this.#waiting.add(waiting)
     handle.waiting = waiting
-    gate.expect(request.expect, (connection) => {
+    gate.expect(request, (connection) => {
       this.#release(waiting)
       this.#keep(waiting, connection)
       handle.waiting = null

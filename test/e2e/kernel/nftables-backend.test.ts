@@ -46,6 +46,7 @@ async function makeWorld({ ports, family, local, forward, source }: Variant): Pr
     pools,
     now,
     forward,
+    others: [lab.address('attacker', family)],
     log: () => undefined,
   })
   const seen: string[] = []
@@ -63,6 +64,7 @@ async function makeWorld({ ports, family, local, forward, source }: Variant): Pr
     peer: lab.address('client', family),
     stranger: lab.address('attacker', family),
     local: local === 'gateway' ? lab.gatewayTowards('client', family) : lab.address('server', family),
+    isForeign: local === 'server',
     target: forward ? echo.at : null,
     source: forward && source === 'gateway' ? lab.gatewayTowards('server', family) : null,
     seenByTarget: () => seen,

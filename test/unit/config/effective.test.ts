@@ -59,6 +59,10 @@ policy:
   pasvAddress:
     - 10.1.2.3/32
   minPort: 1024
+  dataPeers:
+    clients: []
+    servers: []
+  fxp: []
   auth: refuse
 admin: false
 log:

@@ -19,10 +19,32 @@ describe('where a client listens', () => {
       named: { address, port },
       client,
       policy: { ...defaultPolicy, bounce },
+      isOwnAddress: () => false,
     })
     expect(judged.ok ? 'ok' : judged.reason).toBe(verdict)
     // Whatever was named, only the client itself is ever connected to.
     if (judged.ok) expect(judged.endpoint).toEqual({ address: client, port })
+  })
+})
+
+describe('a third party that a client names', () => {
+  test.each([
+    { address: '203.0.113.80', port: 50_000, verdict: '203.0.113.80' },
+    { address: '203.0.113.80', port: 1023, verdict: 'privileged_port' },
+    { address: '203.0.113.1', port: 50_000, verdict: 'bounce' },
+    { address: '203.0.114.80', port: 50_000, verdict: 'bounce' },
+    { address: '127.0.0.1', port: 50_000, verdict: 'bounce' },
+    { address: '169.254.169.254', port: 50_000, verdict: 'bounce' },
+    { address: client, port: 50_000, verdict: client },
+  ])('$address port $port: $verdict', ({ address, port, verdict }) => {
+    const fxp = ['203.0.113.0/24', '127.0.0.0/8', '169.254.0.0/16']
+    const judged = judgeClientEndpoint({
+      named: { address, port },
+      client,
+      policy: { ...defaultPolicy, fxp },
+      isOwnAddress: (own) => own === '203.0.113.1',
+    })
+    expect(judged.ok ? judged.endpoint.address : judged.reason).toBe(verdict)
   })
 })
 

@@ -90,6 +90,7 @@ async function download({ idleMs = IDLE } = {}) {
       limits: { ...limits, idleMs },
       pinholeTimeoutMs: IDLE,
       backend: kernel,
+      dataPeers: { client: [], server: [] },
       dialer,
       activeSourcePort: 0,
       source: 'proxy',

@@ -43,6 +43,7 @@ async function backendOf(ports: number) {
           owner: 'test',
           from: 'client',
           expect: from,
+          others: [],
           client: from,
           local: '127.0.0.1',
           target: null,
