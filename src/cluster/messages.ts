@@ -26,6 +26,8 @@ export type ToWorker =
   | { readonly type: 'snapshot'; readonly id: number }
   | { readonly type: 'reload'; readonly id: number; readonly config: Config }
   | { readonly type: 'reopenLogs' }
+  /** Answered at once, whatever else goes on. */
+  | { readonly type: 'askLife' }
   /** How many sessions it may have, of those that all may have together. */
   | { readonly type: 'shareSessions'; readonly sessions: number }
   | { readonly type: 'drain'; readonly timeoutMs: number }
@@ -47,6 +49,8 @@ export type ToSupervisor =
   | { readonly type: 'reloaded'; readonly id: number; readonly problem: string | null }
   /** The number of its sessions has changed. */
   | { readonly type: 'sessions'; readonly count: number }
+  /** The answer to `askLife`. */
+  | { readonly type: 'lives' }
   /** It has drained or stopped, and ends. */
   | { readonly type: 'ended'; readonly snapshot: Snapshot }
 

@@ -82,6 +82,13 @@ export class Place {
       index,
       order: order(),
       told,
+      hung: (silence_ms) => {
+        observer.log('error', 'worker.hang', 'a worker gives no sign of life and is killed', {
+          worker: index,
+          pid: this.#worker?.pid,
+          silence_ms,
+        })
+      },
       sessionsChanged: (count) => {
         this.#sessions = count
         changed()

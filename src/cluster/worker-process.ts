@@ -4,6 +4,7 @@ import cluster, { type Worker } from 'node:cluster'
 import type { Config } from '../config/config.ts'
 import { AlgError, assertNever } from '../errors.ts'
 import { type Snapshot, type StartOrder, type ToSupervisor, type ToWorker, WORKER_INDEX } from './messages.ts'
+import { SignOfLife } from './sign-of-life.ts'
 
 export interface WorkerProcessOptions {
   /** From 0. */
@@ -12,10 +13,16 @@ export interface WorkerProcessOptions {
   /** What it says without being asked. */
   readonly sessionsChanged: (count: number) => void
   readonly told: (snapshot: Snapshot) => void
+  /** It hangs and was killed: since it began to listen it gave no sign of life for `silenceMs`. */
+  readonly hung: (silenceMs: number) => void
+  /** Default: 10 s. */
+  readonly silenceMs?: number
 }
 
 /** A worker that does not answer a question within this is not waited for. */
 const ANSWER_MS = 2_000
+/** A worker that says nothing for so long hangs. */
+const SILENCE_MS = 10_000
 /** After a worker's exit. Node does not always notice that the channel to a killed one is gone. */
 const LAST_WORDS_MS = 1_000
 /** Reloading may ask DNS for the addresses to announce. */
@@ -32,6 +39,7 @@ export class WorkerProcess {
   readonly #options: WorkerProcessOptions
   readonly #questions = new Map<number, (answer: Answer | null) => void>()
   #lastQuestion = 0
+  #life: SignOfLife | null = null
   #isRunning = false
   /** Orders that wait until it listens: before, they would be lost. Null from then on. */
   #waiting: ToWorker[] | null = []
@@ -100,8 +108,12 @@ export class WorkerProcess {
   }
 
   #heard(message: ToSupervisor): void {
+    this.#life?.heard()
     switch (message.type) {
+      case 'lives':
+        break
       case 'listens': {
+        this.#life = this.#watchLife()
         const orders = this.#waiting ?? []
         this.#waiting = null
         for (const order of orders) this.tell(order)
@@ -128,6 +140,18 @@ export class WorkerProcess {
       default:
         assertNever(message)
     }
+  }
+
+  #watchLife(): SignOfLife {
+    const { silenceMs = SILENCE_MS, hung } = this.#options
+    return new SignOfLife({
+      silenceMs,
+      ask: () => this.tell({ type: 'askLife' }),
+      silent: () => {
+        hung(silenceMs)
+        this.kill()
+      },
+    })
   }
 
   #untilStarted(worker: Worker): Promise<void> {
@@ -158,6 +182,7 @@ export class WorkerProcess {
     // The exit may be seen before the last words.
     const silent = new Promise<void>((resolve) => worker.once('disconnect', () => resolve()))
     const text = await how
+    this.#life?.stop()
     if (worker.process.pid !== undefined) await within(LAST_WORDS_MS, silent)
     this.#isRunning = false
     for (const settle of [...this.#questions.values()]) settle(null)

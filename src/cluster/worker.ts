@@ -19,6 +19,8 @@ export interface WorkerService {
 
 /** How often the supervisor is told how many sessions there are, when their number changes. */
 const COUNT_MS = 100
+/** So long a worker may take to stop when the supervisor is gone. */
+const ORPHAN_MS = 900
 
 /**
  * Starts when the supervisor says so, then obeys; resolves when it has been told to end and has ended, or when the
@@ -75,6 +77,9 @@ function listen(start: (order: StartOrder) => Promise<WorkerService>): Promise<W
         case 'reopenLogs':
           whenRunning(({ observer }) => observer.reopenLogs())
           break
+        case 'askLife':
+          void tell({ type: 'lives' })
+          break
         case 'shareSessions':
           whenRunning((running) => running.shareSessions(order.sessions))
           break
@@ -89,7 +94,11 @@ function listen(start: (order: StartOrder) => Promise<WorkerService>): Promise<W
       }
     })
     // The supervisor is gone: nobody else will tell us.
-    process.on('disconnect', () => end((running) => running.stop()))
+    process.on('disconnect', () => {
+      // Whatever keeps this process must not keep the ports from a successor.
+      setTimeout(() => process.kill(process.pid, 'SIGKILL'), ORPHAN_MS).unref()
+      end((running) => running.stop())
+    })
     void tell({ type: 'listens' })
   })
 }

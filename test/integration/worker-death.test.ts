@@ -118,6 +118,22 @@ describe('a worker that is killed', () => {
   })
 })
 
+test('a worker that hangs is killed and replaced, and the other takes the clients meanwhile', async ({
+  lab,
+}) => {
+  const proxy = await startPair(lab, { upstream: await lab.server(ftpScript()) })
+  const [victim, other] = await oneAtEach(lab, proxy)
+  const pid = await pidOf(proxy, victim.worker)
+  process.kill(pid, 'SIGSTOP')
+  for (let count = 0; count < 10; count += 1) await (await lab.client(proxy)).login()
+  expect(await proxy.record('worker.hang')).toMatchObject({ worker: victim.worker, pid, silence_ms: 10_000 })
+  expect(await proxy.record('worker.died')).toMatchObject({ worker: victim.worker, how: 'SIGKILL' })
+  expect(await victim.client.wire.ended()).toMatch(/fin|reset/)
+  expect((await other.client.command('NOOP')).code).toBe(200)
+  await becomesReady(proxy)
+  await servesAtBoth(lab, proxy)
+})
+
 test('a worker that hangs takes nothing away either, and does not keep the other from being seen', async ({
   lab,
 }) => {

@@ -27,8 +27,11 @@ async function runningWorker() {
   events.once('disconnect', () => {
     isConnected = false
   })
+  const killed: unknown[] = []
+  const hung: number[] = []
+  const kill = (signal: string) => killed.push(signal)
   const far = Object.assign(events, {
-    process: { pid: 4711, kill: () => true },
+    process: { pid: 4711, kill },
     isConnected: () => isConnected,
     send: (order: ToWorker) => heard.push(order),
   })
@@ -41,6 +44,7 @@ async function runningWorker() {
     order: { type: 'start', config },
     sessionsChanged: () => undefined,
     told: (snapshot) => told.push(snapshot),
+    hung: (silenceMs) => hung.push(silenceMs),
   })
   void worker.ended.then((end) => {
     how = end
@@ -49,7 +53,7 @@ async function runningWorker() {
   says({ type: 'listens' })
   says({ type: 'started' })
   await worker.started
-  return { worker, events, says, heard, told, how: () => how }
+  return { worker, events, says, heard, told, killed, hung, how: () => how }
 }
 
 async function snapshot(): Promise<Snapshot> {
@@ -109,5 +113,23 @@ describe('a worker has ended', () => {
     events.emit('disconnect')
     await reloaded
     expect(vi.getTimerCount()).toBe(0)
+  })
+})
+
+describe('a worker that hangs', () => {
+  it('is killed when it has given no sign of life for 10 s, and said to be', async () => {
+    const { says, events, heard, killed, hung } = await runningWorker()
+    for (let second = 0; second < 30; second += 1) {
+      await passes(1000)
+      says({ type: 'lives' })
+    }
+    expect(heard.filter(({ type }) => type === 'askLife')).toHaveLength(30)
+    expect(killed).toEqual([])
+    await passes(9_000)
+    expect(killed).toEqual([])
+    await passes(2_000)
+    expect([killed, hung]).toEqual([['SIGKILL'], [10_000]])
+    events.emit('disconnect')
+    events.emit('exit', null, 'SIGKILL')
   })
 })

@@ -1,0 +1,42 @@
+// Whether a process still answers. Turns are counted and not the clock: while the supervisor itself was stopped (a
+// suspended host, a VM that migrates) the clock goes on, and nobody could have answered.
+
+export interface SignOfLifeOptions {
+  /** So long nothing may be heard. */
+  readonly silenceMs: number
+  /** Asks for a sign; the answer is told by `heard`. */
+  readonly ask: () => void
+  /** Called once, when nothing was heard for so long. */
+  readonly silent: () => void
+}
+
+/** Silent for so many turns in a row is silent. */
+const TURNS = 10
+
+export class SignOfLife {
+  readonly #timer: NodeJS.Timeout
+  /** Turns since the last sign. */
+  #unanswered = 0
+
+  /** Begins to ask. */
+  constructor({ silenceMs, ask, silent }: SignOfLifeOptions) {
+    this.#timer = setInterval(() => {
+      if (this.#unanswered >= TURNS) {
+        this.stop()
+        silent()
+        return
+      }
+      this.#unanswered += 1
+      ask()
+    }, silenceMs / TURNS).unref()
+  }
+
+  /** Whatever it said: it lives. */
+  heard(): void {
+    this.#unanswered = 0
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+}
