@@ -79,7 +79,14 @@ export function createLog(settings: LogSettings): Log {
       put('log.suppress', { suppressed_event: event, suppressed_reason: reason.join(' '), count: suppressed })
     },
   })
-  const flushAtExit = () => output.flush()
+  // Node waits for its threads before it ends, and one of them may wait for a reader for ever.
+  const endStuck = () => {
+    if (output.isStuck) process.kill(process.pid, 'SIGKILL')
+  }
+  const flushAtExit = () => {
+    output.flush()
+    endStuck()
+  }
   if (typeof settings.output !== 'object') process.once('exit', flushAtExit)
 
   return {
@@ -106,6 +113,7 @@ export function createLog(settings: LogSettings): Log {
       await output.drain(1000)
       output.flush()
       process.off('exit', flushAtExit)
+      if (output.isStuck) process.once('exit', endStuck)
     },
   }
 }
@@ -151,5 +159,10 @@ function openOutput(
   options: Omit<LogOutputOptions, 'fd'>,
 ): LogOutput {
   if (typeof output === 'number') return createLogOutput({ fd: output, ...options })
-  return { write: (line) => output.write(line), flush: () => undefined, drain: () => Promise.resolve() }
+  return {
+    write: (line) => output.write(line),
+    flush: () => undefined,
+    drain: () => Promise.resolve(),
+    isStuck: false,
+  }
 }

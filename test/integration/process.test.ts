@@ -1,6 +1,11 @@
 // The daemon as its administrator and its service manager meet it: signals, exit codes, bad files, no descriptors.
 
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, constants, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, vi } from 'vitest'
 import { ftpScript } from '../support/peers/ftp-script.ts'
 import { KiB, payloadSha256 } from '../support/peers/payload.ts'
@@ -275,4 +280,42 @@ describe.concurrent('descriptors', () => {
     proxy.signal('SIGTERM')
     expect(await proxy.exited()).toBe(0)
   })
+})
+
+test('SIGTERM ends a process whose log pipe nobody reads any more', async ({ onTestFinished }) => {
+  const folder = mkdtempSync(join(tmpdir(), 'ftp-alg-stuck-'))
+  const ports = await claimPorts()
+  const pipe = join(folder, 'pipe')
+  execFileSync('mkfifo', [pipe])
+  const reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK)
+  const filler = openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK)
+  expect(() => {
+    for (;;) writeSync(filler, '#'.repeat(4096))
+  }).toThrow('EAGAIN')
+  // As a shell hands it on: writing waits for the reader.
+  const output = openSync(pipe, 'w')
+  const file = join(folder, 'config.yaml')
+  const admin = `127.0.0.1:${ports.last - 1}`
+  writeFileSync(
+    file,
+    `listeners: [{ name: edge, listen: '127.0.0.1:${ports.last}', upstream: '127.0.0.1:1' }]
+dataPorts: ${ports.first}-${ports.last - 2}
+admin: { listen: '${admin}' }
+`,
+  )
+  const main = new URL('../../dist/main.js', import.meta.url).pathname
+  const child = spawn(process.execPath, [main, 'run', '--config', file], {
+    stdio: ['ignore', output, 'ignore'],
+  })
+  const exit = once(child, 'exit')
+  onTestFinished(() => {
+    child.kill('SIGKILL')
+    for (const fd of [reader, filler, output]) closeSync(fd)
+    ports.release()
+    rmSync(folder, { recursive: true })
+  })
+  const isReady = () => fetch(`http://${admin}/readyz`).then(({ status }) => status, String)
+  await expect.poll(isReady, { timeout: 30_000 }).toBe(200)
+  child.kill('SIGTERM')
+  expect(await exit).toEqual([0, null])
 })

@@ -56,12 +56,12 @@ function fillPipe(): string {
   }
 }
 
-function outputTo(fd: number, maxWaiting?: number) {
+function outputTo(fd: number, maxWaitingBytes?: number) {
   const lost: number[] = []
   const recovered: [number, string][] = []
   const output = createLogOutput({
     fd,
-    ...(maxWaiting === undefined ? {} : { maxWaiting }),
+    ...(maxWaitingBytes === undefined ? {} : { maxWaitingBytes }),
     lost: (lines) => lost.push(lines),
     recovered: (lines, reason) => recovered.push([lines, reason]),
   })
@@ -179,6 +179,37 @@ describe('an output that cannot be written', () => {
     const text = await readUntil(reader, (soFar) => soFar.length >= enough)
     expect(text).toBe(filling + line.repeat(taken))
     expect(recovered).toEqual([[1000 - taken, 'slow reader']])
+  })
+
+  test('bounds what waits in bytes, whatever the characters', () => {
+    const { output, lost } = outputTo(open(join(folder, 'log'), 'a'), 10)
+    output.write('ääää\n')
+    output.write('a\n')
+    expect(lost).toEqual([1])
+    output.flush()
+    expect(readFileSync(join(folder, 'log'), 'utf8')).toBe('ääää\n')
+  })
+
+  test('tells of the loss though no other line comes, and again when that line was lost too', async () => {
+    const { reader, writer } = openPipe()
+    closeSync(reader)
+    opened = opened.filter((fd) => fd !== reader)
+    let told = 0
+    const output = createLogOutput({
+      fd: writer,
+      lost: () => undefined,
+      recovered: (lines) => {
+        told += 1
+        output.write(`lost ${lines}\n`)
+      },
+    })
+    output.write('one\n')
+    output.write('two\n')
+    // The line that tells it goes the way of the others.
+    await expect.poll(() => told, { timeout: 5000 }).toBe(1)
+    await output.drain(1000)
+    const back = open(join(folder, 'pipe'), constants.O_RDONLY | constants.O_NONBLOCK)
+    expect(await readUntil(back, (soFar) => soFar.endsWith('\n'))).toBe('lost 2\n')
   })
 
   test('is made good by a line that says how many are missing', async () => {
