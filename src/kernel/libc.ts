@@ -107,6 +107,7 @@ export const ENOENT = 2
 export const EAGAIN = 11
 export const EACCES = 13
 export const EEXIST = 17
+export const ECONNRESET = 104
 export const ENOBUFS = 105
 export const EINPROGRESS = 115
 

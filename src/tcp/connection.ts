@@ -42,6 +42,8 @@ export interface Connection {
   keepUrgent(): void
   /** Calls back when it is closed, whatever closed it; one at most. */
   whenClosed(closed: () => void): void
+  /** Calls back, once, when the peer has reset it before `start`; later or not at all where that cannot be watched. */
+  whenLost(lost: (error: ConnectionError) => void): void
   /** What `splice(2)` needs, where the make can give it. */
   readonly direct: DirectAccess | null
 }
@@ -67,7 +69,7 @@ export interface DirectAccess {
   readonly libc: Libc
   /** Calls this instead of reading, until it has found nothing; null reads again. */
   readBy(readable: (() => Found) | null): void
-  /** Whether there is a byte to read, urgent or not. */
+  /** Whether there is a byte to read, urgent or not, or the end. An error closes the connection. */
   hasUnread(): boolean
   /** Calls back, once, when the socket may take bytes that it refused before. */
   whenWritable(writable: () => void): void
@@ -83,13 +85,17 @@ export interface ListenOptions {
   /** In a worker: this process's alone, where else all workers listen together. */
   readonly isExclusive: boolean
   readonly accepted: (connection: Connection) => void
+  /** Somebody came and was gone before we looked, by a reset; null where the system does not tell who. */
+  readonly lost?: (remote: Endpoint | null) => void
   /** Once, perhaps before `listen` returns. */
   readonly listens: (error: ConnectionError | null, at: Endpoint) => void
-  /** No connection can be accepted for now; they wait. */
+  /** No connection can be accepted for now; they wait, and it is tried again. Told once, until one was accepted. */
   readonly failed: (error: ConnectionError) => void
 }
 
 export interface Listening {
+  /** False from `failed` until it has been tried again with success. */
+  readonly isAccepting: boolean
   close(): void
 }
 

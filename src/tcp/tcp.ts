@@ -9,8 +9,8 @@ import type { ConnectCall, Connected, Connecting, Listening, ListenOptions } fro
 import { connectDescriptor, connectEpoll } from './epoll/connect.ts'
 import { EpollListener } from './epoll/listener.ts'
 import { Poller } from './epoll/poller.ts'
+import { shareDescriptor } from './epoll/shared-descriptor.ts'
 import { connectNode } from './node/connect.ts'
-import { shareDescriptor } from './node/listen-on.ts'
 import { listenNode } from './node/listener.ts'
 
 export interface TcpOptions {
@@ -34,8 +34,8 @@ export class Tcp {
   /** Waits for connections; each allows half-open. */
   listen(options: ListenOptions): Listening {
     const poller = this.#poller
-    if (poller === null || hasZone(options.at)) return listenNode(options, this.#libc)
     const { fd, isExclusive } = options
+    if (poller === null || (fd === undefined && hasZone(options.at))) return listenNode(options, this.#libc)
     const listener = new EpollListener(poller, options)
     if (fd !== undefined) listener.open({ fd, close: () => poller.libc.close(fd) })
     else if (isExclusive || !cluster.isWorker) listener.open(null)
@@ -76,6 +76,9 @@ function listenShared(listener: EpollListener, options: ListenOptions): Listenin
     else listener.open(shared)
   })
   return {
+    get isAccepting() {
+      return listener.isAccepting
+    },
     close() {
       listener.close()
       close()

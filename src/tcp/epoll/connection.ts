@@ -1,6 +1,7 @@
 import type { Endpoint } from '../../ftp/endpoints.ts'
 import {
   EAGAIN,
+  ECONNRESET,
   errnoError,
   type Libc,
   MSG_DONTWAIT,
@@ -9,17 +10,17 @@ import {
   MSG_PEEK,
 } from '../../kernel/libc.ts'
 import type { Connection, ConnectionError, ConnectionEvents, DirectAccess, Found } from '../connection.ts'
+import { Backlog } from './backlog.ts'
+import { EPOLLERR, EPOLLIN, EPOLLOUT, type Pollable, type Poller, STOPS } from './poller.ts'
 import {
-  EPOLLERR,
-  EPOLLHUP,
-  EPOLLIN,
-  EPOLLOUT,
-  EPOLLPRI,
-  EPOLLRDHUP,
-  type Pollable,
-  type Poller,
-} from './poller.ts'
-import { askKeepAlive, localOf, queuedBytes, resetOnClose, shutDownWriting } from './socket-calls.ts'
+  askKeepAlive,
+  errnoBehindEnd,
+  localOf,
+  pendingErrno,
+  queuedBytes,
+  resetOnClose,
+  shutDownWriting,
+} from './socket-calls.ts'
 
 /**
  * A connection that is read and written by system calls of ours.
@@ -37,16 +38,18 @@ export class EpollConnection implements Connection, Pollable, DirectAccess {
   #isReadable = false
   /** FIN or an error may stand behind what is there to read, and a read stops at an urgent byte. */
   #readsUntilEmpty = false
+  /** An error was told of; whoever asks for it is told once, and a read after that sees an end. */
+  #hasFailed = false
   #hasEnded = false
   #isReadScheduled = false
   #readBy: (() => Found) | null = null
   /** How it ends once everything is written. */
   #ending: 'not' | 'finish' | 'close' = 'not'
   #hasFinished = false
-  #unsent: Buffer[] | null = null
-  #unsentBytes = 0
+  #unsent: Backlog | null = null
   #writable: (() => void) | null = null
   #whenClosed: (() => void) | null = null
+  #lost: ((error: ConnectionError) => void) | null = null
 
   /** `fd` is non-blocking and connected; `number` is its registration, with SOCKET_EVENTS, which is taken over. */
   constructor(poller: Poller, fd: number, remote: Endpoint, number: number) {
@@ -66,7 +69,7 @@ export class EpollConnection implements Connection, Pollable, DirectAccess {
   }
 
   get unsentBytes(): number {
-    return this.#unsentBytes
+    return this.#unsent?.byteCount ?? 0
   }
 
   get unacknowledgedBytes(): number {
@@ -107,13 +110,13 @@ export class EpollConnection implements Connection, Pollable, DirectAccess {
     if (lastWord !== '') this.#writeText(lastWord, MSG_MORE)
     if (!this.#isOpen || this.#ending !== 'not') return
     this.#ending = 'finish'
-    if (this.#unsentBytes === 0) this.#finish()
+    if (this.#unsent === null) this.#finish()
   }
 
   close(lastWord = ''): void {
     if (lastWord !== '') this.#writeText(lastWord, MSG_MORE)
     this.#ending = 'close'
-    if (this.#unsentBytes > 0 || !this.#isOpen) return
+    if (this.#unsent !== null || !this.#isOpen) return
     // What waits for more is sent by FIN, and thrown away by a close that finds something unread.
     if (lastWord !== '') shutDownWriting(this.#poller.libc, this.#fd)
     this.destroy()
@@ -123,7 +126,6 @@ export class EpollConnection implements Connection, Pollable, DirectAccess {
     if (!this.#isOpen) return
     this.#isOpen = false
     this.#unsent = null
-    this.#unsentBytes = 0
     const { libc } = this.#poller
     this.#poller.remove(this.#number)
     libc.close(this.#fd)
@@ -155,19 +157,42 @@ export class EpollConnection implements Connection, Pollable, DirectAccess {
 
   hasUnread(): boolean {
     if (!this.#isOpen) return false
-    return this.#poller.libc.recv(this.#fd, readBuffer, 1, MSG_DONTWAIT | MSG_PEEK) > 0
+    const { libc } = this.#poller
+    if (libc.recv(this.#fd, readBuffer, 1, MSG_DONTWAIT | MSG_PEEK) >= 0) return true
+    const errno = libc.errno()
+    if (errno !== EAGAIN) this.destroy(errnoError(errno, 'read'))
+    return false
   }
 
   whenWritable(writable: () => void): void {
     this.#writable = writable
   }
 
+  whenLost(lost: (error: ConnectionError) => void): void {
+    this.#lost = lost
+    if (this.#hasFailed) this.#poller.afterwards(() => this.#isLost())
+  }
+
   ready(events: number): void {
+    if ((events & EPOLLERR) !== 0) {
+      this.#hasFailed = true
+      if (this.#isLost()) return
+    }
     if ((events & EPOLLOUT) !== 0) this.#wrote()
     if ((events & STOPS) !== 0) this.#readsUntilEmpty = true
     else if ((events & EPOLLIN) === 0) return
     this.#isReadable = true
     this.#read()
+  }
+
+  /** Tells of a reset before `start`, if somebody wants to know; what came before it is half of something. */
+  #isLost(): boolean {
+    const lost = this.#lost
+    if (this.#events !== null || lost === null || !this.#isOpen) return false
+    const errno = pendingErrno(this.#poller.libc, this.#fd) || ECONNRESET
+    this.destroy()
+    lost(errnoError(errno, 'read'))
+    return true
   }
 
   /** Reads until there is nothing more, somebody pauses, or others want their turn. */
@@ -191,9 +216,9 @@ export class EpollConnection implements Connection, Pollable, DirectAccess {
       return 'something'
     }
     this.#readsUntilEmpty = false
-    const errno = byteCount === 0 ? 0 : libc.errno()
-    if (errno === 0) this.#ended(events)
-    else if (errno !== EAGAIN) this.destroy(errnoError(errno, 'read'))
+    const errno = byteCount === 0 ? errnoBehindEnd(libc, this.#fd, this.#hasFinished) : libc.errno()
+    if (errno === 0 && !this.#hasFailed) this.#ended(events)
+    else if (errno !== EAGAIN) this.destroy(errnoError(errno || ECONNRESET, 'read'))
     return 'nothing'
   }
 
@@ -216,7 +241,7 @@ export class EpollConnection implements Connection, Pollable, DirectAccess {
   }
 
   #writeText(text: string, flags: number): void {
-    if (this.#unsentBytes > 0 || text.length > writeBuffer.length) {
+    if (this.#unsent !== null || text.length > writeBuffer.length) {
       const bytes = Buffer.from(text, 'latin1')
       this.#writeBytes(bytes, bytes.length, flags)
     } else {
@@ -226,11 +251,10 @@ export class EpollConnection implements Connection, Pollable, DirectAccess {
 
   #writeBytes(bytes: Uint8Array, byteCount: number, flags: number): void {
     if (!this.#isOpen || this.#ending !== 'not') return
-    const sent = this.#unsentBytes > 0 ? 0 : this.#send(bytes, byteCount, flags)
+    const sent = this.#unsent === null ? this.#send(bytes, byteCount, flags) : 0
     if (sent === byteCount || !this.#isOpen) return
-    this.#unsent ??= []
-    this.#unsent.push(Buffer.from(bytes.subarray(sent, byteCount)))
-    this.#unsentBytes += byteCount - sent
+    this.#unsent ??= new Backlog()
+    this.#unsent.add(bytes.subarray(sent, byteCount))
   }
 
   /** The bytes that the kernel took; an error closes. */
@@ -239,27 +263,20 @@ export class EpollConnection implements Connection, Pollable, DirectAccess {
     const sent = libc.send(this.#fd, bytes, byteCount, MSG_DONTWAIT | MSG_NOSIGNAL | flags)
     if (sent >= 0) return sent
     const errno = libc.errno()
-    if (errno !== EAGAIN) this.#writeFailed(errno)
+    // What the peer still said before it reset is lost, as it is with Node.
+    if (errno !== EAGAIN) this.destroy(errnoError(errno, 'write'))
     return 0
-  }
-
-  /** What the peer still said before it reset is lost, as it is with Node. */
-  #writeFailed(errno: number): void {
-    this.destroy(errnoError(errno, 'write'))
   }
 
   /** There is room again. */
   #wrote(): void {
-    if (this.#unsent !== null && this.#unsentBytes > 0) {
-      const bytes =
-        this.#unsent.length === 1 && this.#unsent[0] !== undefined
-          ? this.#unsent[0]
-          : Buffer.concat(this.#unsent)
+    if (this.#unsent !== null) {
+      const bytes = this.#unsent.whole()
       const sent = this.#send(bytes, bytes.length)
       if (!this.#isOpen) return
-      this.#unsentBytes -= sent
-      this.#unsent = this.#unsentBytes === 0 ? null : [bytes.subarray(sent)]
-      if (this.#unsentBytes > 0) return
+      this.#unsent.taken(sent)
+      if (this.#unsent.byteCount > 0) return
+      this.#unsent = null
       if (this.#ending === 'close') this.destroy()
       else if (this.#ending === 'finish') this.#finish()
       else this.#events?.drained()
@@ -281,4 +298,3 @@ const readBuffer = Buffer.allocUnsafeSlow(64 * 1024)
 const writeBuffer = Buffer.allocUnsafeSlow(16 * 1024)
 
 const READS_A_TURN = 16
-const STOPS = EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR

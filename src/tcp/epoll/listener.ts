@@ -5,7 +5,15 @@ import { decodeSockaddr, SOCKADDR_BYTES } from '../../kernel/sockaddr.ts'
 import type { ConnectionError, Listening, ListenOptions } from '../connection.ts'
 import { EpollConnection } from './connection.ts'
 import { EPOLLERR, EPOLLHUP, EPOLLIN, type Pollable, type Poller, SOCKET_EVENTS } from './poller.ts'
-import { bindTo, keepUrgent, localOf, makeNonBlocking, openSocket, sendAtOnce } from './socket-calls.ts'
+import {
+  bindTo,
+  keepUrgent,
+  localOf,
+  makeNonBlocking,
+  openSocket,
+  resetOnClose,
+  sendAtOnce,
+} from './socket-calls.ts'
 
 /** A bound descriptor, and what gives it back. */
 export interface GivenDescriptor {
@@ -20,6 +28,9 @@ export class EpollListener implements Listening, Pollable {
   #fd = -1
   #number = 0
   #rest: NodeJS.Timeout | null = null
+  /** Accepted, and cannot be watched yet. */
+  #unwatched: Omit<Accepted, 'options'> | null = null
+  #isAccepting = true
   #giveBack: (() => void) | null = null
 
   constructor(poller: Poller, options: ListenOptions) {
@@ -44,20 +55,34 @@ export class EpollListener implements Listening, Pollable {
     }
     if (noDelay) sendAtOnce(libc, this.#fd)
     keepUrgent(libc, this.#fd)
-    this.#number = this.#poller.add(this, this.#fd, EPOLLIN)
+    const unwatchable = this.#watch()
+    if (unwatchable !== null) {
+      this.#release()
+      listens(unwatchable, at)
+      return
+    }
     listens(null, localOf(libc, this.#fd) ?? at)
+  }
+
+  get isAccepting(): boolean {
+    return this.#isAccepting
   }
 
   close(): void {
     if (this.#fd < 0) return
-    if (this.#rest !== null) clearTimeout(this.#rest)
-    else this.#stopPolling()
+    if (this.#rest === null) this.#stopPolling()
+    else clearTimeout(this.#rest)
+    if (this.#unwatched !== null) {
+      resetOnClose(this.#poller.libc, this.#unwatched.fd)
+      this.#poller.libc.close(this.#unwatched.fd)
+      this.#unwatched = null
+    }
     this.#release()
   }
 
   ready(): void {
     const { libc } = this.#poller
-    for (let turn = 0; turn < ACCEPTS_A_TURN && this.#fd >= 0; turn += 1) {
+    for (let turn = 0; turn < ACCEPTS_A_TURN && this.#fd >= 0 && this.#rest === null; turn += 1) {
       length[0] = SOCKADDR_BYTES
       const fd = libc.accept4(this.#fd, sockaddr, length, SOCK_NONBLOCK | SOCK_CLOEXEC)
       if (fd >= 0) this.#accepted(fd, decodeSockaddr(sockaddr))
@@ -71,28 +96,57 @@ export class EpollListener implements Listening, Pollable {
       return
     }
     const { address, port } = remote
-    const from = { address: canonicalAddress(address), port }
+    this.#arrived({ fd, from: { address: canonicalAddress(address), port } })
+  }
+
+  /** Nobody is turned away because nothing more can be watched (fs.epoll.max_user_watches). */
+  #arrived(accepted: Omit<Accepted, 'options'>): void {
+    this.#unwatched = null
     try {
-      new Arrival(this.#poller, { fd, from, accepted: this.#options.accepted })
+      new Arrival(this.#poller, { ...accepted, options: this.#options })
+      this.#isAccepting = true
     } catch (error) {
-      // Nothing more can be watched (fs.epoll.max_user_watches): this one is turned away.
-      this.#poller.libc.close(fd)
-      this.#options.failed(error instanceof Error ? error : new Error(String(error)))
+      this.#unwatched = accepted
+      this.#pause(asError(error))
     }
   }
 
   /** True where only this one connection is lost. */
   #isOver(errno: number): boolean {
-    if (errno === EAGAIN) return false
+    if (errno === EAGAIN) {
+      this.#isAccepting = true
+      return false
+    }
     if (ofOneConnection.has(errnoName(errno))) return true
-    // No descriptors or memory left, above all. Those who wait would be told of again and again, at the cost of everybody else.
+    // No descriptors or memory left, above all.
+    this.#pause(errnoError(errno, 'accept'))
+    return false
+  }
+
+  /** Those who wait would be told of again and again, at the cost of everybody else. */
+  #pause(error: ConnectionError): void {
     this.#stopPolling()
+    this.#restAfter(error)
+  }
+
+  #restAfter(error: ConnectionError): void {
     this.#rest = setTimeout(() => {
       this.#rest = null
-      this.#number = this.#poller.add(this, this.#fd, EPOLLIN)
+      const unwatchable = this.#watch()
+      if (unwatchable !== null) this.#restAfter(unwatchable)
+      else if (this.#unwatched !== null) this.#arrived(this.#unwatched)
     }, REST_MS)
-    this.#options.failed(errnoError(errno, 'accept'))
-    return false
+    if (this.#isAccepting) this.#options.failed(error)
+    this.#isAccepting = false
+  }
+
+  #watch(): ConnectionError | null {
+    try {
+      this.#number = this.#poller.add(this, this.#fd, EPOLLIN)
+      return null
+    } catch (error) {
+      return asError(error)
+    }
   }
 
   #bind(): ConnectionError | null {
@@ -130,7 +184,7 @@ export class EpollListener implements Listening, Pollable {
 interface Accepted {
   readonly fd: number
   readonly from: Endpoint
-  readonly accepted: ListenOptions['accepted']
+  readonly options: Pick<ListenOptions, 'accepted' | 'lost'>
 }
 
 /** A connection that was accepted and not looked at: its first event tells whether its peer is still there. */
@@ -146,16 +200,21 @@ class Arrival implements Pollable {
   }
 
   ready(events: number): void {
-    const { fd, from, accepted } = this.#what
+    const { fd, from, options } = this.#what
     if ((events & (EPOLLERR | EPOLLHUP)) !== 0) {
       this.#poller.remove(this.#number)
       this.#poller.libc.close(fd)
+      options.lost?.(from)
       return
     }
     const connection = new EpollConnection(this.#poller, fd, from, this.#number)
-    accepted(connection)
+    options.accepted(connection)
     connection.ready(events)
   }
+}
+
+function asError(error: unknown): ConnectionError {
+  return error instanceof Error ? error : new Error(String(error))
 }
 
 /** One buffer for all: nothing is kept of it. */

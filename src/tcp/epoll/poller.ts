@@ -6,13 +6,14 @@ import { AlgError } from '../../errors.ts'
 import {
   AF_UNIX,
   callFailed,
+  errnoError,
   type Libc,
   O_CLOEXEC,
   SOCK_CLOEXEC,
   SOCK_NONBLOCK,
   SOCK_STREAM,
 } from '../../kernel/libc.ts'
-import { watchReadable } from '../node/reading.ts'
+import { watchReadable } from './carrier.ts'
 
 /** Who is told of a descriptor. */
 export interface Pollable {
@@ -64,7 +65,11 @@ export class Poller {
     this.#carrier.unref()
   }
 
-  /** Registers a descriptor; gives the number for `remove`. The process lives as long as there is one. */
+  /**
+   * Registers a descriptor; gives the number for `remove`. The process lives as long as there is one.
+   *
+   * Errors: ENOSPC when this user watches as much as it may (`fs.epoll.max_user_watches`), ENOMEM.
+   */
   add(pollable: Pollable, fd: number, events: number): number {
     this.#lastNumber = (this.#lastNumber + 1) >>> 0
     const number = this.#lastNumber
@@ -72,7 +77,7 @@ export class Poller {
     this.#registration[NUMBER_WORD] = number
     const { libc } = this
     if (libc.epollCtl(this.#epollFd, EPOLL_CTL_ADD, fd, this.#registrationBytes) !== 0) {
-      throw callFailed(libc, 'RUNTIME_FAILED', 'epoll_ctl')
+      throw errnoError(libc.errno(), 'epoll_ctl')
     }
     if (this.#pollables.size === 0) this.#carrier.ref()
     this.#pollables.set(number, pollable)
@@ -152,6 +157,8 @@ export const EPOLLOUT = 0x4
 export const EPOLLERR = 0x8
 export const EPOLLHUP = 0x10
 export const EPOLLRDHUP = 0x2000
+/** Something may stand behind what there is to read. */
+export const STOPS = EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR
 /** For a connection: everything, each time it changes. */
 export const SOCKET_EVENTS = (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | 0x80000000) >>> 0
 

@@ -3,6 +3,7 @@
 import { networkInterfaces } from 'node:os'
 import type { Endpoint } from '../../ftp/endpoints.ts'
 import {
+  ECONNRESET,
   type Libc,
   O_NONBLOCK,
   SOCK_CLOEXEC,
@@ -46,6 +47,24 @@ export function pendingErrno(libc: Libc, fd: number): number {
   const errno = new Int32Array(1)
   libc.getsockopt(fd, SOL_SOCKET, SO_ERROR, new Uint8Array(errno.buffer), Uint32Array.of(4))
   return errno[0] ?? 0
+}
+
+/**
+ * What stands behind an end that was read: 0 for a FIN. The kernel tells an error once, and reads after that see an end; so
+ * do those of a connection that was reset right behind its FIN.
+ */
+export function errnoBehindEnd(libc: Libc, fd: number, hasFinished: boolean): number {
+  const errno = pendingErrno(libc, fd)
+  // After FINs both ways a connection is closed well.
+  return errno === 0 && !hasFinished && isClosed(libc, fd) ? ECONNRESET : errno
+}
+
+/** Whether the connection is over for the kernel: reset, timed out, or ended by both sides. */
+function isClosed(libc: Libc, fd: number): boolean {
+  // The first byte of `struct tcp_info`.
+  const state = new Uint8Array(1)
+  const isKnown = libc.getsockopt(fd, IPPROTO_TCP, TCP_INFO, state, Uint32Array.of(1)) === 0
+  return isKnown && state[0] === TCP_CLOSE
 }
 
 /** Bytes that the kernel holds for the peer, sent or not, until it has acknowledged them. */
@@ -113,3 +132,6 @@ const TCP_NODELAY = 1
 const TCP_KEEPIDLE = 4
 const TCP_KEEPINTVL = 5
 const TCP_KEEPCNT = 6
+const TCP_INFO = 11
+/** A state, as `tcpi_state` has it. */
+const TCP_CLOSE = 7

@@ -1,35 +1,61 @@
 import { connect, type Socket } from 'node:net'
 import type { Libc } from '../../kernel/libc.ts'
 import type { ConnectCall, Connected, Connecting } from '../connection.ts'
-import { connectFromPort } from './connect-from-port.ts'
-import { NodeConnection } from './connection.ts'
+import { NodeConnection, READS_ONCE_BYTES } from './connection.ts'
 
 /**
- * Connects. Nagle's algorithm stays on: towards a server one command is outstanding at a time, and data ends with a FIN,
- * which waits for nothing.
+ * Connects; a source port that the system does not give becomes any port. Half-open is allowed. Nagle's algorithm stays on:
+ * towards a server one command is outstanding at a time, and data ends with a FIN, which waits for nothing.
  */
 export function connectNode(call: ConnectCall, done: Connected, libc: Libc | null): Connecting {
-  const socket = socketFor(call)
-  socket.pause()
-  let isCancelled = false
-  const failed = (error: NodeJS.ErrnoException) => {
-    if (!isCancelled) done(error, null)
+  return new NodeConnecting(call, done, libc)
+}
+
+class NodeConnecting implements Connecting {
+  readonly #done: Connected
+  readonly #libc: Libc | null
+  #socket: Socket
+  #isCancelled = false
+
+  constructor(call: ConnectCall, done: Connected, libc: Libc | null) {
+    this.#done = done
+    this.#libc = libc
+    this.#socket = this.#try(call)
   }
-  socket.once('error', failed)
-  socket.once('connect', () => {
-    socket.off('error', failed)
-    if (!isCancelled) done(null, new NodeConnection(socket, libc))
-  })
-  return {
-    cancel() {
-      isCancelled = true
-      socket.destroy()
-    },
+
+  cancel(): void {
+    this.#isCancelled = true
+    this.#socket.destroy()
+  }
+
+  #try(call: ConnectCall): Socket {
+    const { to, from } = call
+    const local = from === null ? {} : { localAddress: from.address }
+    const port = from === null || from.port === 0 ? {} : { localPort: from.port }
+    const options = { host: to.address, port: to.port, ...local, ...port, ...socketOptions }
+    const socket = connect(options)
+    socket.pause()
+    const failed = (error: NodeJS.ErrnoException) => {
+      if (this.#isCancelled) return
+      const mayBeThePort = from !== null && from.port !== 0 && portRefused.has(error.code)
+      if (mayBeThePort) this.#socket = this.#try({ to, from: { ...from, port: 0 } })
+      else this.#done(error, null)
+    }
+    socket.once('error', failed)
+    socket.once('connect', () => {
+      socket.off('error', failed)
+      if (!this.#isCancelled) this.#done(null, new NodeConnection(socket, this.#libc))
+    })
+    return socket
   }
 }
 
-function socketFor({ to, from }: ConnectCall): Socket {
-  if (from !== null && from.port !== 0) return connectFromPort({ to, from })
-  const local = from === null ? {} : { localAddress: from.address }
-  return connect({ host: to.address, port: to.port, ...local, allowHalfOpen: true })
-}
+/** `readableHighWaterMark` is an option of every Duplex. */
+const socketOptions = { allowHalfOpen: true, readableHighWaterMark: READS_ONCE_BYTES }
+
+/**
+ * The port is not to be had, and no packet has left: we may not have it (EACCES), somebody listens on it (EADDRINUSE), or
+ * the same endpoint is connected with it (EADDRNOTAVAIL; also for a minute afterwards, but Linux does not wait where both
+ * sides use TCP timestamps).
+ */
+const portRefused: ReadonlySet<string | undefined> = new Set(['EACCES', 'EADDRINUSE', 'EADDRNOTAVAIL'])

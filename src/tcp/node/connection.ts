@@ -4,28 +4,47 @@ import type { Endpoint } from '../../ftp/endpoints.ts'
 import type { Libc } from '../../kernel/libc.ts'
 import { fdOf, keepUrgentInline } from '../../kernel/socket-options.ts'
 import type { Connection, ConnectionError, ConnectionEvents } from '../connection.ts'
-import { readInto, startReading } from './reading.ts'
-import { resetSocket, wasReset } from './reset.ts'
+import { resetSocket } from './reset.ts'
 
-/** A connection over one of Node's sockets. */
+/**
+ * For every socket here: reading stops by itself after each read.
+ *
+ * libuv that goes on reading reports the end of the stream, not the error, where a reset stands behind the last bytes
+ * (`uv__stream_io` on POLLHUP after a partial read). One that was stopped reads again, and the kernel tells.
+ */
+export const READS_ONCE_BYTES = 1
+
+/** A connection over one of Node's sockets. It is meant to be right, not fast: what is read is taken a turn later. */
 export class NodeConnection implements Connection {
   readonly remote: Endpoint
   readonly direct = null
   readonly #socket: Socket
   readonly #libc: Libc | null
+  #events: ConnectionEvents | null = null
   #error: ConnectionError | null = null
-  #drained: () => void = () => undefined
+  #lost: ((error: ConnectionError) => void) | null = null
+  #isPaused = false
+  #isTakeScheduled = false
+  #end: 'none' | 'read' | 'told' = 'none'
   #isBehind = false
 
-  /** `socket` is connected, paused and allows half-open. `libc` is for what Node cannot ask for. */
+  /**
+   * `socket` is connected, paused, allows half-open and has READS_ONCE_BYTES as its high-water mark. `libc` is for what
+   * Node cannot ask for. One read, which waits here, is made at once: a reset is noticed by reading only.
+   */
   constructor(socket: Socket, libc: Libc | null) {
     this.#socket = socket
     this.#libc = libc
     this.remote = { address: canonicalAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 }
-    // A peer that resets before anybody reads is noticed then.
     socket.on('error', (error) => {
       this.#error = error
+      if (this.#events === null) this.#lost?.(error)
     })
+    socket.once('end', () => {
+      this.#end = 'read'
+      this.#tellEnd()
+    })
+    socket.on('readable', this.#takeSoon)
   }
 
   get fd(): number | null {
@@ -50,23 +69,20 @@ export class NodeConnection implements Connection {
   }
 
   start(events: ConnectionEvents): void {
-    const socket = this.#socket
-    readInto(socket, readBuffer, (byteCount, bytes) => this.#received(events, byteCount, bytes))
-    socket.once('end', () => {
-      if (wasReset(socket)) socket.destroy(resetError())
-      else events.ended()
-    })
-    this.#drained = () => events.drained()
-    socket.once('close', () => events.closed(this.#error))
-    startReading(socket)
+    this.#events = events
+    const closed = () => events.closed(this.#error)
+    if (this.#socket.closed) setImmediate(closed)
+    else this.#socket.once('close', closed)
+    this.#takeSoon()
   }
 
   pause(): void {
-    this.#socket.pause()
+    this.#isPaused = true
   }
 
   resume(): void {
-    this.#socket.resume()
+    this.#isPaused = false
+    this.#takeSoon()
   }
 
   write(text: string): void {
@@ -113,25 +129,46 @@ export class NodeConnection implements Connection {
     this.#socket.once('close', closed)
   }
 
+  whenLost(lost: (error: ConnectionError) => void): void {
+    this.#lost = lost
+  }
+
   /** Not 'drain': Node says that only of more than its high-water mark, and nobody goes on while anything is unsent. */
   readonly #written = (): void => {
     if (!this.#isBehind || this.#socket.writableLength > 0 || this.#socket.destroyed) return
     this.#isBehind = false
-    this.#drained()
+    this.#events?.drained()
   }
 
-  #received(events: ConnectionEvents, byteCount: number, bytes: Uint8Array): boolean {
-    const buffer = bytes === readBuffer ? readBuffer : Buffer.from(bytes.buffer, bytes.byteOffset, byteCount)
-    if (!events.received(buffer, byteCount)) return false
-    // After our FIN `wasReset` cannot tell; but libuv reports a reset itself when reading stops in between.
-    if (this.#socket.writableEnded) setImmediate(() => this.#socket.resume())
-    return !this.#socket.writableEnded
+  /** Not at once: 'readable' comes while libuv is still in its own read, and to take what is there begins the next one. */
+  readonly #takeSoon = (): void => {
+    if (this.#isTakeScheduled || this.#isPaused || this.#events === null) return
+    this.#isTakeScheduled = true
+    setImmediate(this.#take)
+  }
+
+  readonly #take = (): void => {
+    this.#isTakeScheduled = false
+    const events = this.#events
+    if (events === null || this.#isPaused || this.#socket.destroyed) return
+    const bytes: Buffer | null = this.#socket.read()
+    if (bytes === null) {
+      this.#tellEnd()
+      return
+    }
+    if (!events.received(bytes, bytes.length)) this.#isPaused = true
+    this.#takeSoon()
+  }
+
+  /** A connection that was reset right behind its FIN takes no more, not even nothing, and that is an error. */
+  #tellEnd(): void {
+    const events = this.#events
+    if (this.#end !== 'read' || events === null) return
+    this.#end = 'told'
+    const socket = this.#socket
+    if (!socket.writable || socket.writableLength > 0) events.ended()
+    else socket.write(nothing, (error) => (error ? undefined : events.ended()))
   }
 }
 
-/** All sockets read into this; what it holds is valid only until the read callback returns. */
-const readBuffer = Buffer.allocUnsafeSlow(64 * 1024)
-
-function resetError(): ConnectionError {
-  return Object.assign(new Error('reset by peer'), { code: 'ECONNRESET' })
-}
+const nothing = new Uint8Array(0)

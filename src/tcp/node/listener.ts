@@ -1,17 +1,27 @@
+import cluster from 'node:cluster'
 import { createServer, type Server } from 'node:net'
 import { canonicalAddress } from '../../ftp/addresses.ts'
 import type { Libc } from '../../kernel/libc.ts'
 import type { Listening, ListenOptions } from '../connection.ts'
-import { NodeConnection } from './connection.ts'
-import { listenOnDescriptor } from './listen-on.ts'
+import { NodeConnection, READS_ONCE_BYTES } from './connection.ts'
 
-/** Listens; tells `listens` later. */
+/** Listens; tells `listens` later. Does not take over a descriptor in a worker, where Node means one of the supervisor's. */
 export function listenNode(options: ListenOptions, libc: Libc | null): Listening {
-  const { at, fd, backlog, noDelay, isExclusive, accepted, listens, failed } = options
-  const server: Server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay }, (socket) => {
-    // Gone before we looked.
-    if (socket.remoteAddress !== undefined) accepted(new NodeConnection(socket, libc))
-    else socket.on('error', () => undefined).destroy()
+  const { at, fd, backlog, noDelay, isExclusive, accepted, lost, listens, failed } = options
+  const socketOptions = {
+    allowHalfOpen: true,
+    pauseOnConnect: true,
+    noDelay,
+    highWaterMark: READS_ONCE_BYTES,
+  }
+  const server: Server = createServer(socketOptions, (socket) => {
+    if (socket.remoteAddress !== undefined) {
+      accepted(new NodeConnection(socket, libc))
+      return
+    }
+    // Reset before we looked, and the kernel does not tell Node whose it was.
+    socket.on('error', () => undefined).destroy()
+    lost?.(null)
   })
   const refused = (error: NodeJS.ErrnoException) => listens(error, at)
   server.once('error', refused)
@@ -23,6 +33,13 @@ export function listenNode(options: ListenOptions, libc: Libc | null): Listening
     listens(null, isIp ? { address: canonicalAddress(bound.address), port: bound.port } : at)
   })
   if (fd === undefined) server.listen({ host: at.address, port: at.port, backlog, exclusive: isExclusive })
-  else listenOnDescriptor(server, fd)
-  return { close: () => void server.close() }
+  else if (cluster.isWorker) process.nextTick(refused, notInWorker())
+  else server.listen({ fd })
+  return { isAccepting: true, close: () => void server.close() }
+}
+
+function notInWorker(): NodeJS.ErrnoException {
+  const text =
+    'a worker takes over a socket that was opened for it only by epoll, which needs Linux and koffi'
+  return Object.assign(new Error(text), { code: 'ENOTSUP' })
 }

@@ -37,7 +37,7 @@ class Splicing {
     let byteCount = pipe.fill(fd)
     if (byteCount === -EAGAIN) {
       if (!direct.hasUnread()) return 'nothing'
-      // It has just come; or it is urgent, where splice(2) stops for ever.
+      // Something has just come; or it is urgent, where splice(2) stops for ever.
       byteCount = pipe.fill(fd)
     }
     if (byteCount <= 0) {

@@ -1,26 +1,10 @@
-// Two ways around what Node's cluster module makes of `server.listen` in a worker. Both use `_listen2`, which net.Server
-// calls once it has its handle; the name is kept for programs that use it (lib/net.js, the same in Node 20 to 24).
+// The one socket that all workers listen on. Node's cluster module shares it, and would accept on it too; so `_listen2`, which
+// net.Server calls once it has its handle, is replaced. The name is kept for programs that use it (lib/net.js, the same in
+// Node 20 to 24).
 
-import cluster from 'node:cluster'
-import { createServer, type Server } from 'node:net'
+import { createServer } from 'node:net'
 import { fdOf } from '../../kernel/socket-options.ts'
 import type { ConnectionError, ListenOptions } from '../connection.ts'
-
-/**
- * Listens on a descriptor of this process, whatever process this is; `listening` or `error` follows. In a worker
- * `server.listen({ fd })` means the descriptor of that number in the supervisor, and `exclusive` is not looked at.
- */
-export function listenOnDescriptor(server: Server, fd: number): void {
-  if (!cluster.isWorker) {
-    server.listen({ fd })
-    return
-  }
-  const listenHere: unknown = Reflect.get(server, '_listen2')
-  if (typeof listenHere !== 'function') {
-    throw new Error(`Node ${process.version} has no server._listen2: workers cannot listen on descriptors`)
-  }
-  Reflect.apply(listenHere, server, [null, null, null, BACKLOG, fd])
-}
 
 /** A bound descriptor that all workers have; it is the cluster module's to close. */
 export interface SharedDescriptor {
@@ -52,6 +36,3 @@ export function shareDescriptor(
   server.listen({ host: at.address, port: at.port, backlog })
   return close
 }
-
-/** Node's default. */
-const BACKLOG = 511
