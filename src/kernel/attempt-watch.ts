@@ -3,7 +3,7 @@
 // @see linux/netfilter/nfnetlink_log.h
 
 import type { Flow } from './conntrack.ts'
-import { callFailed, EAGAIN, errnoFailed, type Libc, MSG_DONTWAIT } from './libc.ts'
+import { errnoFailed, type Libc } from './libc.ts'
 import {
   answerErrno,
   eachAttribute,
@@ -16,7 +16,7 @@ import {
   NLM_F_REQUEST,
   NLMSG_ERROR,
 } from './netlink.ts'
-import { openNetfilter } from './netlink-socket.ts'
+import { converse, openNetfilter } from './netlink-socket.ts'
 import { readDatagrams } from './netlink-stream.ts'
 import { addressText, intOption } from './sockaddr.ts'
 
@@ -77,17 +77,11 @@ function bindGroup(libc: Libc, fd: number, group: number): void {
   writer.uint32(NFULA_CFG_TIMEOUT, WAIT_HUNDREDTHS)
   writer.uint32(NFULA_CFG_QTHRESH, WAIT_PACKETS)
   writer.endMessage()
-  const request = writer.written()
-  if (libc.send(fd, request, request.length, 0) !== request.length) {
-    throw callFailed(libc, 'KERNEL_FEATURE_MISSING', call)
-  }
-  const answer = new Uint8Array(1024)
-  const length = libc.recv(fd, answer, answer.length, MSG_DONTWAIT)
-  if (length < 0) throw errnoFailed(EAGAIN, 'KERNEL_FEATURE_MISSING', call)
-  const received = new DataView(answer.buffer, 0, length)
-  eachMessage(received, (message) => {
-    const errno = message.type === NLMSG_ERROR ? answerErrno(received, message) : 0
+  converse(libc, { fd, question: writer, code: 'KERNEL_FEATURE_MISSING' }, (received, message) => {
+    if (message.type !== NLMSG_ERROR) return false
+    const errno = answerErrno(received, message)
     if (errno !== 0) throw errnoFailed(errno, 'KERNEL_FEATURE_MISSING', call)
+    return true
   })
 }
 

@@ -5,10 +5,11 @@
 import type { ErrorCode } from '../errors.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
 import { littleEndian } from './byte-order.ts'
+import { errnoFailed } from './libc.ts'
 import {
   ATTRIBUTE_HEAD,
+  answerErrno,
   attributeEnd,
-  eachMessage,
   findAttribute,
   type NetlinkMessage,
   NetlinkWriter,
@@ -16,8 +17,9 @@ import {
   NFNL_SUBSYS_CTNETLINK,
   NLM_F_DUMP,
   NLM_F_REQUEST,
+  NLMSG_DONE,
 } from './netlink.ts'
-import type { NetlinkSocket } from './netlink-socket.ts'
+import { type NetlinkSocket, requireUnknown } from './netlink-socket.ts'
 import { addressBytes, addressText } from './sockaddr.ts'
 
 /** A TCP connection as its first packet had it, before any translation. */
@@ -100,39 +102,52 @@ export function keyOf({ from, to }: Flow): FlowKey {
   return latin1(written, start, written.length)
 }
 
-/** Looks one connection up; null when conntrack has forgotten it. */
+/**
+ * Looks one connection up; null when conntrack has forgotten it.
+ *
+ * Errors: `AlgError` with `code`.
+ */
 export function findFlow(socket: NetlinkSocket, key: FlowKey, code: ErrorCode): FlowReport | null {
-  writer.reset()
-  writer.beginMessage({ type: CT_GET, flags: NLM_F_REQUEST, family: protocolFamily(key) })
-  writer.nestedText(CTA_TUPLE_ORIG, key)
-  writer.endMessage()
-  let report: FlowReport | null = null
-  socket.exchange(writer.written(), code, (received) => {
-    eachMessage(received, (message) => {
-      if (message.type === CT_NEW) report = readFlow(received, message)
-    })
+  return socket.insist(() => {
+    writer.reset()
+    writer.beginMessage({ type: CT_GET, flags: NLM_F_REQUEST, family: protocolFamily(key) })
+    writer.nestedText(CTA_TUPLE_ORIG, key)
+    writer.endMessage()
+    let report: FlowReport | null = null
     // One question, one answer: the connection or an error.
-    return true
+    socket.exchange(writer, code, (received, message) => {
+      if (message.type === CT_NEW) report = readFlow(received, message)
+      else requireUnknown(received, message, { code, call: 'question to conntrack' })
+      return true
+    })
+    return report
   })
-  return report
 }
 
-/** Every connection that carries the mark. Walks conntrack's whole table: for rare use. */
+/**
+ * Every connection that carries the mark. Walks conntrack's whole table: for rare use.
+ *
+ * Errors: `AlgError` with `code`.
+ */
 export function listFlows(socket: NetlinkSocket, mark: number, code: ErrorCode): readonly FlowReport[] {
-  writer.reset()
-  writer.beginMessage({ type: CT_GET, flags: NLM_F_REQUEST | NLM_F_DUMP, family: 0 })
-  writer.uint32(CTA_MARK, mark)
-  writer.uint32(CTA_MARK_MASK, 0xffffffff)
-  writer.endMessage()
-  const reports: FlowReport[] = []
-  socket.exchange(writer.written(), code, (received) => {
-    eachMessage(received, (message) => {
-      const report = message.type === CT_NEW ? readFlow(received, message) : null
-      if (report !== null) reports.push(report)
+  return socket.insist(() => {
+    writer.reset()
+    writer.beginMessage({ type: CT_GET, flags: NLM_F_REQUEST | NLM_F_DUMP, family: 0 })
+    writer.uint32(CTA_MARK, mark)
+    writer.uint32(CTA_MARK_MASK, 0xffffffff)
+    writer.endMessage()
+    const reports: FlowReport[] = []
+    socket.exchange(writer, code, (received, message) => {
+      if (message.type === CT_NEW) {
+        const report = readFlow(received, message)
+        if (report !== null) reports.push(report)
+        return false
+      }
+      if (message.type === NLMSG_DONE) return true
+      throw errnoFailed(answerErrno(received, message), code, 'list of conntrack')
     })
-    return false
+    return reports
   })
-  return reports
 }
 
 /** Sent when an entry appears (with NLM_F_CREATE) or changes; also the answer to a question. */

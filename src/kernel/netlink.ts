@@ -23,14 +23,18 @@ export interface MessageHead {
   readonly resource?: number
 }
 
-/** Builds messages one after another in a buffer that is used again. */
+/** Shared by all writers: no two questions of this process have the same number, whoever asks over which socket. */
+let lastSequence = 0
+
+/** Builds messages one after another in a buffer that is used again, or attributes alone. */
 export class NetlinkWriter {
   readonly #bytes: Buffer
   readonly #view: DataView
   readonly #nested: number[] = []
   #messageStart = 0
   #at = 0
-  #sequence = 0
+  #first = 0
+  #last = 0
 
   constructor(capacity: number = 64 * 1024) {
     this.#bytes = Buffer.alloc(capacity)
@@ -40,6 +44,11 @@ export class NetlinkWriter {
   /** Bytes written since `reset`. */
   get length(): number {
     return this.#at
+  }
+
+  /** Whether a message with this sequence number was written since `reset`: any other answer is to somebody else. */
+  hasAsked(sequence: number): boolean {
+    return this.#at > 0 && (sequence - this.#first) >>> 0 <= (this.#last - this.#first) >>> 0
   }
 
   /** Forgets what was written; sequence numbers go on. */
@@ -55,17 +64,19 @@ export class NetlinkWriter {
   /** Begins a netfilter message and returns its sequence number. Follow with attributes and `endMessage`. */
   beginMessage({ type, flags, family, resource = 0 }: MessageHead): number {
     this.#messageStart = this.#at
-    this.#sequence = (this.#sequence + 1) >>> 0
+    lastSequence = (lastSequence + 1) >>> 0
+    if (this.#at === 0) this.#first = lastSequence
+    this.#last = lastSequence
     const view = this.#view
     view.setUint16(this.#at + 4, type, littleEndian)
     view.setUint16(this.#at + 6, flags, littleEndian)
-    view.setUint32(this.#at + 8, this.#sequence, littleEndian)
+    view.setUint32(this.#at + 8, lastSequence, littleEndian)
     view.setUint32(this.#at + 12, 0, littleEndian)
     view.setUint8(this.#at + 16, family)
     view.setUint8(this.#at + 17, NFNETLINK_V0)
     view.setUint16(this.#at + 18, resource)
     this.#at += NFNETLINK_HEAD
-    return this.#sequence
+    return lastSequence
   }
 
   endMessage(): void {
@@ -202,16 +213,6 @@ export function findAttribute(received: DataView, start: number, end: number, ty
 /** Where a value that `findAttribute` has found ends. */
 export function attributeEnd(received: DataView, valueStart: number): number {
   return valueStart - ATTRIBUTE_HEAD + received.getUint16(valueStart - ATTRIBUTE_HEAD, littleEndian)
-}
-
-/** Whether what was received begins with the acknowledgement of that message. */
-export function acknowledges(received: DataView, sequence: number): boolean {
-  return (
-    received.byteLength >= MESSAGE_HEAD + 4 &&
-    received.getUint16(4, littleEndian) === NLMSG_ERROR &&
-    received.getUint32(8, littleEndian) === sequence &&
-    received.getInt32(MESSAGE_HEAD, littleEndian) === 0
-  )
 }
 
 /** The errno of an answer NLMSG_ERROR; 0 is an acknowledgement. */

@@ -6,20 +6,17 @@
 import type { ErrorCode } from '../errors.ts'
 import { errnoFailed } from './libc.ts'
 import {
-  acknowledges,
   answerErrno,
   eachAttribute,
-  eachMessage,
   NetlinkWriter,
   NFGENMSG,
-  NFNETLINK_HEAD,
   NFNL_SUBSYS_NFTABLES,
   NLM_F_ACK,
   NLM_F_CREATE,
   NLM_F_REQUEST,
   NLMSG_ERROR,
 } from './netlink.ts'
-import type { NetlinkSocket } from './netlink-socket.ts'
+import { type NetlinkSocket, requireUnknown } from './netlink-socket.ts'
 
 /** A set or map, as `nft` names it: `inet filter ftp_data`. */
 export interface SetName {
@@ -57,36 +54,33 @@ export interface ElementFailure {
 }
 
 /**
- * Carries out changes in one transaction: all of them, with an empty answer, or none, with the reasons.
+ * Carries out changes in one transaction: all of them, with an empty answer, or none, with the reasons. It is sent once
+ * more when the answer is lost: adding what is there and destroying what is gone both succeed.
  *
- * Errors: `AlgError` with `code`, or PRIVILEGE_MISSING, when the whole batch was turned away.
+ * Errors: `AlgError` with `code`, or PRIVILEGE_MISSING, when the whole batch was turned away, or when its answer was lost
+ * twice: then nobody knows whether it was carried out.
  */
 export function changeElements(
   socket: NetlinkSocket,
   changes: readonly ElementChange[],
   code: ErrorCode,
 ): readonly ElementFailure[] {
-  const first = writeBatch(writer, changes)
-  const last = (first + changes.length - 1) >>> 0
-  const failures: ElementFailure[] = []
-  let acknowledged = false
-  socket.exchange(writer.written(), code, (received) => {
-    // Answers come in order, and only the last change is acknowledged.
-    acknowledged = acknowledges(received, last)
-    if (acknowledged) return true
-    eachMessage(received, (message) => {
-      if (message.type !== NLMSG_ERROR) return
+  return socket.insist(() => {
+    const first = writeBatch(writer, changes)
+    const failures: ElementFailure[] = []
+    socket.exchange(writer, code, (received, message) => {
+      if (message.type !== NLMSG_ERROR) return false
       const errno = answerErrno(received, message)
       const index = (message.sequence - first) | 0
       if (index < 0 || index >= changes.length) {
         throw errnoFailed(errno, code, `nftables transaction of ${changes.length} elements`)
       }
-      failures.push({ index, errno })
+      if (errno !== 0) failures.push({ index, errno })
+      // Answers come in order, and only the last change is answered whatever became of it.
+      return index === changes.length - 1
     })
-    return false
+    return failures
   })
-  if (!acknowledged && failures.length === 0) throw new Error('netfilter did not answer a transaction')
-  return failures
 }
 
 /**
@@ -95,17 +89,19 @@ export function changeElements(
  * Errors: `AlgError` with `code` when the kernel does not take the question.
  */
 export function countMatches(socket: NetlinkSocket, element: ElementName, code: ErrorCode): number | null {
-  writer.reset()
-  writeMessage(writer, { type: NFT_MSG_GETSETELEM, flags: NLM_F_REQUEST }, element)
-  let count: number | null = null
-  socket.exchange(writer.written(), code, (received) => {
-    eachMessage(received, ({ type, start, end }) => {
-      if (type === NFT_MSG_NEWSETELEM) count = readCounter(received, start + NFGENMSG, end)
-    })
+  return socket.insist(() => {
+    writer.reset()
+    writeMessage(writer, { type: NFT_MSG_GETSETELEM, flags: NLM_F_REQUEST }, element)
+    let count: number | null = null
     // One question, one answer: the element or an error.
-    return true
+    socket.exchange(writer, code, (received, message) => {
+      const { type, start, end } = message
+      if (type === NFT_MSG_NEWSETELEM) count = readCounter(received, start + NFGENMSG, end)
+      else requireUnknown(received, message, { code, call: 'nft get element' })
+      return true
+    })
+    return count
   })
-  return count
 }
 
 /** Whether the kernel knows `destroy` (Linux 6.3). The set must exist, the key need not. Errors: see `changeElements`. */
@@ -194,11 +190,11 @@ function writeMessage(
 function nameOf(set: SetName): Uint8Array {
   const known = names.get(set)
   if (known !== undefined) return known
+  // Attributes alone: a message begun here would take a number out of the batch that is being written.
   const to = new NetlinkWriter(NAME_BYTES_MAX)
-  to.beginMessage(batchEdge(0))
   to.text(NFTA_SET_ELEM_LIST_TABLE, set.table)
   to.text(NFTA_SET_ELEM_LIST_SET, set.set)
-  const name = to.written().slice(NFNETLINK_HEAD)
+  const name = to.written().slice()
   names.set(set, name)
   return name
 }
