@@ -22,7 +22,9 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }))
 /** Where `fileOf` puts the text; every test file has its own. */
 export const configFile = join(directory, 'config.yaml')
 
+/** A new file each time: what a test did to the one before, its mode for instance, is gone. */
 export function writeConfig(text: string | Uint8Array): string {
+  rmSync(configFile, { force: true })
   writeFileSync(configFile, text)
   return configFile
 }

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync } from 'node:fs'
+import { chmodSync, mkdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parseYaml } from '../../../src/config/yaml-file.ts'
@@ -34,6 +34,11 @@ describe('a file that cannot be used is described in one line', () => {
     expect(mistakesIn(null, { flags: { config: configFile } })).toEqual([
       'config.yaml: cannot be read: permission denied',
     ])
+  })
+
+  test('and one that nobody may read is not left to the next test', () => {
+    chmodSync(writeConfig('listeners: []'), 0)
+    expect(statSync(writeConfig('listeners: []')).mode & 0o400).toBe(0o400)
   })
 
   test.each([
