@@ -133,7 +133,8 @@ export class TlsConnection implements Connection {
   whenClosed(closed: () => void): void {
     this.#raw.whenClosed(closed)
   }
-
+  /** Never: the handshake has been reading, and has heard of it. */
+  whenLost(): void {}
   get #isOpen(): boolean {
     return this.#raw.fd !== null
   }

@@ -198,6 +198,7 @@ it.skipIf(libc === null)('a data port that cannot be watched is given back', asy
           owner: 'one',
           from: 'client',
           expect: '127.0.0.1',
+          others: [],
           client: '127.0.0.1',
           local: '127.0.0.1',
           target: null,
