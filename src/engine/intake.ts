@@ -19,7 +19,6 @@ export class ClientIntake {
   readonly #lines: LineSplitter
   readonly #maxPendingBytes: number
   readonly #telnet = new TelnetReader()
-  #answer = ''
   #waiting: Intake[] | null = null
   #waitingBytes = 0
   /** An ABOR was taken without its LF; the LF may still come and is then no empty line. */
@@ -41,14 +40,12 @@ export class ClientIntake {
 
   /** What was not read yet, from the first byte that is not Telnet's; empty where that is not there yet. */
   get unread(): string {
-    return this.#skipTelnet() ? this.#lines.pending : ''
+    return this.#telnet.skip(this.#lines) ? this.#lines.pending : ''
   }
 
   /** What Telnet wants answered since the last call, or an empty string. */
   takeAnswer(): string {
-    const answer = this.#answer
-    this.#answer = ''
-    return answer
+    return this.#telnet.takeAnswer()
   }
 
   /** The next line in order, which stays; null when none is complete. */
@@ -99,11 +96,6 @@ export class ClientIntake {
     return this.#waiting === null && this.#lines.pendingBytes === 0
   }
 
-  /** What has arrived of the lines that nobody has read. */
-  get pending(): string {
-    return this.#lines.pending
-  }
-
   get #isQueueFull(): boolean {
     return (this.#waiting?.length ?? 0) >= MAX_WAITING_LINES || this.#waitingBytes >= MAX_WAITING_BYTES
   }
@@ -115,7 +107,7 @@ export class ClientIntake {
   }
 
   #read(): Intake | null {
-    if (!this.#skipTelnet()) return null
+    if (!this.#telnet.skip(this.#lines)) return null
     const line = this.#lines.next()
     if (line === null) return this.#urgentAbort()
     if (line.type === 'tooLong') return line
@@ -123,18 +115,6 @@ export class ClientIntake {
     return hasControlCharacter(text)
       ? { type: 'controlCharacters' }
       : { type: 'command', command: parseCommand(text) }
-  }
-
-  /** Leaves out Telnet commands where a line begins. False when one is not complete. */
-  #skipTelnet(): boolean {
-    while (this.#telnet.mayBegin(this.#lines.firstCode)) {
-      const command = this.#telnet.read(this.#lines.pending, 0)
-      if (command === 'incomplete') return false
-      if (command === null) return true
-      this.#answer += command.answer
-      this.#lines.skip(command.length)
-    }
-    return true
   }
 
   /**

@@ -1,3 +1,5 @@
+import { LineBuffer, withoutEnd } from './line-buffer.ts'
+
 /** What `LineSplitter.next` gives. */
 export type Line =
   | { readonly type: 'line'; readonly text: string }
@@ -12,10 +14,7 @@ export type Line =
  */
 export class LineSplitter {
   readonly #maxLineBytes: number
-  #text = ''
-  #start = 0
-  /** Where the search for LF goes on, so that slow writers cost no rescans. */
-  #searched = 0
+  readonly #buffer = new LineBuffer()
   #isSkipping = false
 
   constructor({ maxLineBytes }: { readonly maxLineBytes: number }) {
@@ -23,13 +22,7 @@ export class LineSplitter {
   }
 
   push(text: string): void {
-    if (this.#text === '') {
-      this.#text = text
-      return
-    }
-    this.#text = this.#text.slice(this.#start) + text
-    this.#searched -= this.#start
-    this.#start = 0
+    this.#buffer.push(text)
   }
 
   /**
@@ -38,69 +31,54 @@ export class LineSplitter {
    */
   next(): Line | null {
     for (;;) {
-      const newline = this.#text.indexOf('\n', this.#searched)
-      if (newline < 0) return this.#unfinished()
-      const text = this.#text
-      const start = this.#start
-      this.#start = this.#searched = newline + 1
-      // An idle session keeps nothing of what it has read.
-      if (newline + 1 === text.length) this.#forget()
+      const line = this.#buffer.take()
+      if (line === null) return this.#unfinished()
       if (this.#isSkipping) {
         this.#isSkipping = false
         continue
       }
-      const end = newline > start && text.charCodeAt(newline - 1) === CR ? newline - 1 : newline
-      if (end - start > this.#maxLineBytes) return tooLong
-      return { type: 'line', text: text.slice(start, end) }
+      const text = withoutEnd(line)
+      return text.length > this.#maxLineBytes ? tooLong : { type: 'line', text }
     }
   }
 
   /** What has arrived and was not given out. */
   get pending(): string {
-    return this.#isSkipping ? '' : this.#text.slice(this.#start)
+    return this.#isSkipping ? '' : this.#buffer.pending
   }
 
   /** Bytes held that `next` has not given out. */
   get pendingBytes(): number {
-    return this.#text.length - this.#start
+    return this.#buffer.pendingBytes
   }
 
   /** Code of the first byte of the current line; NaN where none has arrived or the line is being dropped. */
   get firstCode(): number {
-    return this.#isSkipping ? Number.NaN : this.#text.charCodeAt(this.#start)
+    return this.#isSkipping ? Number.NaN : this.#buffer.firstCode
   }
 
   /** Leaves out the first bytes of the current line. */
   skip(byteCount: number): void {
-    this.#start += byteCount
-    this.#searched = Math.max(this.#searched, this.#start)
-    if (this.#start === this.#text.length) this.#forget()
+    this.#buffer.skip(byteCount)
   }
 
   /** As if nothing had ever arrived. */
   clear(): void {
-    this.#forget()
+    this.#buffer.clear()
     this.#isSkipping = false
   }
 
   #unfinished(): Line | null {
     if (this.#isSkipping) {
-      this.#forget()
+      this.#buffer.clear()
       return null
     }
-    this.#searched = this.#text.length
     // One more byte is allowed for the CR of a line end that is still under way.
     if (this.pendingBytes <= this.#maxLineBytes + 1) return null
-    this.#forget()
+    this.#buffer.clear()
     this.#isSkipping = true
     return tooLong
   }
-
-  #forget(): void {
-    this.#text = ''
-    this.#start = this.#searched = 0
-  }
 }
 
-const CR = 13
 const tooLong: Line = { type: 'tooLong' }

@@ -1,6 +1,7 @@
 // The server's half of the control channel as a stream of lines. A line is given out when it is whole; a reader that
 // may not wait takes what stands there as a fragment.
 
+import { LineBuffer, withoutEnd } from './line-buffer.ts'
 import { TelnetReader } from './telnet.ts'
 
 /** Where a line stands: a reply of its own, in a reply of several lines, or outside of any. */
@@ -33,48 +34,26 @@ export const MAX_REPLY_LINE_BYTES = 64 * 1024
  * @see RFC 959 §4.2
  */
 export class ReplyLines {
-  #text = ''
-  #start = 0
-  /** Where the search for LF goes on, so that slow writers cost no rescans. */
-  #searched = 0
+  readonly #buffer = new LineBuffer()
+  readonly #telnet = new TelnetReader()
   /** Bytes of the current line that were given out already. */
   #given = 0
   /** The beginning of a line that is too long to be kept. */
   #head: string | null = null
   /** Code of the multi-line reply that is under way, or 0. */
   #open = 0
-  readonly #telnet = new TelnetReader()
-  #answer = ''
 
   push(text: string): void {
-    if (this.#text === '') {
-      this.#text = text
-      return
-    }
-    this.#text = this.#text.slice(this.#start) + text
-    this.#searched -= this.#start
-    this.#start = 0
+    this.#buffer.push(text)
   }
 
   /** The next whole line, or null when more bytes are needed. */
   next(): ReplyPart | null {
-    if (this.#telnet.mayBegin(this.#text.charCodeAt(this.#start)) && !this.#skipTelnet()) return null
-    const newline = this.#text.indexOf('\n', this.#searched)
-    if (newline < 0) {
-      this.#searched = this.#text.length
-      return this.pendingBytes > MAX_REPLY_LINE_BYTES ? this.#cutOff() : null
-    }
-    const text = this.#text
-    const start = this.#start
-    this.#start = this.#searched = newline + 1
-    // An idle session keeps nothing of what it has read.
-    if (newline + 1 === text.length) {
-      this.#text = ''
-      this.#start = this.#searched = 0
-    }
-    const end = newline > start && text.charCodeAt(newline - 1) === CR ? newline - 1 : newline
-    const line = this.#head ?? text.slice(start, end)
-    const rest = text.slice(start + this.#given, newline + 1)
+    if (this.#mayBeTelnet && !this.#telnet.skip(this.#buffer)) return null
+    const whole = this.#buffer.take()
+    if (whole === null) return this.pendingBytes > MAX_REPLY_LINE_BYTES ? this.#cutOff() : null
+    const line = this.#head ?? withoutEnd(whole)
+    const rest = whole.slice(this.#given)
     this.#head = null
     this.#given = 0
     return this.#place(line, rest)
@@ -92,12 +71,12 @@ export class ReplyLines {
 
   /** Bytes that `next` has not given out. */
   get pendingBytes(): number {
-    return this.#text.length - this.#start
+    return this.#buffer.pendingBytes
   }
 
   /** What has arrived of the current line and was not given out; it may hold whole lines that nobody took. */
   get pending(): string {
-    return this.#text.slice(this.#start + this.#given)
+    return this.#buffer.pending.slice(this.#given)
   }
 
   /** Half a line stands there that nobody was given, and that is no Telnet command. */
@@ -107,43 +86,28 @@ export class ReplyLines {
 
   /** What Telnet wants answered to the server since the last call, or an empty string. */
   takeAnswer(): string {
-    const answer = this.#answer
-    this.#answer = ''
-    return answer
+    return this.#telnet.takeAnswer()
   }
 
   /** Gives out what stands there of a line, without waiting for its end. Only where `next` gave null. */
   takeFragment(): string {
-    const fragment = this.#text.slice(this.#start + this.#given)
-    this.#given = this.#text.length - this.#start
+    const fragment = this.pending
+    this.#given = this.pendingBytes
     return fragment
   }
 
   /** Outside of a reply a line may begin with Telnet commands. */
   get #mayBeTelnet(): boolean {
     if (this.#open !== 0 || this.#given > 0 || this.#head !== null) return false
-    return this.#telnet.mayBegin(this.#text.charCodeAt(this.#start))
-  }
-
-  /** False when one is not complete. */
-  #skipTelnet(): boolean {
-    while (this.#mayBeTelnet) {
-      const command = this.#telnet.read(this.#text, this.#start)
-      if (command === 'incomplete') return false
-      if (command === null) return true
-      this.#answer += command.answer
-      this.#start += command.length
-      this.#searched = Math.max(this.#searched, this.#start)
-    }
-    return true
+    return this.#telnet.mayBegin(this.#buffer.firstCode)
   }
 
   /** Of a line without end only the beginning is kept: it says which reply the line belongs to. */
   #cutOff(): ReplyPart {
     const text = this.takeFragment()
-    this.#head ??= this.#text.slice(this.#start, this.#start + HEAD_BYTES)
-    this.#text = ''
-    this.#start = this.#searched = this.#given = 0
+    this.#head ??= this.#buffer.pending.slice(0, HEAD_BYTES)
+    this.#buffer.clear()
+    this.#given = 0
     return { type: 'fragment', text }
   }
 
@@ -164,7 +128,6 @@ export class ReplyLines {
 }
 
 const HEAD_BYTES = 64
-const CR = 13
 const HYPHEN = 45
 const SPACE = 32
 

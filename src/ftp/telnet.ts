@@ -2,6 +2,8 @@
 // every option, understand the Synch that precedes ABOR, never relay a Telnet command. It is looked for where it can
 // stand, at the beginning of a line. Inside a line 0xFF is a letter: Windows-1251 writes its last one so.
 
+import type { LineBuffer } from './line-buffer.ts'
+
 /** The byte that begins every Telnet command. */
 export const IAC_CODE = 0xff
 
@@ -17,10 +19,30 @@ export class TelnetReader {
   /** A Telnet command stood just before: a Synch may be under way, whose bytes the urgent mark can swallow. */
   #mayBeSynch = false
   #answers = 0
+  #answer = ''
 
   /** Whether a byte at the beginning of a line can be Telnet. */
   mayBegin(code: number): boolean {
     return code === IAC_CODE || (this.#mayBeSynch && code === DM)
+  }
+
+  /** Leaves out the Telnet commands with which a line begins. False when one is not complete. */
+  skip(line: Pick<LineBuffer, 'firstCode' | 'pending' | 'skip'>): boolean {
+    while (this.mayBegin(line.firstCode)) {
+      const command = this.read(line.pending, 0)
+      if (command === 'incomplete') return false
+      if (command === null) return true
+      this.#answer += command.answer
+      line.skip(command.length)
+    }
+    return true
+  }
+
+  /** What must be answered since the last call, or an empty string. */
+  takeAnswer(): string {
+    const answer = this.#answer
+    this.#answer = ''
+    return answer
   }
 
   /**
