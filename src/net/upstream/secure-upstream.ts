@@ -1,13 +1,14 @@
 // From a TCP connection to a server to one that is secure: before the engine hears of it, so that nothing of a session can be
 // said in clear.
 
+import { ReplyLines } from '../../ftp/replies.ts'
 import type { TlsProblem } from '../../kernel/openssl-failure.ts'
 import type { Connection } from '../../tcp/connection.ts'
 import type { ServerTls } from '../../tls/server-session.ts'
 
 export interface SecureUpstreamCall {
   readonly connection: Connection
-  readonly tls: ServerTls
+  readonly tls: Pick<ServerTls, 'secureControl'>
   /** `implicit`: TLS from the first byte. `explicit`: greeting, AUTH TLS, TLS. `talking`: the same after the greeting. */
   readonly how: 'implicit' | 'explicit' | 'talking'
 }
@@ -44,8 +45,11 @@ export function secureUpstream(
 class Attempt implements Securing {
   readonly #call: SecureUpstreamCall
   readonly #done: (result: SecureUpstreamResult) => void
+  readonly #lines = new ReplyLines()
   #connection: Connection
+  /** The reply under way, and what stood before it, as it came. */
   #text = ''
+  #clearBytes = 0
   #greeting = ''
   #awaits: 'greeting' | 'auth' | 'tls' = 'greeting'
   #isOver = false
@@ -67,9 +71,9 @@ class Attempt implements Securing {
         this.#received(bytes.toString('latin1', 0, byteCount))
         return true
       },
-      ended: () => this.#fail({ reason: 'closed', detail: 'the server closed the connection before TLS' }),
+      ended: () => this.#fail(HUNG_UP),
       drained: () => undefined,
-      closed: () => this.#fail({ reason: 'closed', detail: 'the server closed the connection before TLS' }),
+      closed: () => this.#fail(HUNG_UP),
     })
     if (how === 'talking') this.#sayAuth()
   }
@@ -82,17 +86,32 @@ class Attempt implements Securing {
 
   #received(text: string): void {
     if (this.#isOver || this.#awaits === 'tls') return
-    this.#text += text
-    if (this.#text.length > MAX_CLEAR_BYTES) {
+    this.#clearBytes += text.length
+    if (this.#clearBytes > MAX_CLEAR_BYTES) {
       this.#fail({ reason: 'not_tls', detail: 'the server talks and talks before TLS' })
       return
     }
-    for (let reply = firstReply(this.#text); reply !== null; reply = firstReply(this.#text)) {
-      this.#text = this.#text.slice(reply.text.length)
+    this.#lines.push(text)
+    for (let reply = this.#nextReply(); reply !== null; reply = this.#nextReply()) {
       if (this.#awaits === 'greeting') this.#greeted(reply)
       else this.#answered(reply)
       if (this.#isOver || this.#awaits !== 'greeting') return
     }
+  }
+
+  /** The next whole reply with whatever stands before it; null when none is complete. */
+  #nextReply(): ClearReply | null {
+    for (let part = this.#lines.next(); part !== null; part = this.#lines.next()) {
+      if (part.type === 'fragment') continue
+      this.#text += part.rest
+      if (part.place !== 'only' && part.place !== 'last') continue
+      const reply = { code: part.code, text: this.#text }
+      this.#text = ''
+      return reply
+    }
+    const answer = this.#lines.takeAnswer()
+    if (answer !== '') this.#connection.write(answer)
+    return null
   }
 
   #greeted({ code, text }: ClearReply): void {
@@ -104,7 +123,7 @@ class Attempt implements Securing {
   }
 
   #sayAuth(): void {
-    if (this.#text !== '') {
+    if (this.#lines.isPartial) {
       this.#fail(PLAINTEXT)
       return
     }
@@ -114,7 +133,7 @@ class Attempt implements Securing {
 
   #answered({ code, text }: ClearReply): void {
     // Whoever speaks between here and TLS is not the server (S16).
-    if (this.#text !== '') {
+    if (this.#lines.isPartial) {
       this.#fail(PLAINTEXT)
     } else if (code === 234 || code === 334) {
       this.#shake()
@@ -150,11 +169,5 @@ interface ClearReply {
   readonly text: string
 }
 
-/** The first whole reply of a text, whatever stands before it; null when none is complete. */
-function firstReply(text: string): ClearReply | null {
-  const found = /(?:^|\n)(?:(\d{3})-[^\n]*\n(?:[^\n]*\n)*?\1(?: [^\n]*)?|(\d{3})(?: [^\n]*|\r)?)\n/.exec(text)
-  if (found === null) return null
-  return { code: Number(found[1] ?? found[2]), text: text.slice(0, found.index + found[0].length) }
-}
-
+const HUNG_UP: TlsProblem = { reason: 'closed', detail: 'the server closed the connection before TLS' }
 const PLAINTEXT: TlsProblem = { reason: 'not_tls', detail: 'the server spoke in clear where TLS must begin' }
