@@ -153,16 +153,16 @@ export class ControlEngine {
         this.#data.pinholeFailed(event.pinhole, event.reason)
         break
       case 'pinholeExpired':
-        this.#dataFailed(this.#data.pinholeExpired(event.pinhole))
+        this.#transfers.dataFailed(this.#data.pinholeExpired(event.pinhole))
         break
       case 'legConnected':
         this.#data.legConnected(event.channel, event.side)
         break
       case 'legFailed':
-        this.#dataFailed(this.#data.legFailed(event.channel, event.side, event.reason))
+        this.#transfers.dataFailed(this.#data.legFailed(event.channel, event.side, event.reason))
         break
       case 'channelEnded':
-        this.#dataFailed(this.#data.channelEnded(event.channel))
+        this.#transfers.dataFailed(this.#data.channelEnded(event.channel))
         break
       case 'delivered':
         this.#data.channels.delivered(event.channel)
@@ -170,10 +170,6 @@ export class ControlEngine {
       default:
         assertNever(event)
     }
-  }
-
-  #dataFailed(failure: Parameters<Transfers['dataFailed']>[0] | null): void {
-    if (failure !== null) this.#transfers.dataFailed(failure)
   }
 
   /** No word of ours may get between the two peers any more. */

@@ -25,7 +25,6 @@ export interface FinalRepliesParts {
 export class FinalReplies {
   readonly #parts: FinalRepliesParts
   #hasSaidGoodbye = false
-  #isTlsAccepted = false
   /** The code of a reply that could not answer what is outstanding, until something could; or 0. */
   #astray = 0
 
@@ -36,11 +35,6 @@ export class FinalReplies {
   /** QUIT was answered: nothing more will be asked. */
   get hasSaidGoodbye(): boolean {
     return this.#hasSaidGoodbye
-  }
-
-  /** The server agreed to AUTH with the reply that was taken last. */
-  get isTlsAccepted(): boolean {
-    return this.#isTlsAccepted
   }
 
   /** A command may have been answered with a code that is none for it: silence tells. */
@@ -87,8 +81,8 @@ export class FinalReplies {
     const { outbox, data, options, security } = this.#parts
     switch (verb) {
       case 'AUTH':
-        if (reply.code < 300) this.#isTlsAccepted = true
-        else outbox.send('client', reply.text)
+        // What agrees to TLS is passed on by whoever makes the pipe.
+        if (reply.code >= 300) outbox.send('client', reply.text)
         break
       case 'FEAT': {
         const keepTls = options.policy.auth === 'passthrough' && security.client === null

@@ -265,7 +265,7 @@ export class ServerSide {
     }
     if (code < 200) return
     finals.take(entry, { code, line: text, text: reply.text })
-    if (finals.isTlsAccepted) this.#upgrade(reply.text)
+    if (entry.verb === 'AUTH' && code < 300) this.#upgrade(reply.text)
   }
 
   /** The server agreed to TLS. Nobody may have said a word behind its answer or the client's AUTH (S15, S16). */

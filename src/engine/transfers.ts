@@ -80,11 +80,14 @@ export class Transfers {
     abort.transferEnded({ isPassedOn: !isAnswered })
   }
 
-  /** The running transfer will never have its data connection: the client need not wait for the server to see it. */
-  dataFailed(reason: DataFailure): void {
+  /**
+   * The running transfer will never have its data connection: the client need not wait for the server to see it. Null: it
+   * is not the transfer's.
+   */
+  dataFailed(reason: DataFailure | null): void {
     const { outbox, queue, abort } = this.#parts
     const { transfer } = queue
-    if (transfer === null || transfer.isAnswered) return
+    if (reason === null || transfer === null || transfer.isAnswered) return
     transfer.isAnswered = true
     abort.clientTold()
     const { verb, hasStarted } = transfer

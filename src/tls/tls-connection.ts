@@ -130,11 +130,11 @@ export class TlsConnection implements Connection {
     this.#raw.keepUrgent()
   }
 
+  whenLost(): void {} // Never: the handshake has been reading, and has heard of it.
   whenClosed(closed: () => void): void {
     this.#raw.whenClosed(closed)
   }
-  /** Never: the handshake has been reading, and has heard of it. */
-  whenLost(): void {}
+
   get #isOpen(): boolean {
     return this.#raw.fd !== null
   }

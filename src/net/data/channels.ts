@@ -4,14 +4,14 @@ import type { Direction, Event, LegFailure, Mode, Side } from '../../engine/cont
 import type { Endpoint } from '../../ftp/endpoints.ts'
 import type { SessionObserver } from '../../observe/observer.ts'
 import type { Connected, Connecting, Connection, ConnectionError } from '../../tcp/connection.ts'
+import type { SessionAddresses } from '../session/addresses.ts'
 import { Legs } from './channel.ts'
 import type { SecureLeg } from './secure-leg.ts'
 
 export interface DataLegsOptions {
   readonly observer: SessionObserver
   readonly connectMs: number
-  /** The address of a control peer, canonical. */
-  readonly peer: (side: Side) => string
+  readonly addresses: SessionAddresses
   /** Begins to connect to a peer's data port from the address it knows. */
   readonly connect: (to: { readonly side: Side; readonly endpoint: Endpoint }, done: Connected) => Connecting
   readonly emit: (event: Event) => void
@@ -64,8 +64,8 @@ export class DataLegs {
     endpoint,
     isPrivate,
   }: Omit<ConnectedLeg, 'connection'> & { readonly endpoint: Endpoint }): void {
-    const { connect, connectMs, peer, observer, emit } = this.#options
-    if (endpoint.address !== peer(side)) observer.foreignPeer({ side })
+    const { connect, connectMs, addresses, observer, emit } = this.#options
+    if (endpoint.address !== addresses.peer(side)) observer.foreignPeer({ side })
     const patienceMs = side === 'server' ? Math.min(connectMs, REACH_SERVER_MS) : connectMs
     try {
       const connecting = connect({ side, endpoint }, (error, connection) => {

@@ -51,8 +51,7 @@ export class SessionData {
   #isDraining = false
 
   constructor(options: SessionDataOptions) {
-    const { addresses } = options
-    this.#legs = new DataLegs({ ...options, peer: (side) => addresses.peer(side) })
+    this.#legs = new DataLegs(options)
     this.#pinholes = new SessionPinholes(options, (leg) => this.#legs.add(leg))
   }
 

@@ -114,8 +114,7 @@ export class SessionPinholes {
       {
         connected: (connection) => {
           this.#forget(waiting, 'used')
-          const peer = canonicalAddress(connection.remote.address)
-          if (peer !== addresses.peer(from)) observer.foreignPeer({ side: from })
+          if (connection.remote.address !== addresses.peer(from)) observer.foreignPeer({ side: from })
           this.#arrived({ channel, mode, side: from, connection, isPrivate })
         },
         forwarded: (carried) => this.#forwarded(waiting, carried),

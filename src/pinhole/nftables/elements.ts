@@ -102,13 +102,12 @@ export function sweepHole(hole: Hole, { own, theirs }: HoleSets): readonly Eleme
 }
 
 /** Peer address, address and port, each padded to four bytes, as a concatenated key has them. */
-export function holeKey(peer: string, { address, port }: Endpoint): Uint8Array {
+export function holeKey(peer: string, at: Endpoint): Uint8Array {
   const from = addressBytes(peer)
-  const to = addressBytes(address)
-  const key = new Uint8Array(from.length + to.length + PORT_BYTES)
+  const to = placeKey(at)
+  const key = new Uint8Array(from.length + to.length)
   key.set(from)
   key.set(to, from.length)
-  putPort(key, port)
   return key
 }
 
