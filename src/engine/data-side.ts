@@ -197,8 +197,9 @@ export class DataSide implements NegotiationParts {
     this.channels.legConnected(channel, side)
     if (this.#negotiation === null || !this.channels.isCurrent(channel)) return
     if (side === 'server') this.#settle(this.#negotiation.serverReached())
-    // Whoever comes to a port that nobody was told of has guessed it.
-    else this.#settle(this.#negotiation.dataFailed('data_failed'))
+    // Whoever comes to a port that nobody was told of has guessed it; an active client was called by us.
+    else if (this.channels.current?.clientMode === 'passive')
+      this.#settle(this.#negotiation.dataFailed('data_failed'))
   }
 
   /** REIN: as if the session had just begun. What flows runs on. */
