@@ -23,7 +23,7 @@ export interface ListenerMetrics {
   readonly control: ControlMetrics
   readonly data: DataMetrics
   readonly pinhole: PinholeMetrics
-  /** Made when it is first asked for. */
+  /** Made when it is first asked for: most listeners have none. */
   readonly tls: () => TlsMetrics
 }
 
@@ -38,8 +38,8 @@ export interface Metrics {
 }
 
 export interface MetricsFacts extends BuildFacts {
-  /** Their series exist, at 0, from the first scrape on. */
-  readonly listeners: readonly string[]
+  /** Their series exist, at 0, from the first scrape on; those of TLS for whoever has it. */
+  readonly listeners: readonly { readonly name: string; readonly hasTls: boolean }[]
   /** Called at every scrape. */
   readonly pools: () => readonly PoolUse[]
 }
@@ -74,7 +74,10 @@ export function createMetrics(facts: MetricsFacts): Metrics {
     listeners.set(name, made)
     return made
   }
-  for (const name of facts.listeners) listener(name)
+  for (const { name, hasTls } of facts.listeners) {
+    const made = listener(name)
+    if (hasTls) made.tls()
+  }
   return {
     families: async () => [...families.map((family) => family()), ...(await runtimeFamilies(runtime))],
     process,

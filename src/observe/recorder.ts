@@ -62,7 +62,10 @@ export function createObserver(options: RecorderOptions): Recorder {
   const metrics = createMetrics({
     version,
     backend: config.pinholes.backend,
-    listeners: config.listeners.map(({ name }) => name),
+    listeners: config.listeners.map(({ name, tls, upstreamTls }) => ({
+      name,
+      hasTls: tls !== undefined || upstreamTls !== undefined,
+    })),
     pools: () => pools(),
   })
   for (const { session } of metrics.listeners()) session.limit.value = config.limits.sessions

@@ -28,11 +28,10 @@ export async function loadMetricCatalog(): Promise<MetricCatalog> {
   const created = createMetrics({
     version: '0.0.0',
     backend: 'relay',
-    listeners: ['edge'],
+    listeners: [{ name: 'edge', hasTls: true }],
     pools: () =>
       (['client', 'server', 'shared'] as const).map((pool) => ({ pool, ports: 1, inUse: 0, quarantined: 0 })),
   })
-  created.listener('edge').tls()
   const { families } = created
   const series = new Map<string, Series>([['up', { labels: new Set(targetLabels), values: new Map() }]])
   const metrics = await families()

@@ -14,6 +14,7 @@ import { type Prometheus, startPrometheus } from '../../support/prometheus.ts'
 import { type RunningProxy, startProxy } from '../../support/proxy.ts'
 import { type FtpServer, serverPackages } from '../../support/servers/server.ts'
 import { startVsftpd } from '../../support/servers/vsftpd.ts'
+import { writeCertificate } from './prometheus/encrypted-traffic.ts'
 import { driveTraffic, gatewayConfiguration, type Traffic } from './prometheus/traffic.ts'
 
 const missing = debianRootMissing('Prometheus with both dashboards')
@@ -42,8 +43,9 @@ describe.skipIf(missing !== null)('Prometheus', () => {
       port: 21,
       passivePorts: { first: 40_000, last: 49_999 },
     })
+    await writeCertificate(folder)
     const config = join(folder, 'config.yaml')
-    await writeFile(config, gatewayConfiguration(join(folder, 'transfers.log')))
+    await writeFile(config, gatewayConfiguration(folder, join(folder, 'transfers.log')))
     proxy = await startProxy({ place: network.gateway, flags: ['--config', config] })
     prometheus = await startPrometheus({
       place: network.gateway,

@@ -10,15 +10,13 @@ const page = readFileSync(new URL('../../../docs/metrics.md', import.meta.url), 
 
 /** With TLS, which not all listeners have. */
 function metricsOfOneListener() {
-  const metrics = createMetrics({
+  return createMetrics({
     version: '1.2.3',
     backend: 'relay',
-    listeners: ['edge'],
+    listeners: [{ name: 'edge', hasTls: true }],
     pools: () =>
       (['client', 'server', 'shared'] as const).map((pool) => ({ pool, ports: 1, inUse: 0, quarantined: 0 })),
   })
-  metrics.listener('edge').tls()
-  return metrics
 }
 
 const runtime = new Registry()

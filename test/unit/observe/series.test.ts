@@ -10,6 +10,7 @@ import {
   rejectReasons,
   valuesOf,
 } from '../../../src/observe/metrics/labels.ts'
+import { createMetrics } from '../../../src/observe/metrics.ts'
 import { client, observe, seriesOf, server } from './fixture.ts'
 
 describe('series exist before anything happens', () => {
@@ -39,6 +40,24 @@ describe('series exist before anything happens', () => {
     expect(of('side-car')).toEqual(of('edge'))
     const notZero = of('edge').filter(([, value]) => value !== 0)
     expect(notZero).toEqual([['ftp_alg_sessions_limit{listener="?"}', 100]])
+  })
+
+  test('a listener with TLS has those of TLS too, and one without has none', async () => {
+    const { families } = createMetrics({
+      version: '1.2.3',
+      backend: 'relay',
+      listeners: [
+        { name: 'edge', hasTls: true },
+        { name: 'plain', hasTls: false },
+      ],
+      pools: () => [],
+    })
+    const tls = (await families()).filter(({ name }) => name.startsWith('ftp_alg_tls_'))
+    expect(tls).toHaveLength(5)
+    for (const { name, values } of tls) {
+      expect(values.length, name).toBeGreaterThan(0)
+      for (const { labels, value } of values) expect([labels.listener, value], name).toEqual(['edge', 0])
+    }
   })
 
   test('the commands that a refusal is counted with are known verbs', () => {

@@ -15,18 +15,20 @@ import { type RunningProgram, startProgram } from '../../../support/programs.ts'
 import type { Prometheus } from '../../../support/prometheus.ts'
 import type { RunningProxy } from '../../../support/proxy.ts'
 import { account, type FtpServer, makeUserFolder } from '../../../support/servers/server.ts'
+import { driveEncrypted, encryptedListeners } from './encrypted-traffic.ts'
 
 /** Two ports for clients, so that the third pinhole of one client finds none. */
-export const gatewayConfiguration = (transferLog: string) => `
+export const gatewayConfiguration = (folder: string, transferLog: string) => `
 listeners:
   - { name: edge, listen: '0.0.0.0:2121', upstream: '10.77.2.10:21' }
   - { name: to-passive, listen: '0.0.0.0:2122', upstream: '10.77.2.10:21', upstreamMode: passive }
   - { name: to-active, listen: '0.0.0.0:2123', upstream: '10.77.2.10:21', upstreamMode: active }
   - { name: dead, listen: '0.0.0.0:2124', upstream: '10.77.2.10:2' }
-  - { name: odd, listen: '0.0.0.0:2125', upstream: '10.77.2.10:2221' }
+  - { name: odd, listen: '0.0.0.0:2125', upstream: '10.77.2.10:2221' }${encryptedListeners(folder)}
 dataPorts: { client: 30000-30001, server: 31000-31009 }
 pinholes: { timeout: 3s }
-limits: { sessionsPerClient: 8 }
+limits: { sessionsPerClient: 8, pinholesPerClient: 2 }
+policy: { fxp: [10.77.1.99] }
 shutdown: { drainTimeout: 2m }
 log: { level: warn, transfers: { file: ${transferLog} } }
 `
@@ -50,7 +52,7 @@ export interface Scene {
 const edge = { address: '10.77.1.1', port: 2121 }
 
 export async function driveTraffic(scene: Scene): Promise<Traffic> {
-  const { network, server, proxy, config, folder } = scene
+  const { network, server, proxy, folder } = scene
   const client = network.host('client')
   const running: RunningProgram[] = []
   await makeUserFolder(server, 'files')
@@ -99,9 +101,11 @@ export async function driveTraffic(scene: Scene): Promise<Traffic> {
   )
   await untilMetric(proxy, /^ftp_alg_data_connections_active\{[^}]*\} 1$/m)
   await provokeRefusals(scene)
+  await driveEncrypted(network, edge.address)
+  await untilMetric(proxy, /^ftp_alg_tls_truncations_total\{[^}]*\} [1-9]/m)
   await intrudeAndExhaust(scene)
   await meetBadServers(scene, running)
-  await reload(proxy, config)
+  await reload(scene)
   await transfer(2121, 'passive')
   await untilMetric(proxy, /^ftp_alg_transfer_log_failing 1$/m)
   proxy.signal('SIGTERM')
@@ -130,6 +134,9 @@ async function provokeRefusals({ network, proxy }: Scene): Promise<void> {
   await Promise.all(bouncers.map(bounce))
   const active = await loggedIn(client)
   await active.ask('PORT 10,77,1,10,200,1')
+  await active.ask('LIST')
+  // A third party that may be named, and is not there.
+  await active.ask('PORT 10,77,1,99,200,1')
   await active.ask('LIST')
   await active.close()
   const stranger = await openControlConnection(edge, client)
@@ -176,8 +183,8 @@ async function meetBadServers({ network, proxy }: Scene, running: RunningProgram
 }
 
 /** A good file, in which the transfer log has moved to a full disk; then a bad one. */
-async function reload(proxy: RunningProxy, config: string): Promise<void> {
-  const moved = gatewayConfiguration('/dev/full')
+async function reload({ proxy, config, folder }: Scene): Promise<void> {
+  const moved = gatewayConfiguration(folder, '/dev/full')
   await writeFile(config, moved)
   proxy.signal('SIGHUP')
   await untilMetric(proxy, /^ftp_alg_config_reloads_total\{result="accepted"\} 1$/m)
