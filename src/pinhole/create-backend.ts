@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto'
 import type { Config, PortRangeConfig } from '../config/config.ts'
 import type { Side } from '../engine/contract.ts'
 import { needsTables, tableOf, workerTable } from '../firewall/table-names.ts'
+import { steadyClock } from '../kernel/steady-clock.ts'
 import type { Tcp } from '../tcp/tcp.ts'
 import { eachAttempt } from './attempts.ts'
 import type { BackendObserver, DisguiseNext, PinholeBackend } from './backend.ts'
@@ -30,7 +31,7 @@ export async function createBackend(
   { observer, tcp }: { readonly observer: BackendObserver; readonly tcp: Tcp },
 ): Promise<RunningBackend> {
   const { dataPorts, limits, pinholes, listeners, policy } = config
-  const now = () => performance.now()
+  const { now } = steadyClock
   const poolOf = ({ first, last }: PortRangeConfig) => {
     const share = limits.pinholesPerClient ?? Math.ceil((last - first + 1) / 2)
     return new PortPool({

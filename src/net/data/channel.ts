@@ -1,4 +1,5 @@
 import type { Direction, LegFailure, Mode, Side } from '../../engine/contract.ts'
+import { steadyClock } from '../../kernel/steady-clock.ts'
 import type { SessionObserver } from '../../observe/observer.ts'
 import type { Connection } from '../../tcp/connection.ts'
 import { Relay } from '../../tcp/relay/relay.ts'
@@ -35,7 +36,7 @@ export class Legs {
   readonly #ready: Partial<Record<Side, Connection>> = {}
   #isOver = false
   #failing: NodeJS.Timeout | null = null
-  readonly #createdMs = performance.now()
+  readonly #createdMs = steadyClock.now()
   #relay: Relay | null = null
   #joinedMs = 0
   #reported = { upload: 0, download: 0 }
@@ -92,7 +93,7 @@ export class Legs {
     const { client, server } = this.#ready
     if (client === undefined || server === undefined) return
     const { channel, mode, observer } = this.#options
-    this.#joinedMs = performance.now()
+    this.#joinedMs = steadyClock.now()
     observer.dataOpened({ channel, mode, path: 'relay', setupMs: this.#joinedMs - this.#createdMs })
     this.#relay = new Relay({ client, server, ended: (result) => this.#ended(result) })
   }
@@ -123,7 +124,7 @@ export class Legs {
   close(how: 'finish' | 'reset'): void {
     if (this.#relay !== null) {
       if (how === 'reset') this.#relay.reset()
-      else this.#finishByMs = performance.now() + FINISH_MS
+      else this.#finishByMs = steadyClock.now() + FINISH_MS
       return
     }
     this.#isOver = true
@@ -155,7 +156,7 @@ export class Legs {
       path: 'relay',
       uploadBytes: this.#reported.upload,
       downloadBytes: this.#reported.download,
-      durationMs: performance.now() - this.#joinedMs,
+      durationMs: steadyClock.now() - this.#joinedMs,
       result,
     })
     ended(channel)

@@ -2,6 +2,7 @@
 
 import type { Direction, Event, LegFailure, Mode, Side } from '../../engine/contract.ts'
 import type { Endpoint } from '../../ftp/endpoints.ts'
+import { steadyClock } from '../../kernel/steady-clock.ts'
 import type { SessionObserver } from '../../observe/observer.ts'
 import type { Connected, Connecting, Connection, ConnectionError } from '../../tcp/connection.ts'
 import type { SessionAddresses } from '../session/addresses.ts'
@@ -73,7 +74,7 @@ export class DataLegs {
         else if (this.#connecting.delete(connecting)) this.add({ channel, mode, side, connection, isPrivate })
         else connection.destroy()
       })
-      this.#connecting.set(connecting, { channel, mode, side, deadlineMs: performance.now() + patienceMs })
+      this.#connecting.set(connecting, { channel, mode, side, deadlineMs: steadyClock.now() + patienceMs })
     } catch {
       observer.dataFailed({ channel, mode, side, reason: 'unreachable' })
       emit({ type: 'legFailed', channel, side, reason: 'unreachable' })

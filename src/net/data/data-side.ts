@@ -2,6 +2,7 @@
 
 import type { Effect, Event, Side } from '../../engine/contract.ts'
 import type { Network } from '../../ftp/addresses.ts'
+import { steadyClock } from '../../kernel/steady-clock.ts'
 import type { SessionObserver } from '../../observe/observer.ts'
 import type { PinholeBackend } from '../../pinhole/backend.ts'
 import type { SessionAddresses } from '../session/addresses.ts'
@@ -106,7 +107,7 @@ export class SessionData {
 
   /** The session is over: what waits is closed, what flows runs on until it ends by itself. */
   sessionEnded(): void {
-    this.#overMs = performance.now()
+    this.#overMs = steadyClock.now()
     this.#pinholes.closeAll('session_end')
     this.#legs.closeUnjoined()
   }

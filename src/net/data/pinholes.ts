@@ -4,6 +4,7 @@ import type { Event, PinholeCloseReason, PinholeFailure, PinholeSpec, Side } fro
 import { AlgError } from '../../errors.ts'
 import { canonicalAddress, type Network } from '../../ftp/addresses.ts'
 import type { Endpoint } from '../../ftp/endpoints.ts'
+import { steadyClock } from '../../kernel/steady-clock.ts'
 import type { SessionObserver } from '../../observe/observer.ts'
 import type { ForwardTotals, OpenPinhole, PinholeBackend, PinholeHandle } from '../../pinhole/backend.ts'
 import type { SessionAddresses } from '../session/addresses.ts'
@@ -89,8 +90,8 @@ export class SessionPinholes {
       spec,
       handle: null,
       inKernel: false,
-      dueMs: performance.now() + timeoutMs,
-      sinceMs: performance.now(),
+      dueMs: steadyClock.now() + timeoutMs,
+      sinceMs: steadyClock.now(),
       unsaid: null,
       carried: null,
     }
@@ -167,7 +168,7 @@ export class SessionPinholes {
   #opened(waiting: Waiting, { at, inKernel }: OpenPinhole): void {
     const { addresses, emit, pinholeTimeoutMs } = this.#options
     const { pinhole, from } = waiting.spec
-    const nowMs = performance.now()
+    const nowMs = steadyClock.now()
     const announce = addresses.announce(from, at)
     waiting.inKernel = inKernel
     waiting.dueMs = nowMs + pinholeTimeoutMs
@@ -199,7 +200,7 @@ export class SessionPinholes {
   #forwarded(waiting: Waiting, carried: () => ForwardTotals | null): void {
     const { observer, emit } = this.#options
     const { channel, mode, from } = waiting.spec
-    const nowMs = performance.now()
+    const nowMs = steadyClock.now()
     this.#forget(waiting, 'used')
     this.#forwarding.add(waiting)
     waiting.carried = carried
@@ -225,7 +226,7 @@ export class SessionPinholes {
       path: 'kernel',
       uploadBytes,
       downloadBytes,
-      durationMs: performance.now() - waiting.sinceMs,
+      durationMs: steadyClock.now() - waiting.sinceMs,
       result: 'ok',
     })
     emit({ type: 'channelEnded', channel })
@@ -239,7 +240,7 @@ export class SessionPinholes {
       pinhole,
       backend: waiting.inKernel ? 'nftables' : 'relay',
       reason,
-      ageMs: performance.now() - waiting.sinceMs,
+      ageMs: steadyClock.now() - waiting.sinceMs,
     })
   }
 }

@@ -24,7 +24,7 @@ export interface DeadlineLimits {
 }
 
 /**
- * All timers of one session as plain numbers (`performance.now()` milliseconds), looked at about once a second: ten
+ * All timers of one session as plain numbers (`steadyClock` milliseconds), looked at about once a second: ten
  * thousand sessions need not a single timer of the event loop's.
  */
 export class Deadlines {

@@ -1,6 +1,7 @@
 import type { Effect, Side, UpstreamFact } from '../../engine/contract.ts'
 import { canonicalAddress } from '../../ftp/addresses.ts'
 import type { Endpoint } from '../../ftp/endpoints.ts'
+import { steadyClock } from '../../kernel/steady-clock.ts'
 import type { SessionAddresses } from './addresses.ts'
 import type { ControlChannel } from './control-channel.ts'
 import type { SessionSetting } from './setting.ts'
@@ -23,7 +24,7 @@ const KEEP_ALIVE_FROM_MS = 30_000
 export class Parties implements SessionAddresses {
   readonly clientAddress: string
   readonly #options: PartiesOptions
-  #keepAliveAtMs = performance.now() + KEEP_ALIVE_FROM_MS
+  #keepAliveAtMs = steadyClock.now() + KEEP_ALIVE_FROM_MS
   #toClient = ''
   #toServer = ''
   client: ControlChannel | null = null

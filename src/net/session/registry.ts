@@ -1,3 +1,4 @@
+import { steadyClock } from '../../kernel/steady-clock.ts'
 import type { RejectReason } from '../../vocabulary.ts'
 import type { Session } from './session.ts'
 
@@ -14,6 +15,7 @@ export class SessionRegistry {
   readonly #sessions = new Set<Session>()
   readonly #perClient = new Map<string, number>()
   #sweeper: NodeJS.Timeout | null = null
+  #watch: ReturnType<typeof steadyClock.watch> | null = null
   #isDraining = false
   #emptied: (() => void) | null = null
 
@@ -39,6 +41,7 @@ export class SessionRegistry {
   add(session: Session): void {
     this.#sessions.add(session)
     this.#perClient.set(session.clientAddress, (this.#perClient.get(session.clientAddress) ?? 0) + 1)
+    this.#watch ??= steadyClock.watch()
     this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_MS).unref()
   }
 
@@ -51,6 +54,8 @@ export class SessionRegistry {
     this.#emptied?.()
     if (this.#sweeper !== null) clearInterval(this.#sweeper)
     this.#sweeper = null
+    this.#watch?.done()
+    this.#watch = null
   }
 
   /**
@@ -76,7 +81,7 @@ export class SessionRegistry {
   }
 
   #sweep(): void {
-    const nowMs = performance.now()
+    const nowMs = this.#watch?.tick() ?? steadyClock.now()
     for (const session of this.#sessions) session.sweep(nowMs)
   }
 }

@@ -3,6 +3,7 @@
 import type { CloseReason, Effect, Event, Side } from '../../engine/contract.ts'
 import { ControlEngine } from '../../engine/control.ts'
 import { assertNever } from '../../errors.ts'
+import { steadyClock } from '../../kernel/steady-clock.ts'
 import type { SessionData } from '../data/data-side.ts'
 import { isOwnAddress } from '../own-addresses.ts'
 import { linkUpstream } from '../upstream/upstream-link.ts'
@@ -26,7 +27,7 @@ export class Session implements ControlEvents {
   readonly #client: ControlChannel
   readonly #parties: Parties
   readonly #tls: SessionTls | null
-  readonly #startedMs = performance.now()
+  readonly #startedMs = steadyClock.now()
   #data: SessionData | null = null
   #attempt: UpstreamAttempt | null = null
   /** Events that arrived while effects were being carried out. */
@@ -84,7 +85,7 @@ export class Session implements ControlEvents {
     this.#destroySockets()
   }
 
-  /** Call about once a second with `performance.now()`: all of a session's timers are here. */
+  /** Call about once a second with `steadyClock.now()`: all of a session's timers are here. */
   sweep(nowMs: number): void {
     if (this.#data?.sweep(nowMs) === true || this.#hasTalked) this.#deadlines.active(nowMs)
     this.#hasTalked = false
@@ -101,7 +102,6 @@ export class Session implements ControlEvents {
   }
 
   // What the control channels say.
-
   received(side: Side, text: string): void {
     this.piped(side, text.length)
     this.#silence.broken(side)
@@ -189,7 +189,7 @@ export class Session implements ControlEvents {
       case 'setTimer':
       case 'clearTimer':
       case 'loginChanged':
-        this.#deadlines.carryOut(effect, performance.now())
+        this.#deadlines.carryOut(effect, steadyClock.now())
         break
       case 'passThrough':
         this.#parties.flush()
@@ -239,7 +239,7 @@ export class Session implements ControlEvents {
       this.#open += 1
       this.#parties.serverEndpoint = server
       this.#parties.server = new ControlChannel('server', connection, this)
-      this.#deadlines.set('greeting', performance.now())
+      this.#deadlines.set('greeting', steadyClock.now())
       this.#emit({ type: 'upstreamConnected', server, knows: upstreams.knownOf(server) })
       if (isSecure) this.#emit({ type: 'serverSecured', isSecure })
       if (greeting !== '') this.received('server', greeting)
@@ -266,7 +266,7 @@ export class Session implements ControlEvents {
       this.#client.finish(lastWord)
       this.#parties.server?.finish()
     }
-    this.#deadlines.set('linger', performance.now())
+    this.#deadlines.set('linger', steadyClock.now())
   }
 
   #destroySockets(): void {
@@ -279,7 +279,7 @@ export class Session implements ControlEvents {
     this.#open = Number.POSITIVE_INFINITY
     this.#tls?.release()
     const { observer, ended } = this.#options
-    observer.closed({ reason: this.#closeReason, durationMs: performance.now() - this.#startedMs })
+    observer.closed({ reason: this.#closeReason, durationMs: steadyClock.now() - this.#startedMs })
     ended(this)
   }
 

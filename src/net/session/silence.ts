@@ -1,15 +1,16 @@
 import type { Side } from '../../engine/contract.ts'
+import { steadyClock } from '../../kernel/steady-clock.ts'
 
 /** Who of a session has said nothing for how long. */
 export class Silence {
   /** Looks since the server said something: about a second each. */
   #serverLooks = 0
-  #clientSaidMs = performance.now()
+  #clientSaidMs = steadyClock.now()
 
   /** A peer has said something. */
   broken(side: Side): void {
     if (side === 'server') this.#serverLooks = 0
-    else this.#clientSaidMs = performance.now()
+    else this.#clientSaidMs = steadyClock.now()
   }
 
   /** Whether the server has been silent for a second at least; to be asked about once a second. */

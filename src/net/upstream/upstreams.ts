@@ -169,10 +169,13 @@ class Attempt implements UpstreamAttempt {
     })
     if (connecting === null) return
     this.#connecting = connecting
-    this.#timer = setTimeout(() => {
+    const giveUp = () => {
+      if (this.#isOver || this.#connecting !== connecting) return
       connecting.cancel()
       failed(Object.assign(new Error(`no answer within ${connectMs} ms`), { code: 'ETIMEDOUT' }))
-    }, connectMs)
+    }
+    // After one turn of reading: a process that was stopped has yet to hear that it is connected.
+    this.#timer = setTimeout(() => setImmediate(giveUp), connectMs)
   }
 
   /** Null, with the attempt failed, where not even a socket can be had. */

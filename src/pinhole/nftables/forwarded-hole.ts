@@ -109,7 +109,8 @@ export class ForwardedHole implements LivingHole {
     this.#deadlineMs = this.#context.now() + timeoutMs
     this.#isProlonged = true
     if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.#expire(), timeoutMs)
+    // After one turn of reading: a process that was stopped has yet to hear who came.
+    this.#timer = setTimeout(() => setImmediate(() => this.#expire()), timeoutMs)
     const { transactions, sets } = this.#context
     transactions.submit([...removal(this.#hole, sets), ...this.elements()], () => undefined)
   }
@@ -123,7 +124,8 @@ export class ForwardedHole implements LivingHole {
   #wait(): void {
     if (this.#state !== 'waiting') return
     const { peer, at, timeoutMs } = this.#hole
-    this.#timer = setTimeout(() => this.#expire(), timeoutMs)
+    // After one turn of reading: a process that was stopped has yet to hear who came.
+    this.#timer = setTimeout(() => setImmediate(() => this.#expire()), timeoutMs)
     this.#context.strangers.expect(peer, at)
     this.#context.flows.expect(peer, at, {
       began: (flow) => {
@@ -150,6 +152,7 @@ export class ForwardedHole implements LivingHole {
 
   /** Nobody came, or somebody has just been answered: the door's element tells. */
   #expire(): void {
+    if (this.#state !== 'waiting') return
     const { entrants, sets } = this.#context
     const count = entrants(doorOf(this.#hole, sets))
     if (count === null) {

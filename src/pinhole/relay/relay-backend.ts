@@ -2,6 +2,7 @@
 
 import type { Side } from '../../engine/contract.ts'
 import { AlgError } from '../../errors.ts'
+import { steadyClock } from '../../kernel/steady-clock.ts'
 import type { Connection } from '../../tcp/connection.ts'
 import type { Tcp } from '../../tcp/tcp.ts'
 import type { PoolUse } from '../../vocabulary.ts'
@@ -42,6 +43,7 @@ export class RelayBackend implements PinholeBackend {
   readonly #gates = new Map<string, Gate>()
   readonly #waiting = new Set<Waiting>()
   #sweeper: NodeJS.Timeout | null = null
+  #watch: ReturnType<typeof steadyClock.watch> | null = null
 
   constructor(options: RelayBackendOptions) {
     this.#options = options
@@ -63,6 +65,8 @@ export class RelayBackend implements PinholeBackend {
     this.#gates.clear()
     if (this.#sweeper !== null) clearInterval(this.#sweeper)
     this.#sweeper = null
+    this.#watch?.done()
+    this.#watch = null
   }
 
   use(): readonly PoolUse[] {
@@ -149,11 +153,13 @@ export class RelayBackend implements PinholeBackend {
   }
 
   #startSweeper(): void {
+    this.#watch ??= steadyClock.watch()
     this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_MS).unref()
   }
 
   /** Expires pinholes, closes ports that carry none, and stops itself when nothing is left. */
   #sweep(): void {
+    this.#watch?.tick()
     const nowMs = this.#options.now()
     for (const waiting of this.#waiting) {
       if (waiting.deadlineMs > nowMs) continue
@@ -168,6 +174,8 @@ export class RelayBackend implements PinholeBackend {
     if (this.#gates.size > 0 || this.#sweeper === null) return
     clearInterval(this.#sweeper)
     this.#sweeper = null
+    this.#watch?.done()
+    this.#watch = null
   }
 }
 
