@@ -148,6 +148,15 @@ export function pinholeTables(mark: number, options?: TableOptions): string {
   return pinholeTable(4, mark, options) + pinholeTable(6, mark, options)
 }
 
+/**
+ * The commands that list the rules of both families, without what is in the sets. One by one: with several in one run,
+ * libnftables 1.0.6 knows only the first chain.
+ */
+export function listPinholeRules(table: string): readonly string[] {
+  const chains = ['claim', 'depart', 'pre', 'post']
+  return ['ip', 'ip6'].flatMap((ip) => chains.map((chain) => `list chain ${ip} ${table} ${chain}`))
+}
+
 export interface TableOptions {
   readonly table?: string
   /** False leaves out what switches on accounting: the kernel does that even when it is only asked (`nft -c`). */

@@ -1,6 +1,11 @@
 import type { Side } from '../../engine/contract.ts'
 import { DEFAULT_MARK } from '../../firewall/mark.ts'
-import { pinholeSets, pinholeTables, type StrangersRule } from '../../firewall/pinhole-table.ts'
+import {
+  listPinholeRules,
+  pinholeSets,
+  pinholeTables,
+  type StrangersRule,
+} from '../../firewall/pinhole-table.ts'
 import { DEFAULT_TABLE } from '../../firewall/table-names.ts'
 import { type FlowKey, findFlow, keyOf, listFlows } from '../../kernel/conntrack.ts'
 import { watchConntrack } from '../../kernel/conntrack-watch.ts'
@@ -19,6 +24,7 @@ import type { LivingHole } from './hole.ts'
 import { OwnAddresses } from './own-addresses.ts'
 import { watchStrangers } from './stranger-watch.ts'
 import { Strangers, type StrangersOptions } from './strangers.ts'
+import { TableGuard } from './table-guard.ts'
 import { checkTheirSets } from './their-sets.ts'
 import { ElementTransactions } from './transactions.ts'
 
@@ -89,7 +95,7 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
   const canDestroy = knowsDestroy(socket, { set: sets[4].once, key: nobody }, 'KERNEL_FEATURE_MISSING')
   const change = (changes: readonly ElementChange[]) =>
     changeElements(socket, canDestroy ? changes : changes.map(deletingInstead), 'PINHOLE_FAILED')
-  const restoreTables = () => {
+  const restoreTables = (say: (outcome: string, fields: Restored) => void) => {
     const elements = [...holes].map((hole) => hole.elements()).filter((changes) => changes.length > 0)
     const restored = orElse(false, () => {
       nft.run(tables)
@@ -98,12 +104,28 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
       return true
     })
     const outcome = restored ? `put back with ${elements.length} pinholes` : 'cannot be put back'
-    options.log('warn', 'tables.lose', `somebody removed our nftables tables: ${outcome}`, {
-      restored,
-      pinholes: elements.length,
-    })
+    say(outcome, { restored, pinholes: elements.length })
     return restored
   }
+  const guard = new TableGuard({
+    read: () =>
+      listPinholeRules(table)
+        .map((command) => nft.run(command))
+        .join(''),
+    restore: () =>
+      restoreTables((outcome, { restored, pinholes }) =>
+        options.log(
+          'warn',
+          'tables.change',
+          `somebody changed the rules in our nftables tables: ${outcome}`,
+          {
+            restored,
+            pinholes,
+          },
+        ),
+      ),
+    now: options.now,
+  })
   const find = (key: FlowKey) => orElse(null, () => findFlow(socket, key, 'RUNTIME_FAILED'))
   const flows = new ForwardedFlows({
     find,
@@ -114,7 +136,13 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
     transactions: new ElementTransactions({
       table,
       change,
-      restoreTables,
+      restoreTables: () =>
+        restoreTables((outcome, { restored, pinholes }) =>
+          options.log('warn', 'tables.lose', `somebody removed our nftables tables: ${outcome}`, {
+            restored,
+            pinholes,
+          }),
+        ),
       soon,
     }),
     flows,
@@ -126,18 +154,26 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
     ownAddressTowards: towards,
     isOwnAddress,
     entrants: (door) => orElse(0, () => countMatches(socket, door, 'RUNTIME_FAILED')),
+    nobodyCame: () => guard.doubt(),
     isTracked: (flow) => find(keyOf(flow)) !== null,
     isRunning: (flow) => (find(keyOf(flow))?.state ?? 'closed') !== 'closed',
     warn: (event, message, fields) => options.log('warn', event, message, fields),
     forward,
     holes,
     release: () => {
+      guard.stop()
       heard.close()
       watch.close()
       socket.close()
       nft.close()
     },
   })
+}
+
+interface Restored {
+  readonly restored: boolean
+  /** That waited, and were put back with the tables. */
+  readonly pinholes: number
 }
 
 /** Data ports are one process's alone, so the first of them is the group's number: nobody else takes it. */

@@ -178,8 +178,9 @@ export class ForwardedHole implements LivingHole {
     if (this.#state === 'ended') return
     this.#state = 'ended'
     if (this.#timer !== null) clearTimeout(this.#timer)
-    const { flows, strangers, pools, now, ended } = this.#context
+    const { flows, strangers, pools, now, ended, nobodyCame } = this.#context
     const { peer, at } = this.#hole
+    if (how === 'unused') nobodyCame()
     flows.unexpect(peer, at)
     strangers.unexpect(peer, at, how)
     pools[this.#from].release(this.#lease, now())

@@ -25,6 +25,8 @@ export interface HoleContext {
   readonly isOwnAddress: (address: string) => boolean
   /** How many first packets an element has let in; null when it is not there. */
   readonly entrants: (door: ElementName) => number | null
+  /** A pinhole has ended and its peer was never seen there. */
+  readonly nobodyCame: () => void
   /** Whether conntrack knows a connection of these two endpoints, running or lately closed. */
   readonly isTracked: (flow: Flow) => boolean
   /** The same for one that is not over. */

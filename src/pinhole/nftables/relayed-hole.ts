@@ -136,7 +136,8 @@ export class RelayedHole implements LivingHole {
   #end(how: 'used' | 'unused' = 'unused'): void {
     if (this.#isEnded) return
     this.#isEnded = true
-    const { strangers, ended } = this.#context
+    const { strangers, ended, nobodyCame } = this.#context
+    if (how === 'unused') nobodyCame()
     if (this.#hole !== null) strangers.unexpect(this.#hole.peer, this.#hole.at, how)
     this.#hole = null
     ended(this)

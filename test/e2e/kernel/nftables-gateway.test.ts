@@ -157,6 +157,30 @@ describe.skipIf(obstacle !== null)('nftables pinholes on a gateway', () => {
     }
   })
 
+  it.each([
+    ['an emptied chain', 'flush chain ip ftp_alg claim'],
+    ['a deleted table', 'delete table ip ftp_alg'],
+    ['a rule of somebody else’s', 'insert rule ip ftp_alg pre accept'],
+  ])('come back after %s, once a pinhole has ended without its peer', async (_, damage) => {
+    const running = await gateway.start()
+    const early = await gateway.open(running)
+    const unused = await gateway.open(running)
+    lab.nft(damage)
+    unused.handle.close()
+    expect(gateway.log).toEqual([
+      {
+        level: 'warn',
+        event: 'tables.change',
+        message: 'somebody changed the rules in our nftables tables: put back with 1 pinholes',
+      },
+    ])
+    const late = await gateway.open(running)
+    for (const hole of [early, late]) {
+      expect(await saysAndHears(lab.connect('client', hole.at), 'hello')).toBe(true)
+    }
+    expect(gateway.log).toHaveLength(1)
+  })
+
   it('are relayed where the kernel cannot: for us ourselves, and between address families', async () => {
     const running = await gateway.start()
     const toUs = await gateway.open(running, {
