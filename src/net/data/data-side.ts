@@ -77,6 +77,7 @@ export class SessionData {
         break
       case 'beginTransfer':
         this.#legs.carries(effect.channel, effect.direction)
+        this.#pinholes.transferBegan(effect.channel)
         break
       case 'awaitDelivery':
         this.#legs.awaitDelivery(effect.channel, effect.direction)

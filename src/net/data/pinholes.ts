@@ -145,19 +145,28 @@ export class SessionPinholes {
     for (const pinhole of [...this.#waiting.keys()]) this.close(pinhole, reason)
   }
 
-  /**
-   * Call about once a second: a pinhole whose time is nearly up stays open while a server works on its transfer, which has
-   * a limit of its own.
-   */
-  sweep(nowMs: number): void {
-    const { pinholeTimeoutMs, isWorkedOn } = this.#options
+  /** The transfer of that channel has been asked for: from now on its time is the transfer's. */
+  transferBegan(channel: number): void {
+    const nowMs = performance.now()
     for (const waiting of this.#waiting.values()) {
-      if (waiting.dueMs - nowMs > Math.max(PROLONG_BEFORE_MS, pinholeTimeoutMs / 4)) continue
-      if (waiting.handle === null || !isWorkedOn(waiting.spec.channel)) continue
-      const leftMs = Math.max(pinholeTimeoutMs, 2 * PROLONG_BEFORE_MS)
-      waiting.dueMs = nowMs + leftMs
-      waiting.handle.prolong(leftMs)
+      if (waiting.spec.channel === channel) this.#prolong(waiting, nowMs)
     }
+  }
+
+  /** Call about once a second: while a server works on a transfer, which has a limit of its own, its pinhole stays open. */
+  sweep(nowMs: number): void {
+    for (const waiting of this.#waiting.values()) {
+      if (this.#options.isWorkedOn(waiting.spec.channel)) this.#prolong(waiting, nowMs)
+    }
+  }
+
+  #prolong(waiting: Waiting, nowMs: number): void {
+    const { pinholeTimeoutMs } = this.#options
+    if (waiting.handle === null) return
+    if (waiting.dueMs - nowMs > Math.max(PROLONG_BEFORE_MS, pinholeTimeoutMs / 4)) return
+    const leftMs = Math.max(pinholeTimeoutMs, 2 * PROLONG_BEFORE_MS)
+    waiting.dueMs = nowMs + leftMs
+    waiting.handle.prolong(leftMs)
   }
 
   /** Waits no longer for what the kernel forwards: it goes on by itself, and what it carries from here on nobody counts. */
