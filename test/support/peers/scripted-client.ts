@@ -174,7 +174,7 @@ export async function receive(data: Wire): Promise<Collected> {
 
 /** Reads a 227 or a 229; a 229 means the address of the control connection. Null for any other reply. */
 export function announced(line: string, control: string): Endpoint | null {
-  const old = /^227 .*\((\d+),(\d+),(\d+),(\d+),(\d+),(\d+)\)/.exec(line)
+  const old = /^227 .*\(\s*(\d+),(\d+),(\d+),(\d+),(\d+),(\d+)\)/.exec(line)
   if (old !== null) {
     const [a, b, c, d, high = 0, low = 0] = old.slice(1).map(Number)
     return { address: `${a}.${b}.${c}.${d}`, port: high * 256 + low }

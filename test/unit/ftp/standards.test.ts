@@ -53,3 +53,14 @@ test('the conversations that show a row say each of its verbs', () => {
   })
   expect(unsaid).toEqual([])
 })
+
+test('docs/field.md has every dialogue, and the transcripts that it names exist', () => {
+  const dialogues = readFileSync(`${root}docs/field.md`, 'utf8')
+    .split('\n')
+    .filter((line) => /^\| \d\d \|/.test(line))
+  expect(dialogues).toHaveLength(20)
+  const named = dialogues.map((line) => quoted(line.split('|')[4]))
+  expect(named.filter((names) => names.length === 0)).toEqual([])
+  const missing = named.flat().filter((name) => !existsSync(`${root}test/fixtures/transcripts/${name}.txt`))
+  expect(missing).toEqual([])
+})
