@@ -39,6 +39,7 @@ export class Legs {
   readonly #createdMs = steadyClock.now()
   #relay: Relay | null = null
   #joinedMs = 0
+  #direction: Direction | null = null
   #reported = { upload: 0, download: 0 }
   #finishByMs = Number.POSITIVE_INFINITY
   #asking: NodeJS.Timeout | null = null
@@ -56,11 +57,12 @@ export class Legs {
     return this.#relay === null ? 0 : this.#relay.uploadBytes + this.#relay.downloadBytes
   }
 
-  /** Adds a connection; with the second one, and once both are secure, bytes flow. A peer that resets before is noticed then. */
+  /** Adds a connection; with the second one, and once both are secure, bytes flow. */
   add(side: Side, connection: Connection, { isPrivate }: { readonly isPrivate: boolean }): void {
     const { secure, failed } = this.#options
     if (!isPrivate || secure === null) {
       this.#waiting[side] = connection
+      connection.whenLost(() => this.#lost(side))
       this.#join(side, connection)
       return
     }
@@ -88,6 +90,14 @@ export class Legs {
     else this.#failing = setTimeout(() => failed(side, 'tls'), REPLY_MS)
   }
 
+  /** It came and was reset before anything could flow: the other one is too. */
+  #lost(side: Side): void {
+    delete this.#waiting[side]
+    delete this.#ready[side]
+    this.#options.failed(side, 'reset')
+    if (!this.#isOver) this.close('reset')
+  }
+
   #join(side: Side, connection: Connection): void {
     this.#ready[side] = connection
     const { client, server } = this.#ready
@@ -96,10 +106,19 @@ export class Legs {
     this.#joinedMs = steadyClock.now()
     observer.dataOpened({ channel, mode, path: 'relay', setupMs: this.#joinedMs - this.#createdMs })
     this.#relay = new Relay({ client, server, ended: (result) => this.#ended(result) })
+    this.#relay.carries(this.#direction)
   }
 
   /** Which way the file goes, for what only the other way may be cut short. */
-  carries(_direction: Direction | null): void {}
+  carries(direction: Direction | null): void {
+    this.#direction = direction
+    this.#relay?.carries(direction)
+  }
+
+  /** Nobody will tell any more which way the file goes: what has no more than an end to wait for is not waited for. */
+  sessionEnded(): void {
+    if (this.#direction === null) this.carries('download')
+  }
 
   /** Calls back once the last byte and FIN of that direction are with the peer's system; not when the channel ends. */
   awaitDelivery(direction: Direction, delivered: () => void): void {

@@ -40,6 +40,8 @@ export class DataLegs {
   readonly #options: DataLegsOptions
   readonly #channels = new Map<number, Legs>()
   readonly #connecting = new Map<Connecting, Awaited>()
+  /** The last one that was asked for; its legs may come later. */
+  #transfer: { readonly channel: number; readonly direction: Direction | null } | null = null
 
   constructor(options: DataLegsOptions) {
     this.#options = options
@@ -95,6 +97,7 @@ export class DataLegs {
         emit({ type: 'legFailed', channel, side: failedSide, reason })
       }
       legs = new Legs({ channel, mode, observer, ended, secure, failed })
+      if (this.#transfer?.channel === channel) legs.carries(this.#transfer.direction)
       this.#channels.set(channel, legs)
     }
     legs.add(side, connection, { isPrivate })
@@ -103,6 +106,7 @@ export class DataLegs {
 
   /** Which way the file of a channel's transfer goes. */
   carries(channel: number, direction: Direction | null): void {
+    this.#transfer = { channel, direction }
     this.#channels.get(channel)?.carries(direction)
   }
 
@@ -125,7 +129,8 @@ export class DataLegs {
   closeUnjoined(): void {
     for (const { channel } of [...this.#connecting.values()]) this.closeChannel(channel, 'reset')
     for (const legs of [...this.#channels.values()]) {
-      if (!legs.isJoined) legs.close('reset')
+      if (legs.isJoined) legs.sessionEnded()
+      else legs.close('reset')
     }
   }
 

@@ -9,7 +9,7 @@ export interface RelayOptions {
   readonly ended: (result: 'ok' | 'reset') => void
 }
 
-/** The server has said everything and the client does not close: after this long without a byte we do. */
+/** The whole download is with the client, who does not close: after this long without a byte both legs are reset. */
 const HALF_OPEN_MS = 30_000
 
 /**
@@ -25,6 +25,7 @@ export class Relay {
   #isReset = false
   #seenBytes = 0
   #quietSinceMs = 0
+  #direction: 'upload' | 'download' | null = null
 
   constructor(options: RelayOptions) {
     const { client, server } = options
@@ -57,6 +58,11 @@ export class Relay {
     return pump.hasEnded && to.unsentBytes === 0 && to.unacknowledgedBytes === 0
   }
 
+  /** Which way the file goes; null where nobody knows. */
+  carries(direction: 'upload' | 'download' | null): void {
+    this.#direction = direction
+  }
+
   /** Ends both legs with RST. */
   reset(): void {
     this.#isReset = true
@@ -76,10 +82,8 @@ export class Relay {
       this.#seenBytes = bytes
       this.#quietSinceMs = nowMs
     }
-    const isHalfOpen = this.#download.hasEnded && !this.#upload.hasEnded
-    if (!isHalfOpen || nowMs - this.#quietSinceMs < HALF_OPEN_MS) return
-    this.#options.client.destroy()
-    this.#options.server.destroy()
+    const isHalfOpen = this.#direction === 'download' && this.#download.hasEnded && !this.#upload.hasEnded
+    if (isHalfOpen && nowMs - this.#quietSinceMs >= HALF_OPEN_MS) this.reset()
   }
 
   /** What happens to one leg: `out` moves what it sends, `into` what it gets. */

@@ -84,9 +84,27 @@ describe.each(makes)('a relay ($make)', ({ tcp }) => {
     await server.send('all of it')
     server.halfClose()
     expect(await client.readRest()).toBe('all of it')
+    relay.carries('download')
     relay.sweep(performance.now())
     relay.sweep(performance.now() + 60_000)
-    expect(await server.ended()).toBe('fin')
-    await ended()
+    expect(await server.ended()).toBe('reset')
+    expect(await ended()).toBe('reset')
   })
+
+  it.each(['upload', null] as const)(
+    'waits for a slow upload whose server has nothing to say: %s',
+    async (way) => {
+      const { client, server, relay, ended } = await start()
+      relay.carries(way)
+      server.halfClose()
+      expect(await client.ended()).toBe('fin')
+      relay.sweep(performance.now())
+      relay.sweep(performance.now() + 60_000)
+      await client.send('at last')
+      expect(await server.readBytes(7)).toBe('at last')
+      client.halfClose()
+      expect(await server.ended()).toBe('fin')
+      expect(await ended()).toBe('ok')
+    },
+  )
 })
