@@ -2,6 +2,7 @@
 
 import { existsSync, readFileSync } from 'node:fs'
 import { expect, vi } from 'vitest'
+import { steadyClock } from '../../src/kernel/steady-clock.ts'
 import { ftpScript } from '../support/peers/ftp-script.ts'
 import { test } from './lab.ts'
 
@@ -35,8 +36,8 @@ test.skipIf(isMissing)(
     const upstreamPort = server.visits[0]?.wire.socket.remotePort ?? 0
     const both = () => [keepaliveOf(proxy.port, clientPort), keepaliveOf(upstreamPort, server.port)]
     expect(both()).toEqual([null, null])
-    const { now } = performance
-    vi.spyOn(performance, 'now').mockImplementation(() => now.call(performance) + 31_000)
+    const now = steadyClock.now.bind(steadyClock)
+    vi.spyOn(steadyClock, 'now').mockImplementation(() => now() + 31_000)
     try {
       await expect
         .poll(() => both().map((seconds) => (seconds ?? 0) > 30), { timeout: 5_000 })

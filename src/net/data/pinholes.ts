@@ -147,7 +147,7 @@ export class SessionPinholes {
 
   /** The transfer of that channel has been asked for: from now on its time is the transfer's. */
   transferBegan(channel: number): void {
-    const nowMs = performance.now()
+    const nowMs = steadyClock.now()
     for (const waiting of this.#waiting.values()) {
       if (waiting.spec.channel === channel) this.#prolong(waiting, nowMs)
     }
