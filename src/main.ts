@@ -29,7 +29,7 @@ async function main(args: readonly string[]): Promise<number> {
     .usage('$0 <command> [options]\n\nA firewall-aware FTP proxy and application layer gateway.')
     .command('run', 'run the proxy', configOptions, async (argv) => {
       const { run } = await import('./cli/run.ts')
-      exitCode = await run({ sources: sourcesOf(argv), version, stderr })
+      await run({ sources: sourcesOf(argv), version, stderr })
     })
     .command(
       'check',

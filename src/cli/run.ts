@@ -9,6 +9,7 @@ import { type ConfigSources, loadConfig } from '../config/load.ts'
 import { keepUntilRestart, restartNeeded } from '../config/restart.ts'
 import { AlgError } from '../errors.ts'
 import { createObserver, type Recorder } from '../observe/recorder.ts'
+import { endProcess } from '../process/end-process.ts'
 import { FIRST_FD_IN_WORKER, inheritedSockets } from '../process/inherited-sockets.ts'
 import { connectServiceManager, type ServiceManager } from '../process/systemd.ts'
 import { createService, type Service } from '../service.ts'
@@ -19,9 +20,9 @@ export interface RunRequest {
   readonly stderr: { write(text: string): unknown }
 }
 
-/** Runs until a signal (or, in a worker, the supervisor) ends it; gives the exit code. Errors: `AlgError` at start. */
-export async function run(request: RunRequest): Promise<number> {
-  return cluster.isWorker ? runWorker(request) : runService(request)
+/** Runs until a signal (or, in a worker, the supervisor) ends it, and ends the process. Errors: `AlgError` at start. */
+export async function run(request: RunRequest): Promise<void> {
+  await endProcess(cluster.isWorker ? await runWorker(request) : await runService(request))
 }
 
 async function runService({ sources, version, stderr }: RunRequest): Promise<number> {

@@ -7,6 +7,8 @@ import { type Ffi, loadFfi } from './ffi.ts'
 
 /** Calls as in section 2 of the Linux manual: -1 means failed, and `errno` says why. */
 export interface Libc {
+  /** `_exit`: ends the process without asking anything of it. */
+  readonly exit: (code: number) => void
   readonly socket: (family: number, type: number, protocol: number) => number
   readonly socketpair: (family: number, type: number, protocol: number, pair: Int32Array) => number
   readonly bind: (fd: number, address: Uint8Array, length: number) => number
@@ -133,6 +135,7 @@ function bindCalls(ffi: Ffi): Libc {
   const c = ffi.load(null)
   return {
     socket: c.func('int socket(int family, int type, int protocol)'),
+    exit: c.func('void _exit(int status)'),
     socketpair: c.func('int socketpair(int family, int type, int protocol, void *pair)'),
     bind: c.func('int bind(int fd, const void *address, uint32_t length)'),
     connect: c.func('int connect(int fd, const void *address, uint32_t length)'),

@@ -22,6 +22,19 @@ async function closesWith421(client: ScriptedClient): Promise<void> {
 }
 
 describe.concurrent('SIGTERM', () => {
+  test.for([1, 2])('ends %i worker(s) even where Node cannot end itself', async (workers, { lab }) => {
+    // Node 20 to 26 may wait for ever for its own threads once the last exit listener has run (nodejs/node#54918).
+    const preload = "process.on('exit', () => { const end = Date.now() + 15_000; while (Date.now() < end); })"
+    const proxy = await lab.process({
+      upstream: { address: '127.0.0.1', port: 1 },
+      more: `workers: ${workers}`,
+      preload,
+    })
+    proxy.signal('SIGTERM')
+    expect(await proxy.exited(10_000)).toBe(0)
+    expect(proxy.output).toContain('"event":"process.stopped"')
+  })
+
   test('lets fifty transfers finish, says 421 to the idle, refuses the new, and exits with 0', async ({
     lab,
   }) => {

@@ -28,6 +28,8 @@ export interface ProcessPlan {
   readonly maxDescriptors?: number
   /** As where the optional package koffi is not installed. */
   readonly withoutKoffi?: boolean
+  /** A module that this process, and its workers, import before everything else. */
+  readonly preload?: string
 }
 
 const refuse = `export async function resolve(name, context, next) {
@@ -35,9 +37,9 @@ const refuse = `export async function resolve(name, context, next) {
   return next(name, context)
 }`
 const asModule = (text: string) => `data:text/javascript,${encodeURIComponent(text)}`
-const register = `import { register } from 'node:module'; register(${JSON.stringify(asModule(refuse))})`
-/** Hides the package from whatever this process, and its workers, import. */
-const noKoffi = `--import=${asModule(register)}`
+/** Hides the package from whatever is imported. */
+const hideKoffi = `import { register } from 'node:module'; register(${JSON.stringify(asModule(refuse))})`
+const preloading = (text: string) => ({ ...process.env, NODE_OPTIONS: `--import=${asModule(text)}` })
 
 /** `ftp-alg run --config FILE` as a process of its own. */
 export class ProxyProcess implements Endpoint {
@@ -93,12 +95,12 @@ export class ProxyProcess implements Endpoint {
     const file = join(folder, 'config.yaml')
     await writeFile(file, configText(plan, ports))
     const run = [...withUs, process.execPath, '--enable-source-maps', main, 'run', '--config', file]
-    const { maxDescriptors, withoutKoffi = false } = plan
+    const { maxDescriptors, withoutKoffi = false, preload = withoutKoffi ? hideKoffi : undefined } = plan
     const [program = '', ...args] =
       maxDescriptors === undefined
         ? run
         : ['sh', '-c', `ulimit -n ${maxDescriptors}; exec "$@"`, 'sh', ...run]
-    const env = withoutKoffi ? { ...process.env, NODE_OPTIONS: noKoffi } : process.env
+    const env = preload === undefined ? process.env : preloading(preload)
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env })
     return new ProxyProcess(plan, child, folder, ports)
   }
