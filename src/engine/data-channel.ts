@@ -66,6 +66,10 @@ export class DataChannel {
     return this.#clientLeg === 'connected' && this.#serverLeg === 'connected'
   }
 
+  get hasOnlyClient(): boolean {
+    return this.#clientLeg === 'connected' && this.#serverLeg !== 'connected' && !this.#isInKernel
+  }
+
   /**
    * Both legs may still come together, so success is not yet true: the server's last word can be read before the
    * data connection that it made earlier. The kernel joins without telling.

@@ -28,6 +28,11 @@ export class DataChannels {
     return this.#current?.isJoining === true
   }
 
+  /** The running transfer's client is connected, its server is not. */
+  get hasOnlyClient(): boolean {
+    return this.#current?.hasOnlyClient === true
+  }
+
   /** Something of the running transfer may have arrived. */
   get mayHaveDelivered(): boolean {
     return this.#current !== null && !this.#current.isUseless

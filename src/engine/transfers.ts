@@ -52,7 +52,18 @@ export class Transfers {
     const { channels, outbox } = this.#parts
     if (!this.#isHolding || !channels.isJoining) return
     channels.current?.giveUpJoining()
-    if (channels.isJoining) outbox.push({ type: 'setTimer', timer: 'hold' })
+    if (channels.isJoining) {
+      outbox.push({ type: 'setTimer', timer: 'hold' })
+    } else if (channels.hasOnlyClient && this.#movesFile()) {
+      channels.reset()
+      this.dataFailed('data_failed')
+    }
+  }
+
+  /** A listing of nothing may do without a data connection; a file that the server did not call for has gone nowhere. */
+  #movesFile(): boolean {
+    const { transfer } = this.#parts.queue
+    return transfer !== null && (transfer.command?.traits?.transfer === 'upload' || transfer.verb === 'RETR')
   }
 
   /** A line of a reply to a transfer begins. */

@@ -32,6 +32,8 @@ export interface PinholeRequest {
 export interface PinholeEvents {
   /** The expected peer came and the bytes are ours to move. The callee owns the connection; nobody has read from it. */
   readonly connected: (connection: Connection) => void
+  /** The expected peer came and had reset its connection before we looked; the pinhole is closed. */
+  readonly lost: () => void
   /** The expected peer came and the kernel moves the bytes; `carried` asks how many so far, null where it cannot tell. */
   readonly forwarded: (carried: () => ForwardTotals | null) => void
   /** A forwarded connection is over; bytes as conntrack accounted them, null where it could not tell. */

@@ -4,7 +4,7 @@ import { describe, expect } from 'vitest'
 import { ftpScript } from '../support/peers/ftp-script.ts'
 import { Arrivals } from '../support/peers/patience.ts'
 import { KiB, payload, payloadSha256 } from '../support/peers/payload.ts'
-import type { DataVerb } from '../support/peers/scripted-client.ts'
+import { type DataVerb, receive } from '../support/peers/scripted-client.ts'
 import type { Wire } from '../support/peers/wire.ts'
 import { type Lab, test } from './lab.ts'
 
@@ -199,3 +199,21 @@ async function stalled({ socket }: Wire): Promise<void> {
     )
     .toBe(true)
 }
+
+test('a small file of an active server waits for a client that comes seconds after its success', async ({
+  lab,
+}) => {
+  const server = await lab.server(ftpScript())
+  const proxy = await lab.proxy(server, { upstreamMode: 'active' })
+  const client = await (await lab.client(proxy)).login()
+  const at = await client.passive()
+  expect((await client.command('RETR 1000')).code).toBe(150)
+  // Longer than a success is held for a data connection that nobody began.
+  await new Promise((resolve) => setTimeout(resolve, 3_200))
+  expect(await receive(await client.connectData(at))).toMatchObject({
+    byteCount: 1000,
+    sha256: payloadSha256(1000),
+    ending: 'fin',
+  })
+  expect((await client.reply()).code).toBe(226)
+})

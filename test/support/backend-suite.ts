@@ -238,6 +238,7 @@ interface OpenedHole {
 
 const silent = {
   connected: (connection: Connection) => connection.destroy(),
+  lost: () => undefined,
   forwarded: () => undefined,
   forwardEnded: () => undefined,
   expired: () => undefined,
@@ -269,6 +270,7 @@ function open(world: BackendWorld, changes: Partial<PinholeRequest> = {}): Promi
           log.push('connected')
           echo(connection)
         },
+        lost: () => void log.push('lost'),
         forwarded: () => void log.push('forwarded'),
         forwardEnded(counted) {
           totals = counted

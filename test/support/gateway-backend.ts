@@ -115,6 +115,7 @@ export class GatewayBackend {
             events.push('connected')
             echo(connection)
           },
+          lost: () => void events.push('lost'),
           forwarded: () => void events.push('forwarded'),
           forwardEnded: (totals) => void events.push(totals === null ? 'ended uncounted' : 'ended'),
           expired: () => void events.push('expired'),

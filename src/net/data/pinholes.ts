@@ -118,6 +118,11 @@ export class SessionPinholes {
           if (connection.remote.address !== addresses.peer(from)) observer.foreignPeer({ side: from })
           this.#arrived({ channel, mode, side: from, connection, isPrivate })
         },
+        lost: () => {
+          this.#forget(waiting, 'used')
+          observer.dataFailed({ channel, mode, side: from, reason: 'reset' })
+          emit({ type: 'legFailed', channel, side: from, reason: 'reset' })
+        },
         forwarded: (carried) => this.#forwarded(waiting, carried),
         forwardEnded: (totals) => this.#forwardEnded(waiting, totals),
         expired: () => {

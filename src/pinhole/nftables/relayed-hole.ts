@@ -43,9 +43,12 @@ export class RelayedHole implements LivingHole {
     const relayEvents: PinholeEvents = {
       ...this.#events,
       connected: (connection) => {
-        this.#sweep()
-        this.#end('used')
+        this.#used()
         this.#events.connected(connection)
+      },
+      lost: () => {
+        this.#used()
+        this.#events.lost()
       },
       expired: () => this.#expired(),
     }
@@ -120,13 +123,17 @@ export class RelayedHole implements LivingHole {
     this.#events.expired()
   }
 
+  #used(): void {
+    if (this.#hole !== null) this.#sweep(this.#hole)
+    this.#end('used')
+  }
+
   /** The right peer is here; our answer to it took the door's element away. */
-  #sweep(): void {
+  #sweep(hole: Hole): void {
     const { transactions, sets } = this.#context
-    if (this.#hole === null) return
     // Of a wide one somebody else may have come, and the peer's own door stands open.
-    if (this.#isProlonged || this.#hole.isWide === true) this.#remove(this.#hole)
-    else transactions.submitLater(sweepHole(this.#hole, sets))
+    if (this.#isProlonged || hole.isWide === true) this.#remove(hole)
+    else transactions.submitLater(sweepHole(hole, sets))
   }
 
   #remove(hole: Hole): void {

@@ -24,13 +24,16 @@ type GateOpened = (error: ConnectionError | null) => void
 /** Peers remembered as served on a port that is never without a pinhole. */
 const MAX_SERVED = 1_000
 
-interface Expected {
-  readonly others: readonly Network[]
-  readonly admit: Admit
+/** What to do when the peer that a gate waits for has come. */
+export interface Admission {
+  readonly admit: (connection: Connection) => void
+  /** It was gone again by a reset. */
+  readonly lost: () => void
 }
 
-/** What to do with the peer that a gate waits for. */
-export type Admit = (connection: Connection) => void
+interface Expected extends Admission {
+  readonly others: readonly Network[]
+}
 
 /**
  * One listening data port. It carries one pinhole for each expected peer, tells peers apart when they arrive and
@@ -66,6 +69,8 @@ export class Gate {
       noDelay: false,
       isExclusive: true,
       accepted: (connection) => this.#arrived(connection),
+      // Where the system does not tell who it was, nobody is blamed: a stranger could end a pinhole.
+      lost: (remote) => (remote === null ? undefined : this.#admission(remote.address)?.lost()),
       listens: (error) => {
         const waiting = this.#opening ?? []
         this.#opening = null
@@ -82,8 +87,8 @@ export class Gate {
   }
 
   /** `others` may come in the peer's place: then nobody else waits on this port. */
-  expect({ expect: peer, others }: Pick<PinholeRequest, 'expect' | 'others'>, admit: Admit): void {
-    this.#expected.set(peer, { others, admit })
+  expect({ expect: peer, others }: Pick<PinholeRequest, 'expect' | 'others'>, admission: Admission): void {
+    this.#expected.set(peer, { others, ...admission })
     this.#served.delete(peer)
   }
 
@@ -98,19 +103,26 @@ export class Gate {
 
   #arrived(connection: Connection): void {
     const { address: peer } = connection.remote
-    const expected = this.#keyFor(peer)
-    const admit = this.#expected.get(expected)?.admit
-    if (admit !== undefined) {
-      this.#expected.delete(expected)
-      this.#served.add(peer)
-      const [oldest] = this.#served
-      if (this.#served.size > MAX_SERVED && oldest !== undefined) this.#served.delete(oldest)
-      admit(connection)
+    const admission = this.#admission(peer)
+    if (admission !== null) {
+      admission.admit(connection)
       return
     }
     const reason = this.#served.has(peer) ? 'duplicate' : this.isEmpty ? 'late' : 'wrong_peer'
     connection.reset()
     this.#options.intruded({ from: connection.remote, port: this.#options.port, reason })
+  }
+
+  /** The pinhole that a peer has come to, which is used up with it. */
+  #admission(peer: string): Admission | null {
+    const key = this.#keyFor(peer)
+    const expected = this.#expected.get(key)
+    if (expected === undefined) return null
+    this.#expected.delete(key)
+    this.#served.add(peer)
+    const [oldest] = this.#served
+    if (this.#served.size > MAX_SERVED && oldest !== undefined) this.#served.delete(oldest)
+    return expected
   }
 
   /** Whose pinhole a peer may use: its own, or that of somebody it may stand for. */

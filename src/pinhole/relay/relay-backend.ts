@@ -123,11 +123,20 @@ export class RelayBackend implements PinholeBackend {
     const { request, events, gate } = waiting
     this.#waiting.add(waiting)
     handle.waiting = waiting
-    gate.expect(request, (connection) => {
+    const used = () => {
       this.#release(waiting)
-      this.#keep(waiting, connection)
       handle.waiting = null
-      events.connected(connection)
+    }
+    gate.expect(request, {
+      admit: (connection) => {
+        used()
+        this.#keep(waiting, connection)
+        events.connected(connection)
+      },
+      lost: () => {
+        used()
+        events.lost()
+      },
     })
   }
 

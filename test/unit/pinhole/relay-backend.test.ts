@@ -1,13 +1,15 @@
 // What only the relay backend does; the promises of all backends are held by test/support/backend-suite.ts.
 
+import { execFileSync } from 'node:child_process'
 import { EventEmitter } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
+import type { Endpoint } from '../../../src/ftp/endpoints.ts'
 import type { OpenPinhole, PinholeRequest } from '../../../src/pinhole/backend.ts'
 import { PortPool } from '../../../src/pinhole/port-pool.ts'
 import type { Intruder } from '../../../src/pinhole/relay/gate.ts'
 import { RelayBackend } from '../../../src/pinhole/relay/relay-backend.ts'
-import { tcp } from '../../support/connections.ts'
+import { makes, tcp } from '../../support/connections.ts'
 import { within } from '../../support/peers/patience.ts'
 import { claimPorts } from '../../support/port-block.ts'
 
@@ -36,6 +38,7 @@ async function backendOf(ports: number) {
   closers.push(() => backend.closeAll())
   const open = (from: string, change: Partial<PinholeRequest> = {}) => {
     const connected: string[] = []
+    let lost = 0
     let expired = 0
     const opened = new Promise<OpenPinhole>((resolve, reject) => {
       backend.open(
@@ -58,6 +61,9 @@ async function backendOf(ports: number) {
             admitted.emit(ADMITTED, address, port)
             closers.push(() => connection.destroy())
           },
+          lost: () => {
+            lost += 1
+          },
           forwarded: () => undefined,
           forwardEnded: () => undefined,
           expired: () => {
@@ -67,7 +73,7 @@ async function backendOf(ports: number) {
         (error, pinhole) => (pinhole === null ? reject(error) : resolve(pinhole)),
       )
     })
-    return { opened, connected, expired: () => expired }
+    return { opened, connected, lost: () => lost, expired: () => expired }
   }
   const passes = (ms: number) => {
     aheadMs += ms
@@ -99,7 +105,32 @@ async function visit(
   return within(settled, { what: 'the fate of a connection' })
 }
 
+/** Connects and resets while this process looks at nothing. */
+function comeAndGo(localAddress: string, { address: host, port }: Endpoint): void {
+  const call = `const s = net.connect(${JSON.stringify({ host, port, localAddress })}, () => s.resetAndDestroy())`
+  execFileSync(process.execPath, ['-e', call])
+}
+
 describe('the relay backend', () => {
+  it.skipIf(makes.length < 2)('tells of the right peer that it was gone before we looked', async () => {
+    const world = await backendOf(1)
+    const hole = world.open('127.0.0.2')
+    const { at } = await hole.opened
+    comeAndGo('127.0.0.3', at)
+    comeAndGo('127.0.0.2', at)
+    await expect.poll(hole.lost).toBe(1)
+    expect(hole.connected).toEqual([])
+    expect(await visit(world, '127.0.0.2')).toBe('reset')
+  })
+
+  it.skipIf(makes.length < 2)('keeps a pinhole whose visitor that was gone was a stranger', async () => {
+    const world = await backendOf(1)
+    const hole = world.open('127.0.0.2')
+    comeAndGo('127.0.0.3', (await hole.opened).at)
+    expect(await visit(world, '127.0.0.2')).toBe('open')
+    expect(hole.lost()).toBe(0)
+  })
+
   it('names what came unexpected: a stranger, a second connection, a late one', async () => {
     const world = await backendOf(1)
     const { open, intruders } = world

@@ -18,6 +18,7 @@ if (libc === null) console.log('skipped: connections by epoll(7) need Linux and 
 
 const nobody = {
   connected: () => undefined,
+  lost: () => undefined,
   forwarded: () => undefined,
   forwardEnded: () => undefined,
   expired: () => undefined,
