@@ -31,6 +31,12 @@ export interface Observer {
     readonly client: Endpoint
     readonly reason: RejectReason
   }): void
+  /** A client connected, and a defect of ours left it without a session. */
+  sessionFailed(failed: {
+    readonly listener: string
+    readonly client: Endpoint
+    readonly error: unknown
+  }): void
   /** Somebody came to a data port of ours who was not expected there. */
   pinholeIntruded(intruder: {
     readonly from: Endpoint

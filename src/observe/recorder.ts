@@ -92,6 +92,11 @@ export function createObserver(options: RecorderOptions): Recorder {
       const fields = { listener, client_ip: client.address, client_port: client.port, reason }
       log.write('session.reject', fields, reason)
     },
+    sessionFailed: ({ listener, client, error }) => {
+      metrics.listener(listener).session.defects.value += 1
+      const fields = { listener, client_ip: client.address, client_port: client.port, ...errorFields(error) }
+      log.write('session.fail', fields, error instanceof Error ? error.name : typeof error)
+    },
     pinholeIntruded: ({ from, port, reason }) => {
       metrics.pinholeRejected[reason].value += 1
       refusals.add({ event: 'pinhole.intrude', reason, client_ip: from.address, detail: `port ${port}` })

@@ -68,20 +68,31 @@ export class Listener {
   }
 
   #accepted(connection: Connection): void {
-    const { name, registry, observer, setting, routeOf } = this.#options
+    const { name, registry, observer, routeOf } = this.#options
     const client = connection.remote
     const refusal = registry.refusal(client.address)
-    const route = refusal === null ? routeOf(connection) : { refusal }
-    if ('refusal' in route) {
-      observer.sessionRejected({ listener: name, client, reason: route.refusal })
-      turnAway(connection, route.refusal)
-      return
+    try {
+      const route = refusal === null ? routeOf(connection) : { refusal }
+      if ('refusal' in route) {
+        observer.sessionRejected({ listener: name, client, reason: route.refusal })
+        turnAway(connection, farewells[route.refusal])
+      } else {
+        this.#open(connection, route)
+      }
+    } catch (error) {
+      // Nobody may be left waiting for a greeting because we were wrong.
+      observer.sessionFailed({ listener: name, client, error })
+      turnAway(connection, '421 This proxy has a defect, see its log.')
     }
+  }
+
+  #open(connection: Connection, route: Exclude<Route, { readonly refusal: RejectReason }>): void {
+    const { name, registry, observer, setting } = this.#options
     const session = new Session({
       setting: setting(),
       connection,
       ...route,
-      observer: observer.sessionOpened({ listener: name, client }),
+      observer: observer.sessionOpened({ listener: name, client: connection.remote }),
       ended: (ended) => registry.remove(ended),
     })
     registry.add(session)
@@ -97,7 +108,7 @@ const farewells: Readonly<Record<RejectReason, string>> = {
 }
 
 /** Says 421 and closes; a peer that does not read is not waited for. */
-function turnAway(connection: Connection, reason: RejectReason): void {
+function turnAway(connection: Connection, farewell: string): void {
   // Whatever it sends meanwhile: a trickle of bytes must not keep the connection.
   const timer = setTimeout(() => connection.destroy(), 2_000)
   connection.start({
@@ -106,7 +117,7 @@ function turnAway(connection: Connection, reason: RejectReason): void {
     drained: ignore,
     closed: () => clearTimeout(timer),
   })
-  connection.end(`${farewells[reason]}\r\n`)
+  connection.end(`${farewell}\r\n`)
 }
 
 function ignore(): void {}

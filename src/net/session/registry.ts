@@ -82,6 +82,12 @@ export class SessionRegistry {
 
   #sweep(): void {
     const nowMs = this.#watch?.tick() ?? steadyClock.now()
-    for (const session of this.#sessions) session.sweep(nowMs)
+    for (const session of this.#sessions) {
+      try {
+        session.sweep(nowMs)
+      } catch (error) {
+        session.failed(error)
+      }
+    }
   }
 }

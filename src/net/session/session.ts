@@ -1,15 +1,15 @@
 // One session's driver: socket events become engine events, effects become deeds. No FTP knowledge.
 
-import type { CloseReason, Effect, Event, Side } from '../../engine/contract.ts'
-import { ControlEngine } from '../../engine/control.ts'
+import type { CloseReason, Effect, EngineTimer, Event, SessionTimer, Side } from '../../engine/contract.ts'
+import type { ControlEngine } from '../../engine/control.ts'
 import { assertNever } from '../../errors.ts'
 import { steadyClock } from '../../kernel/steady-clock.ts'
 import type { SessionData } from '../data/data-side.ts'
-import { isOwnAddress } from '../own-addresses.ts'
-import { linkUpstream } from '../upstream/upstream-link.ts'
+import { linkUpstream, type UpstreamLink } from '../upstream/upstream-link.ts'
 import type { UpstreamAttempt } from '../upstream/upstreams.ts'
 import { ControlChannel, type ControlEvents } from './control-channel.ts'
 import { Deadlines } from './deadlines.ts'
+import { createEngine } from './engine.ts'
 import { Parties } from './peers.ts'
 import { openSessionData } from './session-data.ts'
 import type { SessionTls } from './session-tls.ts'
@@ -20,6 +20,8 @@ export interface SessionOptions extends SessionStart {
   /** Everything of the session is closed; called once. */
   readonly ended: (session: Session) => void
 }
+
+const DEFECT = '421 This proxy has a defect, see its log.\r\n'
 
 export class Session implements ControlEvents {
   readonly #options: SessionOptions
@@ -47,15 +49,7 @@ export class Session implements ControlEvents {
     this.#tls = setting.tls?.open({ observer: options.observer, host: options.target.host }) ?? null
     this.#parties = new Parties({ setting, clientAddress: connection.remote.address, assumed })
     this.#deadlines = new Deadlines(setting.limits, this.#startedMs)
-    this.#engine = new ControlEngine({
-      client: this.#parties.clientAddress,
-      upstreamMode: setting.upstreamMode,
-      upstreamVerbs: setting.upstreamVerbs,
-      reachesFirst: setting.backend.name === 'relay',
-      policy: setting.policy,
-      isOwnAddress,
-      tls: setting.tls?.policy ?? null,
-    })
+    this.#engine = createEngine(setting, this.#parties.clientAddress)
     const arrived = () => this.#emit({ type: 'clientArrived' })
     const met = this.#tls?.meet(connection, arrived) ?? connection
     this.#client = new ControlChannel('client', met, this)
@@ -85,6 +79,21 @@ export class Session implements ControlEvents {
     this.#destroySockets()
   }
 
+  /** We were wrong: ends this session, and no other, with 421. */
+  failed(error: unknown): void {
+    this.#options.observer.failed(error)
+    try {
+      // What is piped may be ciphertext.
+      if (this.#engine.state !== 'pipe') this.#parties.say('client', DEFECT)
+      this.#close('error')
+      this.#data?.destroy()
+      this.#parties.server?.destroy()
+    } catch {
+      this.#closeReason ??= 'error'
+      this.#destroySockets()
+    }
+  }
+
   /** Call about once a second with `steadyClock.now()`: all of a session's timers are here. */
   sweep(nowMs: number): void {
     if (this.#data?.sweep(nowMs) === true || this.#hasTalked) this.#deadlines.active(nowMs)
@@ -92,10 +101,11 @@ export class Session implements ControlEvents {
     this.#parties.keepAlive(nowMs)
     // Of a session that is over only data are left to wait for.
     this.#deadlines.awaits(this.#closeReason === null ? this.#engine.awaits : 'data', nowMs)
-    this.#listenToSilence(nowMs)
+    const keepAliveMs = this.#options.setting.upstreamKeepAliveMs
+    this.#silence.listen({ nowMs, keepAliveMs, engine: this.#engine }, this.#fire)
     for (let due = this.#deadlines.next(nowMs); due !== null; due = this.#deadlines.next(nowMs)) {
       if (due === 'linger') this.#parties.destroy()
-      else this.#emit({ type: 'timerFired', timer: due })
+      else this.#fire(due)
       // The data connections of a session that ends so have not moved a byte either.
       if (due === 'idle' || due === 'reply' || due === 'transfer') this.#data?.destroy()
     }
@@ -152,14 +162,14 @@ export class Session implements ControlEvents {
       }
       this.#parties.flush()
     } catch (error) {
-      this.#options.observer.failed(error)
-      this.#close('error')
-      this.#destroySockets()
+      this.failed(error)
     } finally {
       this.#isHandling = false
     }
     this.#finishWhenClosed()
   }
+
+  readonly #fire = (timer: SessionTimer | EngineTimer): void => this.#emit({ type: 'timerFired', timer })
 
   #carryOut(effect: Effect): void {
     switch (effect.type) {
@@ -211,39 +221,27 @@ export class Session implements ControlEvents {
     }
   }
 
-  /** What ends a wait is that nothing comes. */
-  #listenToSilence(nowMs: number): void {
-    const { upstreamKeepAliveMs } = this.#options.setting
-    if (this.#silence.isServerQuiet() && this.#engine.waitsForSilence)
-      this.#emit({ type: 'timerFired', timer: 'quiet' })
-    if (this.#silence.needsKeepAlive(nowMs, upstreamKeepAliveMs) && this.#engine.isTransferring)
-      this.#emit({ type: 'timerFired', timer: 'keepAlive' })
-  }
-
   #connectUpstream(): void {
     const { setting, observer, connection: client, target } = this.#options
     const { upstreams, limits } = setting
     const as = this.#parties.calledAs(client.remote.port)
     const call = { upstreams, target, as, observer, tls: this.#tls, secureMs: limits.connectMs }
-    this.#attempt = linkUpstream(call, (link, reason) => {
-      this.#attempt = null
-      if (link === null) {
-        this.#emit({ type: 'upstreamFailed', reason })
-        return
-      }
-      const { connection, server, greeting, isSecure } = link
-      if (this.#closeReason !== null) {
-        connection.destroy()
-        return
-      }
-      this.#open += 1
-      this.#parties.serverEndpoint = server
-      this.#parties.server = new ControlChannel('server', connection, this)
-      this.#deadlines.set('greeting', steadyClock.now())
-      this.#emit({ type: 'upstreamConnected', server, knows: upstreams.knownOf(server) })
-      if (isSecure) this.#emit({ type: 'serverSecured', isSecure })
-      if (greeting !== '') this.received('server', greeting)
+    this.#attempt = linkUpstream(call, {
+      linked: (link) => this.#linked(link),
+      failed: (reason) => this.#emit({ type: 'upstreamFailed', reason }),
+      broke: (error) => this.failed(error),
     })
+  }
+
+  #linked({ connection, server, greeting, isSecure }: UpstreamLink): void {
+    this.#open += 1
+    this.#parties.serverEndpoint = server
+    this.#parties.server = new ControlChannel('server', connection, this)
+    this.#deadlines.set('greeting', steadyClock.now())
+    const { upstreams } = this.#options.setting
+    this.#emit({ type: 'upstreamConnected', server, knows: upstreams.knownOf(server) })
+    if (isSecure) this.#emit({ type: 'serverSecured', isSecure })
+    if (greeting !== '') this.received('server', greeting)
   }
 
   readonly #serverSecured = (result: 'secure' | 'refused' | 'failed'): void => {

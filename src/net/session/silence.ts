@@ -1,5 +1,12 @@
 import type { Side } from '../../engine/contract.ts'
+import type { ControlEngine } from '../../engine/control.ts'
 import { steadyClock } from '../../kernel/steady-clock.ts'
+
+interface Listening {
+  readonly nowMs: number
+  readonly keepAliveMs: number | null
+  readonly engine: Pick<ControlEngine, 'waitsForSilence' | 'isTransferring'>
+}
 
 /** Who of a session has said nothing for how long. */
 export class Silence {
@@ -13,14 +20,20 @@ export class Silence {
     else this.#clientSaidMs = steadyClock.now()
   }
 
-  /** Whether the server has been silent for a second at least; to be asked about once a second. */
-  isServerQuiet(): boolean {
+  /** Call about once a second: what ends a wait is that nothing comes. `keepAliveMs` null: nobody is spoken for. */
+  listen({ nowMs, keepAliveMs, engine }: Listening, fallsDue: (timer: 'quiet' | 'keepAlive') => void): void {
+    if (this.#isServerQuiet() && engine.waitsForSilence) fallsDue('quiet')
+    if (this.#needsKeepAlive(nowMs, keepAliveMs) && engine.isTransferring) fallsDue('keepAlive')
+  }
+
+  /** Silent for a second at least. */
+  #isServerQuiet(): boolean {
     this.#serverLooks += 1
     return this.#serverLooks > 1
   }
 
-  /** Whether the client has been silent for `afterMs` since it spoke, or since this was last true. Null: never. */
-  needsKeepAlive(nowMs: number, afterMs: number | null): boolean {
+  /** The client has been silent for so long since it spoke, or since this was last true. */
+  #needsKeepAlive(nowMs: number, afterMs: number | null): boolean {
     if (afterMs === null || nowMs - this.#clientSaidMs < afterMs) return false
     this.#clientSaidMs = nowMs
     return true

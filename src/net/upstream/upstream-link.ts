@@ -25,6 +25,14 @@ export interface UpstreamLinkCall extends UpstreamCall {
   readonly observer: SessionObserver
 }
 
+/** One of them is called, once, unless the attempt is cancelled. */
+export interface LinkEvents {
+  linked(link: UpstreamLink): void
+  failed(reason: UpstreamFailure): void
+  /** A defect of ours; also one of the two above. */
+  broke(error: unknown): void
+}
+
 export interface UpstreamLink {
   readonly connection: Connection
   readonly server: Endpoint
@@ -33,30 +41,47 @@ export interface UpstreamLink {
   readonly isSecure: boolean
 }
 
-/** Calls back once, unless it is cancelled, with the link or why there is none. */
-export function linkUpstream(
-  call: UpstreamLinkCall,
-  done: (link: UpstreamLink | null, reason: UpstreamFailure) => void,
-): UpstreamAttempt {
+/** Begins to connect. Cancelling an attempt that is over does nothing. */
+export function linkUpstream(call: UpstreamLinkCall, events: LinkEvents): UpstreamAttempt {
   const { upstreams, target, observer, tls } = call
   const startedMs = performance.now()
-  const finish = (error: AlgError | null, link: UpstreamLink | null) => {
-    const reason = upstreamFailureOf(error)
-    if (link === null) {
-      const server = `${target.host}:${target.port}`
-      observer.upstreamFailed({ server, reason, detail: error?.message ?? '' })
-    } else {
+  let isOver = false
+  const settle = (error: Error | null, link: UpstreamLink | null) => {
+    isOver = true
+    if (link !== null) {
       observer.upstreamConnected({ server: link.server, durationMs: performance.now() - startedMs })
+      events.linked(link)
+    } else if (error instanceof AlgError) {
+      const reason = upstreamFailureOf(error)
+      observer.upstreamFailed({ server: `${target.host}:${target.port}`, reason, detail: error.message })
+      events.failed(reason)
+    } else {
+      throw error
     }
-    done(link, reason)
   }
-  let attempt = upstreams.connect(call, (error, reached) => {
-    if (reached === null) finish(error, null)
+  const guarded =
+    <Arguments extends readonly unknown[]>(step: (...given: Arguments) => void) =>
+    (...given: Arguments) => {
+      try {
+        step(...given)
+      } catch (error) {
+        isOver = true
+        events.broke(error)
+      }
+    }
+  const finish = guarded(settle)
+  const reach = guarded((error: Error | null, reached: UpstreamConnection | null) => {
+    if (reached === null) settle(error, null)
     else if (tls === null || !tls.securesServerFirst)
-      finish(null, { ...reached, greeting: '', isSecure: false })
+      settle(null, { ...reached, greeting: '', isSecure: false })
     else attempt = secure({ ...call, tls }, reached, finish)
   })
-  return { cancel: () => attempt.cancel() }
+  let attempt = upstreams.connect(call, reach)
+  return {
+    cancel() {
+      if (!isOver) attempt.cancel()
+    },
+  }
 }
 
 function secure(

@@ -30,7 +30,8 @@ export interface UpstreamConnection {
   readonly server: Endpoint
 }
 
-export type UpstreamDone = (error: AlgError | null, reached: UpstreamConnection | null) => void
+/** Must not throw. An error that is no `AlgError` is a defect of ours. */
+export type UpstreamDone = (error: Error | null, reached: UpstreamConnection | null) => void
 
 export interface UpstreamAttempt {
   /** Nobody is called back any more; what was half connected is dropped. */
@@ -139,13 +140,21 @@ class Attempt implements UpstreamAttempt {
     this.#connecting?.cancel()
   }
 
-  fail(error: AlgError): void {
+  fail(error: Error): void {
     if (this.#settle()) this.#wish.done(error, null)
   }
 
   /** `lastError` is what the attempt ends with when no address is left. */
   #tryNext(lastError: AlgError | null): void {
     if (this.#isOver) return
+    try {
+      this.#tryAddress(lastError)
+    } catch (error) {
+      this.fail(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+
+  #tryAddress(lastError: AlgError | null): void {
     const { isOwnListener, connectMs } = this.#options
     const { port } = this.#wish
     const address = this.#addresses[this.#next]

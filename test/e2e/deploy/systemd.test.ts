@@ -20,6 +20,7 @@ import type { FtpServer } from '../../support/servers/server.ts'
 
 const units = new URL('../../../deploy/systemd/', import.meta.url).pathname
 const main = new URL('../../../dist/main.js', import.meta.url).pathname
+const restrict = new URL('../../support/address-families.py', import.meta.url).pathname
 const missing = debianRootMissing('the systemd units') ?? systemdMissing()
 
 describe.skipIf(missing !== null)('the systemd units', () => {
@@ -130,6 +131,25 @@ describe.skipIf(missing !== null)('under systemd, the process', () => {
     await socket.close()
   })
 
+  it.each([
+    ['the unit', []],
+    ['the unit as a relay only', ['relay-only.conf']],
+  ])('can say what it must know with no more address families than %s allows', async (_what, dropIns) => {
+    const families = await allowedFamilies(['ftp-alg.service', ...dropIns])
+    const restricted = ['python3', restrict, families.join(','), process.execPath, main]
+    // A wildcard and the server's own port: only who knows this machine's addresses can tell the two apart.
+    const flags = ['run', '--listen', '0.0.0.0:21', '--upstream', '10.77.2.10:21', '--admin', 'off']
+    const proxy = startProgram([...restricted, ...flags], { place: network.gateway })
+    await proxy.waitForOutput(/"process.started"/)
+    const session = await openControlConnection({ address: '10.77.1.1', port: 21 }, network.host('client'))
+    await session.login()
+    expect(await session.ask('PASV')).toMatch(/^227 /)
+    await session.close()
+    proxy.signal('SIGTERM')
+    expect(await proxy.exited, proxy.output()).toBe(0)
+    expect(proxy.output()).not.toContain('"error"')
+  })
+
   it('takes the control port that systemd opened', async () => {
     const flags = ['run', '--listen', '10.77.1.1:21', '--upstream', '10.77.2.10', '--admin', 'off']
     const command = [process.execPath, main, ...flags]
@@ -183,6 +203,18 @@ describe.skipIf(missing !== null)('under systemd, the process', () => {
     expect(await activated.exited, activated.output()).toBe(0)
   })
 })
+
+/** What RestrictAddressFamilies= comes to; an empty value takes back those before it. */
+async function allowedFamilies(files: readonly string[]): Promise<string[]> {
+  let families: string[] = []
+  for (const file of files) {
+    const text = await readFile(join(units, file), 'utf8')
+    for (const [, value = ''] of text.matchAll(/^RestrictAddressFamilies=(.*)$/gm)) {
+      families = value === '' ? [] : [...families, ...value.split(' ')]
+    }
+  }
+  return families
+}
 
 /** A folder that stands for `/`, with our units in it, the targets they name, and the programs they start. */
 async function systemRoot(): Promise<string> {
