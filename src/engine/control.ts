@@ -82,8 +82,8 @@ export class ControlEngine {
   /** Who is waited for: whose limit runs. */
   get awaits(): AwaitedParty {
     const { current } = this.#data.channels
-    if (current?.isJoined === true) return 'data'
     const { transfer } = this.#queue
+    if (current?.isFlowing === true || (current?.isJoined === true && transfer !== null)) return 'data'
     if (transfer !== null && current?.isJoining === true) return transfer.hasStarted ? 'data' : 'transfer'
     return this.#queue.isEmpty && this.#server.hasGreeted ? 'client' : 'server'
   }
@@ -207,7 +207,7 @@ export class ControlEngine {
   /** True when a line of the client was acted upon, or the session closes because there is none. */
   #letCommandGo(): boolean {
     if (!this.#server.hasGreeted) return false
-    if (this.#isDraining && !this.isTransferring) {
+    if (this.#isDraining && this.#queue.transfer === null && !this.#data.channels.isFinishing) {
       if (!this.#queue.isEmpty || this.#data.isNegotiating) return false
       this.#sayShuttingDown()
       return true

@@ -83,6 +83,11 @@ export class DataChannel {
     return this.isJoined && !this.#isInKernel && !this.#isDelivered
   }
 
+  /** Bytes may still come; of a file that is where it goes, all that is left is for a peer to end what it never used. */
+  get isFlowing(): boolean {
+    return this.isJoined && !this.#isDelivered
+  }
+
   get direction(): Direction | null {
     return this.#direction
   }

@@ -48,21 +48,21 @@ export class DataChannels {
 
   /** A client's data are on their way to the server. Asks to hear of the last byte. */
   get isUploading(): boolean {
-    let isUploading = false
-    for (const channel of [this.#current, ...this.#earlier]) {
-      if (channel?.direction !== 'upload' || !channel.isUndelivered) continue
-      channel.awaitDelivery()
-      isUploading = true
-    }
-    return isUploading
+    return this.#awaitDelivery((channel) => channel.direction === 'upload')
+  }
+
+  /** Something still flows. Asks to hear of the last byte. */
+  get isFinishing(): boolean {
+    this.#awaitDelivery(() => true)
+    return this.isFlowing
   }
 
   delivered(id: number): void {
-    for (const channel of [this.#current, ...this.#earlier]) if (channel?.id === id) channel.delivered()
+    for (const channel of this.#all) if (channel.id === id) channel.delivered()
   }
 
   get isFlowing(): boolean {
-    return this.#current?.isJoined === true || this.#earlier.length > 0
+    return this.#current?.isFlowing === true || this.#earlier.some(({ isFlowing }) => isFlowing)
   }
 
   /** A channel for the next transfer, in place of what was set up before. */
@@ -141,11 +141,28 @@ export class DataChannels {
     return false
   }
 
-  /** Pinholes close, legs without a partner are reset; joined ones run on until they end by themselves. */
+  /**
+   * Pinholes close, legs without a partner are reset; joined ones run on until they end by themselves, but those that have
+   * delivered their file.
+   */
   sessionEnded(): void {
-    const channel = this.#release()
-    if (channel?.isJoined === false) channel.close('reset', 'session_end')
+    for (const channel of this.#all) {
+      if (!channel.isJoined) channel.close('reset', 'session_end')
+      else if (!channel.isFlowing) channel.close('finish', 'session_end')
+    }
+    this.#current = null
     this.#earlier = none
+  }
+
+  get #all(): readonly DataChannel[] {
+    return this.#current === null ? this.#earlier : [this.#current, ...this.#earlier]
+  }
+
+  /** Of those that are meant; false when all have delivered. */
+  #awaitDelivery(isMeant: (channel: DataChannel) => boolean): boolean {
+    const undelivered = this.#all.filter((channel) => channel.isUndelivered && isMeant(channel))
+    for (const channel of undelivered) channel.awaitDelivery()
+    return undelivered.length > 0
   }
 
   #release(): DataChannel | null {

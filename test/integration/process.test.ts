@@ -8,8 +8,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, vi } from 'vitest'
 import { ftpScript } from '../support/peers/ftp-script.ts'
+import { Arrivals } from '../support/peers/patience.ts'
 import { KiB, payloadSha256 } from '../support/peers/payload.ts'
 import { receive, ScriptedClient } from '../support/peers/scripted-client.ts'
+import type { Visit } from '../support/peers/scripted-server.ts'
+import type { Wire } from '../support/peers/wire.ts'
 import { claimPorts } from '../support/port-block.ts'
 import { halfwayServer } from './halfway-server.ts'
 import { refusesConnections, test } from './lab.ts'
@@ -99,6 +102,35 @@ describe.concurrent('SIGTERM', () => {
     expect(await data.ended()).toBe('reset')
     expect(await proxy.exited()).toBe(0)
   })
+
+  for (const [direction, line] of [
+    ['download', 'RETR 1000'],
+    ['upload', 'STOR file'],
+  ] as const) {
+    test(`does not wait for the half of a finished ${direction} that a peer leaves open`, async ({ lab }) => {
+      const atServer = new Arrivals<Wire>()
+      const takeData = async (visit: Visit) => {
+        visit.reply('150 Opening.')
+        const data = await visit.data()
+        if (direction === 'download') data.halfClose()
+        else await data.readRest()
+        atServer.add(data)
+        visit.reply('226 Done.')
+      }
+      const server = await lab.server(ftpScript({ verbs: { RETR: takeData, STOR: takeData } }))
+      const proxy = await lab.process({ upstream: server, more: 'shutdown: { drainTimeout: 60s }' })
+      const client = await (await lab.client(proxy)).login()
+      const data = await client.connectData(await client.passive())
+      expect((await client.command(line)).code).toBe(150)
+      if (direction === 'upload') data.halfClose()
+      expect((await client.reply()).code).toBe(226)
+      const open = direction === 'download' ? data : await atServer.next('the data connection')
+      expect(await open.ended()).toBe('fin')
+      proxy.signal('SIGTERM')
+      await closesWith421(client)
+      expect(await proxy.exited(10_000)).toBe(0)
+    })
+  }
 
   test('ends sessions whose server has not even greeted', async ({ lab }) => {
     const server = await lab.server(async () => undefined)

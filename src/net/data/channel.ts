@@ -138,11 +138,12 @@ export class Legs {
 
   /**
    * `reset`: RST to whoever is connected. `finish`: a leg without partner ends politely, a relay may deliver what is
-   * under way for a moment.
+   * under way for a moment; once the file is delivered, it does not wait for the half that carried nothing.
    */
   close(how: 'finish' | 'reset'): void {
     if (this.#relay !== null) {
       if (how === 'reset') this.#relay.reset()
+      else if (this.#direction !== null && this.#relay.isDelivered(this.#direction)) this.#relay.close()
       else this.#finishByMs = steadyClock.now() + FINISH_MS
       return
     }

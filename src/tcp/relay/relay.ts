@@ -63,6 +63,12 @@ export class Relay {
     this.#direction = direction
   }
 
+  /** Closes both legs, whose file is delivered: the other way may have been left open. */
+  close(): void {
+    this.#options.client.close()
+    this.#options.server.close()
+  }
+
   /** Ends both legs with RST. */
   reset(): void {
     this.#isReset = true
