@@ -43,6 +43,13 @@ export class PortPool {
   readonly #carried = new Map<number, number>()
   /** Ports that another program holds, to the time they are tried again. */
   readonly #blocked = new Map<number, number>()
+  /**
+   * Peers that gave a port back in this quarantine and in the one before: those of the one before have nothing that still
+   * rests of it, and are forgotten unless they hold more. Nobody else would look at a peer that does not come again.
+   */
+  #young = new Set<string>()
+  #old = new Set<string>()
+  #youngSinceMs = Number.NEGATIVE_INFINITY
 
   constructor(options: PortPoolOptions) {
     this.#options = options
@@ -56,6 +63,11 @@ export class PortPool {
   /** Ports that carry a pinhole now. */
   get inUse(): number {
     return this.#carried.size
+  }
+
+  /** Peers that something is remembered of. */
+  get peers(): number {
+    return this.#peers.size
   }
 
   /** Leases that rest now, over all peers. */
@@ -73,6 +85,7 @@ export class PortPool {
    * connection only when there is no other.
    */
   take({ peer, client, nowMs }: Omit<PortLease, 'port'> & { readonly nowMs: number }): PortResult {
+    this.#forgetGone(nowMs)
     const ports = this.#peers.get(peer) ?? newPeer()
     const held = ports.byClient.get(client) ?? 0
     this.#wake(peer, ports, nowMs)
@@ -92,7 +105,7 @@ export class PortPool {
   release({ peer, client, port }: PortLease, nowMs: number): void {
     const ports = this.#peers.get(peer)
     if (ports === undefined || !ports.taken.delete(port)) return
-    ports.resting.set(port, nowMs + this.#options.quarantineMs)
+    this.#rest(peer, { ports, port, nowMs })
     const held = (ports.byClient.get(client) ?? 1) - 1
     if (held > 0) ports.byClient.set(client, held)
     else ports.byClient.delete(client)
@@ -118,7 +131,7 @@ export class PortPool {
       const left = (ports.running.get(port) ?? 1) - 1
       if (left > 0) ports.running.set(port, left)
       else ports.running.delete(port)
-      if (left === 0 && !ports.taken.has(port)) ports.resting.set(port, nowMs + this.#options.quarantineMs)
+      if (left === 0 && !ports.taken.has(port)) this.#rest(peer, { ports, port, nowMs })
     }
   }
 
@@ -177,6 +190,23 @@ export class PortPool {
     if (blockedUntil > nowMs) return false
     this.#blocked.delete(port)
     return true
+  }
+
+  #rest(peer: string, { ports, port, nowMs }: { ports: PeerPorts; port: number; nowMs: number }): void {
+    ports.resting.set(port, nowMs + this.#options.quarantineMs)
+    this.#young.add(peer)
+  }
+
+  /** Forgets peers whose ports have rested, once in a quarantine. */
+  #forgetGone(nowMs: number): void {
+    if (nowMs - this.#youngSinceMs < this.#options.quarantineMs) return
+    for (const peer of this.#old) {
+      const ports = this.#peers.get(peer)
+      if (ports !== undefined) this.#wake(peer, ports, nowMs)
+    }
+    this.#old = this.#young
+    this.#young = new Set()
+    this.#youngSinceMs = nowMs
   }
 
   /** Ends the rest of ports whose time has come; forgets a peer that holds nothing. */

@@ -146,6 +146,24 @@ describe('a port pool', () => {
     expect([1, 2, 3, 4].map(() => taken(pool, 'a').client)).toEqual(['a', 'a', 'a', 'a'])
   })
 
+  it('forgets peers that do not come again, by the clock alone, and none that still hold or rest something', () => {
+    const pool = poolOf(5000, 5009)
+    const held = taken(pool, 'holds')
+    const over = pool.runs(taken(pool, 'runs'))
+    const perQuarantine = 50
+    for (let visit = 0; visit < 1_000; visit += 1) {
+      const nowMs = (visit * QUARANTINE_MS) / perQuarantine
+      pool.release(taken(pool, `127.0.${visit >> 8}.${visit & 255}`, nowMs), nowMs)
+      // Those of this quarantine and of two before it, and the two that stay.
+      expect(pool.peers).toBeLessThanOrEqual(3 * perQuarantine + 2)
+    }
+    const endMs = (1_000 * QUARANTINE_MS) / perQuarantine
+    expect(pool.resting(endMs)).toBe(perQuarantine - 1)
+    expect(taken(pool, 'holds', endMs).port).not.toBe(held.port)
+    over(endMs)
+    expect(pool.peers).toBe(perQuarantine - 1 + 2)
+  })
+
   it('keeps its promises through any history', () => {
     const step = fc.record({
       peer: fc.constantFrom('a', 'b', 'c'),
