@@ -109,5 +109,6 @@ export interface ConnectCall {
 export type Connected = (error: ConnectionError | null, connection: Connection | null) => void
 
 export interface Connecting {
+  /** What the system has connected already is reset: FIN would be an empty file to whoever accepted it. */
   cancel(): void
 }

@@ -4,7 +4,7 @@ import { encodeSockaddr } from '../../kernel/sockaddr.ts'
 import type { ConnectCall, Connected, Connecting, ConnectionError } from '../connection.ts'
 import { EpollConnection } from './connection.ts'
 import { EPOLLERR, EPOLLHUP, EPOLLOUT, type Pollable, type Poller, SOCKET_EVENTS } from './poller.ts'
-import { bindTo, openSocket, pendingErrno } from './socket-calls.ts'
+import { bindTo, openSocket, pendingErrno, resetOnClose } from './socket-calls.ts'
 
 /** Connects; a source port that the system does not give becomes any port. */
 export function connectEpoll(poller: Poller, call: ConnectCall, done: Connected): Connecting {
@@ -62,6 +62,7 @@ class EpollConnecting implements Connecting, Pollable {
     if (this.#isOver) return
     this.#isOver = true
     if (this.#number !== 0) this.#poller.remove(this.#number)
+    if (this.#fd >= 0) resetOnClose(this.#poller.libc, this.#fd)
     this.#drop()
   }
 

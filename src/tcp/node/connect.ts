@@ -24,8 +24,12 @@ class NodeConnecting implements Connecting {
   }
 
   cancel(): void {
+    if (this.#isCancelled) return
     this.#isCancelled = true
-    this.#socket.destroy()
+    const socket = this.#socket
+    // A connection that the system has made already is told to Node within one turn, and reset then.
+    socket.resetAndDestroy()
+    setImmediate(() => setImmediate(() => socket.destroy()))
   }
 
   #try(call: ConnectCall): Socket {

@@ -39,6 +39,33 @@ async function calledPair(tcp: Tcp): Promise<Pair> {
   return pair
 }
 
+describe.each(makes)('a connection that is given up while it is made ($make)', ({ tcp }) => {
+  it('is reset, though the peer has it already', async () => {
+    const server = createServer({ allowHalfOpen: true })
+    closers.push(() => server.close())
+    server.listen({ host: '127.0.0.1', port: 0 })
+    await once(server, 'listening')
+    const bound = server.address()
+    if (bound === null || typeof bound === 'string') throw new Error('not bound')
+    const accepted = once(server, 'connection')
+    const to = { address: '127.0.0.1', port: bound.port }
+    const connecting = tcp.connect({ to, from: null }, () => {
+      throw new Error('it was given up')
+    })
+    // Node connects a moment later, and neither make hears of it before the next turn.
+    await new Promise<void>((resolve) => process.nextTick(resolve))
+    connecting.cancel()
+    const [peer] = (await within(accepted, { what: 'a connection at the peer' })) as [Socket]
+    closers.push(() => peer.destroy())
+    const ending = new Promise<string>((resolve) => {
+      peer.once('end', () => resolve('fin'))
+      peer.once('error', () => resolve('reset'))
+    })
+    peer.resume()
+    expect(await within(ending, { what: 'the end at the peer' })).toBe('reset')
+  })
+})
+
 /** What is told from `start` to the last word. */
 function story(connection: Connection): Promise<string> {
   let text = ''
