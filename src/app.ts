@@ -9,11 +9,11 @@ import { routeOf } from './net/arrival/route.ts'
 import { TlsListeners } from './net/arrival/tls-listeners.ts'
 import { isOwnAddress } from './net/own-addresses.ts'
 import { deniedSourcePorts } from './net/session/active-source-ports.ts'
-import { Advertiser } from './net/session/advertise.ts'
+import { Advertiser, resolveAdvertised } from './net/session/advertise.ts'
 import { dataPeersOf } from './net/session/data-peers.ts'
 import { SessionRegistry } from './net/session/registry.ts'
 import type { SessionSetting } from './net/session/setting.ts'
-import { byPort, byTranslation, byTransparentSocket, type ConnectAs } from './net/upstream/connect-as.ts'
+import { byTransparentSocket, connectAsFor } from './net/upstream/connect-as.ts'
 import { Dialer } from './net/upstream/dial.ts'
 import { Names } from './net/upstream/names.ts'
 import { Upstreams } from './net/upstream/upstreams.ts'
@@ -21,6 +21,7 @@ import type { Readiness } from './observe/admin/answers.ts'
 import { type AdminServer, createAdminServer } from './observe/admin.ts'
 import type { Recorder } from './observe/recorder.ts'
 import { createBackend, type RunningBackend } from './pinhole/create-backend.ts'
+import { descriptorLimit, sessionsWithin } from './process/descriptors.ts'
 import { Tcp } from './tcp/tcp.ts'
 
 export interface AppOptions {
@@ -54,6 +55,8 @@ export class App {
   #admin: AdminServer | null = null
   #state: 'starting' | 'running' | 'draining' = 'starting'
   #sessionShare: number | null = null
+  /** What the descriptors of this process carry. */
+  readonly #sessionsCarried = sessionsWithin(descriptorLimit())
 
   constructor({ config, observer, inherited = [] }: AppOptions) {
     this.#inherited = inherited
@@ -61,6 +64,7 @@ export class App {
     this.#observer = observer
     this.#names = new Names(observer)
     this.#registry = new SessionRegistry(config.limits)
+    this.#limitSessions()
     observer.poolsMeasuredBy(() => this.#running?.backend.use() ?? [])
   }
 
@@ -88,7 +92,7 @@ export class App {
       this.#running = await createBackend(this.#config, { observer: this.#observer, tcp: this.#tcp })
       this.#deniedSourcePorts = await deniedSourcePorts(this.#config.listeners, this.#observer)
       this.#applySettings(this.#running)
-      await this.#resolveAdvertisedNames()
+      await resolveAdvertised(this.#config.listeners, this.#names, this.#observer)
       const listeners = []
       for (const config of this.#config.listeners) {
         const at = await this.#startListener(config)
@@ -112,12 +116,12 @@ export class App {
     await this.#tls.read(config)
     this.#config = config
     this.#limitSessions()
-    this.#observer.sessionLimitChanged(config.limits.sessions)
+    this.#observer.sessionLimitChanged(this.#sessionLimit)
     this.#observer.setLogLevel(config.log.level)
     this.#observer.logTransfersTo(config.log.transfers ?? null)
     this.#deniedSourcePorts = await deniedSourcePorts(config.listeners, this.#observer)
     if (this.#running !== null) this.#applySettings(this.#running)
-    await this.#resolveAdvertisedNames()
+    await resolveAdvertised(this.#config.listeners, this.#names, this.#observer)
   }
 
   /** No new sessions, 421 to the idle, transfers finish; what is left after `timeoutMs` is cut off. */
@@ -156,7 +160,13 @@ export class App {
 
   #limitSessions(): void {
     const { limits } = this.#config
-    this.#registry.limits = { ...limits, sessions: this.#sessionShare ?? limits.sessions }
+    const sessions = Math.min(this.#sessionShare ?? limits.sessions, this.#sessionsCarried)
+    this.#registry.limits = { ...limits, sessions }
+  }
+
+  /** Of this process without regard to its share. */
+  get #sessionLimit(): number {
+    return Math.min(this.#config.limits.sessions, this.#sessionsCarried)
   }
 
   #applySettings(running: RunningBackend): void {
@@ -183,7 +193,7 @@ export class App {
         tls: this.#tls.of(name),
         backend: running.backend,
         dataPeers: dataPeersOf(policy),
-        dialer: new Dialer({ tcp, connectAs: connectAsFor(intercept, tcp, running) }),
+        dialer: new Dialer({ tcp, connectAs: connectAsFor(intercept, tcp, running.disguise) }),
         activeSourcePort: hasSourcePort ? activeSourcePort : 0,
         source,
         upstreams,
@@ -194,22 +204,6 @@ export class App {
         announceOffset: { client: dataPorts.client.announceOffset, server: dataPorts.server.announceOffset },
       })
     }
-  }
-
-  /** Names are known before the first session needs them; one that does not resolve is a warning. */
-  async #resolveAdvertisedNames(): Promise<void> {
-    const { listeners } = this.#config
-    const rules = listeners.flatMap(({ advertise }) => [...advertise.clients, ...advertise.servers])
-    await Promise.all(
-      rules.map(({ address }) =>
-        this.#names.resolve(address).catch((error: unknown) => {
-          this.#observer.log('warn', 'names.failed', 'advertised name does not resolve', {
-            host: address,
-            error,
-          })
-        }),
-      ),
-    )
   }
 
   async #startListener(config: ListenerConfig): Promise<Endpoint> {
@@ -233,7 +227,7 @@ export class App {
     const at = await listener.start()
     this.#listeners.set(name, listener)
     this.#bound.push(at)
-    this.#observer.listenerStarted({ listener: name, at, sessionLimit: this.#config.limits.sessions })
+    this.#observer.listenerStarted({ listener: name, at, sessionLimit: this.#sessionLimit })
     return at
   }
 
@@ -280,19 +274,6 @@ export class App {
       return bound.address === address || (isWildcard(bound.address) && isOwnAddress(address))
     })
   }
-}
-
-/** How a listener's data connections are made in the name of the client or the server. */
-function connectAsFor(
-  intercept: ListenerConfig['intercept'],
-  tcp: Tcp,
-  { disguise }: RunningBackend,
-): ConnectAs | null {
-  if (intercept === 'none' || disguise === null) return null
-  const translated = byTranslation(tcp, disguise)
-  return intercept === 'redirect'
-    ? translated
-    : byPort({ certain: translated, any: byTransparentSocket(tcp) })
 }
 
 function isWildcard(address: string): boolean {

@@ -8,6 +8,7 @@ import { needsTables, tableOf, workerTable } from './firewall/table-names.ts'
 import { type AdminServer, createAdminServer } from './observe/admin.ts'
 import type { Recorder } from './observe/recorder.ts'
 import type { OwnTables } from './pinhole/nftables/own-tables.ts'
+import { sessionsAllowed } from './process/descriptors.ts'
 import { type InheritedSocket, inheritedSockets } from './process/inherited-sockets.ts'
 
 export interface Service {
@@ -59,8 +60,11 @@ function createSupervised({ config, observer, inherited }: ProcessOptions): Serv
           ready: () => supervisor.readiness,
           listen: config.admin.listen,
         })
+  const limitSessions = ({ limits, workers }: Config) =>
+    observer.sessionLimitChanged(sessionsAllowed({ sessions: limits.sessions, workers }))
   return {
     start: async () => {
+      limitSessions(config)
       await supervisor.start()
       try {
         await admin?.start()
@@ -71,7 +75,7 @@ function createSupervised({ config, observer, inherited }: ProcessOptions): Serv
     },
     reload: (next) => {
       observer.setLogLevel(next.log.level)
-      observer.sessionLimitChanged(next.limits.sessions)
+      limitSessions(next)
       return supervisor.reload(next)
     },
     reopenLogs: () => supervisor.reopenLogs(),

@@ -9,6 +9,7 @@ import { type ConfigSources, loadConfig } from '../config/load.ts'
 import { keepUntilRestart, restartNeeded } from '../config/restart.ts'
 import { AlgError } from '../errors.ts'
 import { createObserver, type Recorder } from '../observe/recorder.ts'
+import { descriptorLimit, descriptorsFor, sessionsAllowed } from '../process/descriptors.ts'
 import { endProcess } from '../process/end-process.ts'
 import { FIRST_FD_IN_WORKER, inheritedSockets } from '../process/inherited-sockets.ts'
 import { connectServiceManager, type ServiceManager } from '../process/systemd.ts'
@@ -43,6 +44,7 @@ async function runService({ sources, version, stderr }: RunRequest): Promise<num
     pid: process.pid,
     workers: config.workers,
   })
+  warnOfDescriptors(config, observer)
   manager.ready('Running')
   const exitCode = await untilStopped({ service, observer, manager, config, sources })
   observer.log('info', 'process.stopped', 'ftp-alg has stopped', { exit_code: exitCode })
@@ -109,6 +111,20 @@ function surviveMistakes(observer: Recorder): void {
   })
 }
 
+/** More sessions than that get 421, whatever `limits.sessions` says. */
+function warnOfDescriptors({ limits, workers }: Config, observer: Recorder): void {
+  const { sessions } = limits
+  const descriptors = descriptorLimit()
+  const allowed = sessionsAllowed({ sessions, workers }, descriptors)
+  if (allowed >= sessions) return
+  observer.log('warn', 'descriptors.low', 'too few file descriptors for limits.sessions: fewer get in', {
+    descriptors,
+    descriptors_needed: descriptorsFor(Math.ceil(sessions / workers)),
+    sessions,
+    sessions_allowed: allowed,
+  })
+}
+
 interface Running {
   readonly service: Service
   readonly observer: Recorder
@@ -163,6 +179,7 @@ async function reload({ service, observer, config, sources }: Omit<Running, 'man
     observer.log('warn', 'config.restart_needed', 'some changes need a restart', { keys: kept })
   }
   const effective = keepUntilRestart(config, next)
+  warnOfDescriptors(effective, observer)
   await service.reload(effective)
   return effective
 }

@@ -299,14 +299,49 @@ describe.concurrent('descriptors', () => {
     })
   })
 
+  test('that are too few for limits.sessions: those who are too many hear 421 at once', async ({ lab }) => {
+    const server = await lab.server(ftpScript())
+    const proxy = await lab.process({ upstream: server, maxDescriptors: 150 })
+    const { sessions_allowed: allowed } = await proxy.record('descriptors.low')
+    expect(allowed).toBe(28)
+    const crowd = await Promise.all(
+      Array.from({ length: 400 }, (_, index) =>
+        ScriptedClient.connect(proxy, { from: `127.0.2.${1 + (index % 100)}` }),
+      ),
+    )
+    // None of them waits for another to go.
+    const codes = await Promise.all(crowd.map(async (client) => (await client.reply()).code))
+    expect(codes.filter((code) => code === 220)).toHaveLength(28)
+    expect(codes.filter((code) => code === 421)).toHaveLength(372)
+    const { listeners } = await proxy.status()
+    expect(listeners).toMatchObject([
+      { sessions_limit: 28, sessions_active: 28, sessions_rejected_total: 372 },
+    ])
+    // Half of those inside may transfer at a time.
+    const inside = crowd.filter((_, index) => codes[index] === 220).slice(0, 14)
+    for (const client of inside) {
+      expect((await client.command('USER joe')).code).toBe(331)
+      expect((await client.command('PASS x')).code).toBe(230)
+    }
+    const transfers = await Promise.all(inside.map((client) => client.download('RETR 1000')))
+    expect(transfers.map(({ codes: [, last] }) => last)).toEqual(inside.map(() => 226))
+    expect(proxy.records.filter(({ event }) => event === 'listener.error')).toEqual([])
+    for (const client of crowd) client.close()
+    await vi.waitFor(() => lab.servesNext(proxy), { timeout: 30_000, interval: 200 })
+  })
+
   test('none left: the process lives, and serves again when there are some', async ({ lab }) => {
     const server = await lab.server(ftpScript())
-    const proxy = await lab.process({ upstream: server, maxDescriptors: 256 })
+    const proxy = await lab.process({ upstream: server, maxDescriptors: 1000 })
+    await lab.servesNext(proxy)
+    // Fewer than it was promised when it counted them.
+    execFileSync('prlimit', ['--pid', String(proxy.pid), '--nofile=150'])
     const crowd: ScriptedClient[] = []
     for (let count = 0; count < 200; count += 1) {
       const from = `127.0.2.${1 + (count % 50)}`
       crowd.push(await ScriptedClient.connect(proxy, { from }))
     }
+    await proxy.record('listener.error')
     // Whoever was served may ask for data ports, too.
     const busy = await Promise.allSettled(
       crowd.slice(0, 20).map(async (client) => {

@@ -35,7 +35,7 @@ const mayImport = {
   ],
   'service.ts': ['cluster', 'app.ts', 'process', 'pinhole', 'observe', 'firewall', 'config'],
   cluster: ['app.ts', 'process', 'observe', 'config', 'errors.ts'],
-  'app.ts': ['net', 'pinhole', 'observe', 'tls', 'tcp', 'kernel', 'config', 'ftp'],
+  'app.ts': ['net', 'pinhole', 'observe', 'tls', 'tcp', 'process', 'kernel', 'config', 'ftp'],
   process: ['kernel', 'errors.ts'],
   demo: ['ftp', 'errors.ts'],
   net: [

@@ -1,6 +1,5 @@
 // Whether this machine has what the configuration asks for: capability, libraries, kernel, ports, descriptors.
 
-import { readFileSync } from 'node:fs'
 import type { Config } from '../../config/config.ts'
 import { ephemeralPart, readEphemeralPorts } from '../../config/kernel-ports.ts'
 import { AlgError } from '../../errors.ts'
@@ -11,6 +10,7 @@ import { type Nft, openNft } from '../../kernel/nft.ts'
 import { hasNetAdmin, netAdminCure } from '../../kernel/privilege.ts'
 import { addressToTry, whyNotFromPort } from '../../kernel/source-port.ts'
 import { openTransparentListener } from '../../kernel/transparent.ts'
+import { descriptorLimit, descriptorsFor, sessionsAllowed } from '../../process/descriptors.ts'
 import { type Finding, fail, type Needs, needsOf, ok, warn } from './finding.ts'
 
 export function checkPrivilege({ kernel }: Needs): Finding {
@@ -151,21 +151,16 @@ export async function checkSourcePorts({ listeners }: Config): Promise<readonly 
   return findings
 }
 
-/** A session holds two sockets, and two more while it transfers. */
-export function checkOpenFiles({ limits }: Config): Finding {
-  const wanted = limits.sessions * 4 + 100
-  let most: number
-  try {
-    const line = /^Max open files\s+\S+\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))
-    most = Number(line?.[1] ?? Number.POSITIVE_INFINITY)
-  } catch {
-    most = Number.POSITIVE_INFINITY
-  }
-  if (most >= wanted)
-    return ok('open files', `${most} allowed, ${wanted} needed for ${limits.sessions} sessions`)
+/** A session holds two sockets, and two more while it transfers; `run` lets in no more than the descriptors carry. */
+export function checkOpenFiles({ limits, workers }: Config, descriptors = descriptorLimit()): Finding {
+  const { sessions } = limits
+  const wanted = descriptorsFor(Math.ceil(sessions / workers))
+  const found = `${descriptors} allowed, ${wanted} needed for ${sessions} sessions`
+  if (descriptors >= wanted) return ok('open files', found)
+  const allowed = sessionsAllowed({ sessions, workers }, descriptors)
   return warn(
     'open files',
-    `${most} allowed, ${wanted} needed for ${limits.sessions} sessions`,
+    allowed < sessions ? `${found}: only ${allowed} get in` : `${found} if all of them transfer`,
     `LimitNOFILE=${wanted} in the systemd unit, or a lower limits.sessions`,
   )
 }

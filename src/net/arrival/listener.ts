@@ -9,6 +9,7 @@ import type { SessionRegistry } from '../session/registry.ts'
 import { Session } from '../session/session.ts'
 import type { SessionSetting } from '../session/setting.ts'
 import type { UpstreamTarget } from '../upstream/upstreams.ts'
+import { TurnedAway } from './turn-away.ts'
 
 export interface ListenerOptions {
   readonly name: string
@@ -31,6 +32,7 @@ export type Route =
 /** Accepts control connections and makes sessions of them. */
 export class Listener {
   readonly #options: ListenerOptions
+  readonly #turnedAway = new TurnedAway()
   #listening: Listening | null = null
 
   constructor(options: ListenerOptions) {
@@ -75,14 +77,14 @@ export class Listener {
       const route = refusal === null ? routeOf(connection) : { refusal }
       if ('refusal' in route) {
         observer.sessionRejected({ listener: name, client, reason: route.refusal })
-        turnAway(connection, farewells[route.refusal])
+        this.#turnedAway.say(connection, farewells[route.refusal])
       } else {
         this.#open(connection, route)
       }
     } catch (error) {
       // Nobody may be left waiting for a greeting because we were wrong.
       observer.sessionFailed({ listener: name, client, error })
-      turnAway(connection, '421 This proxy has a defect, see its log.')
+      this.#turnedAway.say(connection, '421 This proxy has a defect, see its log.')
     }
   }
 
@@ -106,21 +108,6 @@ const farewells: Readonly<Record<RejectReason, string>> = {
   no_destination: '421 The server you meant cannot be found out.',
   loop: '421 This would lead back to here.',
 }
-
-/** Says 421 and closes; a peer that does not read is not waited for. */
-function turnAway(connection: Connection, farewell: string): void {
-  // Whatever it sends meanwhile: a trickle of bytes must not keep the connection.
-  const timer = setTimeout(() => connection.destroy(), 2_000)
-  connection.start({
-    received: () => true,
-    ended: ignore,
-    drained: ignore,
-    closed: () => clearTimeout(timer),
-  })
-  connection.end(`${farewell}\r\n`)
-}
-
-function ignore(): void {}
 
 function listenFailed(
   error: ConnectionError,

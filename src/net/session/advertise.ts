@@ -1,5 +1,6 @@
-import type { AdvertiseRule } from '../../config/config.ts'
+import type { AdvertiseRule, ListenerConfig } from '../../config/config.ts'
 import { familyOf, type Network, parseNetwork } from '../../ftp/addresses.ts'
+import type { Observer } from '../../observe/observer.ts'
 import type { Names } from '../upstream/names.ts'
 
 /** Which address a peer is told to connect to. */
@@ -25,4 +26,20 @@ export class Advertiser {
     }
     return own
   }
+}
+
+/** Names are known before the first session needs them; one that does not resolve is a warning. */
+export async function resolveAdvertised(
+  listeners: readonly Pick<ListenerConfig, 'advertise'>[],
+  names: Names,
+  observer: Pick<Observer, 'log'>,
+): Promise<void> {
+  const rules = listeners.flatMap(({ advertise }) => [...advertise.clients, ...advertise.servers])
+  await Promise.all(
+    rules.map(({ address }) =>
+      names.resolve(address).catch((error: unknown) => {
+        observer.log('warn', 'names.failed', 'advertised name does not resolve', { host: address, error })
+      }),
+    ),
+  )
 }

@@ -8,6 +8,7 @@
 // kernel forwards between these two. The kernel finds it when the answer to such a connection passes, even in TIME_WAIT, and
 // drops that answer (ip_forward does not forward what belongs to a socket here).
 
+import type { ListenerConfig } from '../../config/config.ts'
 import type { Endpoint } from '../../ftp/endpoints.ts'
 import type { DisguiseNext } from '../../pinhole/backend.ts'
 import type { Connected, Connecting } from '../../tcp/connection.ts'
@@ -50,6 +51,19 @@ export function byPort({
   readonly any: ConnectAs
 }): ConnectAs {
   return (call, done) => (call.as.port === 0 ? any : certain)(call, done)
+}
+
+/** How a listener's data connections are made in the name of the client or the server. */
+export function connectAsFor(
+  intercept: ListenerConfig['intercept'],
+  tcp: Tcp,
+  disguise: DisguiseNext | null,
+): ConnectAs | null {
+  if (intercept === 'none' || disguise === null) return null
+  const translated = byTranslation(tcp, disguise)
+  return intercept === 'redirect'
+    ? translated
+    : byPort({ certain: translated, any: byTransparentSocket(tcp) })
 }
 
 function cancelling(connecting: Connecting, over: () => void): Connecting {

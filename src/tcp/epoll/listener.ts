@@ -221,7 +221,8 @@ function asError(error: unknown): ConnectionError {
 const sockaddr = new Uint8Array(SOCKADDR_BYTES)
 const length = new Uint32Array(1)
 
-const ACCEPTS_A_TURN = 64
+/** Each holds a descriptor before anybody can say whether it is too many. */
+const ACCEPTS_A_TURN = 16
 /** What accept(2) says of a connection that is lost, and of nothing else. */
 const ofOneConnection: ReadonlySet<string> = new Set([
   ...['ECONNABORTED', 'EINTR', 'EPROTO', 'EPERM', 'ENETDOWN', 'ENETUNREACH', 'EHOSTUNREACH', 'EHOSTDOWN'],
