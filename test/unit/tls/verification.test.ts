@@ -1,10 +1,13 @@
 // Who is let in, and whom we believe.
 
 import { X509Certificate } from 'node:crypto'
+import { connect } from 'node:tls'
 import { afterAll, describe, expect, it } from 'vitest'
 import { readCertificate } from '../../../src/tls/certificate.ts'
 import { keyPinOf } from '../../../src/tls/upstream-context.ts'
 import { issueCertificate, issueCrl } from '../../support/certificates.ts'
+import { listenOnLoopback, tcp } from '../../support/connections.ts'
+import { within } from '../../support/peers/patience.ts'
 import { authority, issue, listenerTls, PemFolder, Session, shake, upstreamTls } from './stand.ts'
 
 const files = new PemFolder()
@@ -109,6 +112,25 @@ describe('a client', () => {
       'client_certificate',
     )
     expect((await outcome({ ca, ...pair }, { ...mutual, clientCrl: fresh })).server).toBe('secure')
+  })
+})
+
+describe('a client that came for another protocol (S19)', () => {
+  it.each([
+    { listed: ['http/1.1'], reason: 'alpn' },
+    { listed: ['http/1.1', 'ftp'], reason: 'secure' },
+  ])('is known by the protocols that it lists, $listed: $reason', async ({ listed, reason }) => {
+    const session = new Session({ front, back: upstreamTls({ ca }) })
+    const { port, next, close } = await listenOnLoopback(tcp)
+    const browser = connect({ host: '127.0.0.1', port, ALPNProtocols: listed, rejectUnauthorized: false })
+    browser.on('error', () => undefined) // the alert
+    const arrived = await next
+    const problem = new Promise<{ reason: string } | null>((resolve) => {
+      session.front.secureControl(arrived, resolve)
+    })
+    expect((await within(problem, { what: 'a handshake' }))?.reason ?? 'secure').toBe(reason)
+    browser.destroy()
+    close()
   })
 })
 
