@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { LongestFirst } from './longest-first.ts'
 
 // Three projects, from pure to real: `unit` needs nothing, `integration` needs loopback,
 // `e2e` needs Linux, root and Debian's FTP programs, and says in one line when it has to skip.
@@ -11,8 +12,10 @@ export default defineConfig({
   test: {
     root,
     reporters: ['default'],
-    // One for each core: these tests wait more than they work.
+    // One for each core: these tests wait more than they work. Files share nothing: each claims its ports or makes its
+    // own network namespaces.
     maxWorkers: '100%',
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
@@ -40,8 +43,6 @@ export default defineConfig({
           testTimeout: 300_000,
           hookTimeout: 300_000,
           expect: expectation,
-          // Real servers share ports, cores and network namespaces: one file at a time.
-          fileParallelism: false,
         },
       },
     ],

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { issueCertificate } from '../support/certificates.ts'
 import { createCleanup } from '../support/cleanup.ts'
+import { clientTree } from '../support/clients/client.ts'
 import { debianRootMissing, debianTree } from '../support/debian.ts'
 import { claimPorts } from '../support/port-block.ts'
 import { type Ran, runProgram } from '../support/programs.ts'
@@ -50,7 +51,7 @@ describe.skipIf(missing !== null)('FTPS', () => {
   const running = new Map<ServerName, FtpServer>()
 
   beforeAll(async () => {
-    await debianTree(serverPackages)
+    await Promise.all([clientTree(), debianTree(serverPackages)])
     samples = await createSamples()
     cleanup.add(() => rm(samples.folder, { recursive: true, force: true }))
     folder = await mkdtemp(join(tmpdir(), 'ftp-alg-ftps-'))
@@ -120,31 +121,31 @@ describe.skipIf(missing !== null)('FTPS', () => {
       const scheme = way.front === 'implicit' ? 'ftps' : 'ftp'
       const isTls = way.front === 'plain' ? 'no' : 'yes'
       const name = `lftp-${passive}.bin`
+      const file = passive === 'on' ? samples.large : samples.long
       await rm(join(folder, name), { force: true })
       const script = [
         `set net:max-retries 1; set net:timeout 20; set ftp:ssl-allow ${isTls}; set ftp:ssl-force ${isTls}`,
         `set ftp:ssl-protect-data yes; set ssl:ca-file ${folder}/ca.crt; set ftp:passive-mode ${passive}`,
         `open -u ${account.user},${account.password} -p ${portOf(way)} ${scheme}://127.0.0.1`,
-        `get ${sharedFolder}/${samples.large.name} -o ${name}`,
+        `get ${sharedFolder}/${file.name} -o ${name}`,
         `put ${name} -o ${name}`,
         'bye',
       ].join('; ')
-      const ran = await runProgram(['lftp', '--norc', '-c', script], { cwd: folder, timeoutMs: 60_000 })
+      const { program, env } = await clientTree()
+      const argv = [program('usr/bin/lftp'), '--norc', '-c', script]
+      const ran = await runProgram(argv, { cwd: folder, env, timeoutMs: 60_000 })
       expect(ran.stderr).toBe('')
-      expect(await sha256Of(join(folder, name))).toBe(samples.large.sha256)
-      expect(await sha256Of(join(running.get(way.server)?.home ?? '', name))).toBe(samples.large.sha256)
+      expect(await sha256Of(join(folder, name))).toBe(file.sha256)
+      expect(await sha256Of(join(running.get(way.server)?.home ?? '', name))).toBe(file.sha256)
     })
 
     it.each(usable)('carries files both ways with %s', async (mode) => {
       const local = join(folder, 'got.bin')
-      const down = await curl(way, [
-        ...modes[mode],
-        '-o',
-        local,
-        urlOf(way, `${sharedFolder}/${samples.large.name}`),
-      ])
+      // 50 MiB go through each way once for each client.
+      const file = mode === 'EPSV' ? samples.large : samples.long
+      const down = await curl(way, [...modes[mode], '-o', local, urlOf(way, `${sharedFolder}/${file.name}`)])
       expect(down.stderr).toBe('')
-      expect(await sha256Of(local)).toBe(samples.large.sha256)
+      expect(await sha256Of(local)).toBe(file.sha256)
       const up = await curl(way, [...modes[mode], '-T', local, urlOf(way, 'put.bin')])
       expect(up.stderr).toBe('')
       expect(await sha256Of(join(running.get(way.server)?.home ?? '', 'put.bin'))).toBe(await sha256Of(local))

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect } from 'vitest'
+import { describe } from 'vitest'
 import { KiB, MiB } from '../support/peers/payload.ts'
 import { type Place, runOrThrow } from '../support/programs.ts'
 import { test } from './admin-proxy.ts'
@@ -13,8 +13,8 @@ const textOf = (path: string) => (existsSync(path) ? readFileSync(path, 'utf8') 
 const linesIn = (path: string) => textOf(path).split('\n').slice(0, -1)
 const sizesIn = (path: string) => linesIn(path).map((line) => Number(JSON.parse(line).file))
 
-describe('the transfer log', () => {
-  test('has a line for each file that real transfers moved, in both formats', async ({ lab }) => {
+describe.concurrent('the transfer log', () => {
+  test('has a line for each file that real transfers moved, in both formats', async ({ lab, expect }) => {
     const path = join(lab.folder, 'transfers.log')
     const { login, transfer, proxy } = await lab.start({ more: transfersTo(path, 'xferlog') })
     const client = await login('anna')
@@ -31,7 +31,7 @@ describe('the transfer log', () => {
     expect(textOf(path)).not.toContain('secret')
   })
 
-  test('is rotated by SIGUSR2 under load, without a line lost or doubled', async ({ lab }) => {
+  test('is rotated by SIGUSR2 under load, without a line lost or doubled', async ({ lab, expect }) => {
     const path = join(lab.folder, 'transfers.log')
     const { login, transfer, proxy } = await lab.start({ more: transfersTo(path, 'json') })
     const clients = await Promise.all([login(), login(), login(), login()])
@@ -69,6 +69,7 @@ describe('the transfer log', () => {
 
   test('is one file for several workers, and all of them go on with the new one after SIGUSR2', async ({
     lab,
+    expect,
   }) => {
     const path = join(lab.folder, 'transfers.log')
     const { login, transfer, proxy, get } = await lab.start({
@@ -95,7 +96,7 @@ describe('the transfer log', () => {
     await proxy.stop()
   })
 
-  test('that cannot be opened stops nothing: said, counted, tried again', async ({ lab }) => {
+  test('that cannot be opened stops nothing: said, counted, tried again', async ({ lab, expect }) => {
     const path = join(lab.folder, 'missing', 'transfers.log')
     const { login, transfer, proxy, get } = await lab.start({ more: transfersTo(path, 'json') })
     const client = await login()
@@ -116,7 +117,7 @@ describe('the transfer log', () => {
     expect(proxy.records().filter(({ event }) => event === 'transfers.fail')).toHaveLength(1)
   })
 
-  test('on a full disk stops nothing: what does not fit in memory is counted', async ({ lab }) => {
+  test('on a full disk stops nothing: what does not fit in memory is counted', async ({ lab, expect }) => {
     const path = join(lab.folder, 'transfers.log')
     await symlink('/dev/full', path)
     const { login, transfer, proxy } = await lab.start({ more: transfersTo(path, 'json') })
@@ -135,7 +136,7 @@ describe('the transfer log', () => {
 
   test.skipIf(mountMissing !== null)(
     'on a real disk that fills up in the middle of a line goes on in that line when there is room',
-    async ({ lab }) => {
+    async ({ lab, expect }) => {
       const disk = join(lab.folder, 'disk')
       await mkdir(disk)
       const path = join(disk, 'transfers.log')
@@ -159,7 +160,7 @@ describe('the transfer log', () => {
     },
   )
 
-  test('follows the configuration on SIGHUP, without a restart', async ({ lab }) => {
+  test('follows the configuration on SIGHUP, without a restart', async ({ lab, expect }) => {
     const [first, second] = [join(lab.folder, 'first'), join(lab.folder, 'second')]
     const { login, transfer, proxy, reloadWith } = await lab.start({ more: transfersTo(first, 'json') })
     const client = await login()

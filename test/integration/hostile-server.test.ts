@@ -124,7 +124,7 @@ describe('a server that talks too much', () => {
   })
 })
 
-describe('a server that says too little', () => {
+describe.concurrent('a server that says too little', () => {
   test('never greets: 421 when the login time is over', async ({ lab }) => {
     const { client, proxy } = await through(lab, async () => undefined, { limits: { loginMs: 500 } })
     expect((await client.reply()).code).toBe(421)

@@ -79,7 +79,7 @@ describe.concurrent('a transfer that the server refuses', () => {
   })
 })
 
-describe('a data connection that cannot be had', () => {
+describe.concurrent('a data connection that cannot be had', () => {
   test('because the client does not listen: 425, and the server is not left waiting', async ({ lab }) => {
     for (const upstreamMode of ['client', 'passive'] as const) {
       const endings = new Arrivals<Ending>()

@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { holdLock } from './lock.ts'
 import { runOrThrow, runProgram } from './programs.ts'
 
 /** An extracted set of packages. */
@@ -35,22 +36,31 @@ export async function debianTree(packages: readonly string[]): Promise<DebianTre
   const final = join(cacheFolder(), `${release}-${process.arch}-${key.slice(0, 16)}`)
   if (!existsSync(final)) {
     await mkdir(cacheFolder(), { recursive: true })
-    const building = await mkdtemp(`${final}.building-`)
+    // Several test files begin at once: one of them downloads, and apt knows no waiting for the lock of its lists.
+    const release = await holdLock(join(cacheFolder(), 'lock'))
     try {
-      await buildTree(names, building)
-      await rename(building, final)
-    } catch (error) {
-      await rm(building, { recursive: true, force: true })
-      // Another process was faster: its tree is as good.
-      if (!existsSync(final)) throw error
+      if (!existsSync(final)) await buildInto(final, names)
+    } finally {
+      await release()
     }
   }
   return openTree(final)
 }
 
+async function buildInto(final: string, names: readonly string[]): Promise<void> {
+  const building = await mkdtemp(`${final}.building-`)
+  try {
+    await buildTree(names, building)
+    await rename(building, final)
+  } catch (error) {
+    await rm(building, { recursive: true, force: true })
+    throw error
+  }
+}
+
 const programsNeeded = [
   ...['apt-get', 'apt-cache', 'dpkg-deb', 'dpkg-query', 'ldd'],
-  ...['ip', 'tc', 'nft', 'sysctl', 'nsenter', 'unshare', 'setpriv', 'script', 'bash'],
+  ...['ip', 'tc', 'nft', 'sysctl', 'nsenter', 'unshare', 'setpriv', 'flock', 'script', 'bash'],
   ...['curl', 'wget', '/usr/bin/python3'],
 ]
 

@@ -19,11 +19,13 @@ export interface Samples {
   readonly small: readonly Sample[]
   /** 64 KiB: also used for resuming. */
   readonly middle: Sample
+  /** 4 MiB: more than any buffer on the way holds. */
+  readonly long: Sample
   /** 50 MiB. */
   readonly large: Sample
 }
 
-/** Writes random files of 0 bytes, 1 byte, 64 KiB and 50 MiB into a new folder. */
+/** Writes random files of 0 bytes, 1 byte, 64 KiB, 4 MiB and 50 MiB into a new folder. */
 export async function createSamples(): Promise<Samples> {
   const folder = await mkdtemp(join(tmpdir(), 'ftp-alg-samples-'))
   const create = async (name: string, bytes: number): Promise<Sample> => {
@@ -33,7 +35,8 @@ export async function createSamples(): Promise<Samples> {
   }
   const middle = await create('64KiB.bin', 65_536)
   const small = [await create('0B.bin', 0), await create('1B.bin', 1), middle]
-  return { folder, small, middle, large: await create('50MiB.bin', 50 * 1024 * 1024) }
+  const long = await create('4MiB.bin', 4 * 1024 * 1024)
+  return { folder, small, middle, long, large: await create('50MiB.bin', 50 * 1024 * 1024) }
 }
 
 /** The SHA-256 of a file, or `missing`. */

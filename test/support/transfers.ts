@@ -30,7 +30,7 @@ export const sharedFolder = 'files'
 /** Puts the samples where every client downloads them. */
 export async function shareSamples(server: FtpServer, samples: Samples): Promise<void> {
   const folder = await makeUserFolder(server, sharedFolder)
-  for (const { name } of [...samples.small, samples.large]) {
+  for (const { name } of [...samples.small, samples.long, samples.large]) {
     await copyFile(join(samples.folder, name), join(folder, name))
   }
 }

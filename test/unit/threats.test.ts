@@ -6,10 +6,12 @@ import { describe, expect, test } from 'vitest'
 
 const root = new URL('../../', import.meta.url).pathname
 const page = readFileSync(join(root, 'docs/threats.md'), 'utf8')
-const rows = [...page.matchAll(/^\| (S\d+) \| (.+) \| (.+) \| (.+) \|$/gm)].map(([, id = '', , , shown = '']) => ({
-  id,
-  shown,
-}))
+const rows = [...page.matchAll(/^\| (S\d+) \| (.+) \| (.+) \| (.+) \|$/gm)].map(
+  ([, id = '', , , shown = '']) => ({
+    id,
+    shown,
+  }),
+)
 
 describe('docs/threats.md', () => {
   test('has each threat once, in order', () => {
