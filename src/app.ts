@@ -17,7 +17,7 @@ import { byTransparentSocket, connectAsFor } from './net/upstream/connect-as.ts'
 import { Dialer } from './net/upstream/dial.ts'
 import { Names } from './net/upstream/names.ts'
 import { Upstreams } from './net/upstream/upstreams.ts'
-import type { Readiness } from './observe/admin/answers.ts'
+import { type Readiness, readinessOf } from './observe/admin/answers.ts'
 import { type AdminServer, createAdminServer } from './observe/admin.ts'
 import type { Recorder } from './observe/recorder.ts'
 import { createBackend, type RunningBackend } from './pinhole/create-backend.ts'
@@ -238,8 +238,14 @@ export class App {
     return this.#admin.start()
   }
 
+  /** Listeners that cannot accept connections for now. */
+  get resting(): readonly string[] {
+    return [...this.#listeners].flatMap(([name, { isAccepting }]) => (isAccepting ? [] : [name]))
+  }
+
   #ready(): Readiness {
-    return { ready: this.#state === 'running', reason: this.#state }
+    if (this.#state !== 'running') return { ready: false, reason: this.#state }
+    return readinessOf(this.resting)
   }
 
   #settingOf(name: string): SessionSetting {

@@ -74,6 +74,7 @@ async function runWorker({ sources, version }: RunRequest): Promise<number> {
       return {
         observer,
         sessionCount: () => app.sessionCount,
+        resting: () => app.resting,
         shareSessions: (sessions) => app.shareSessions(sessions),
         reload: (next) => app.reload(next),
         drain: (timeoutMs) => app.drain(timeoutMs),

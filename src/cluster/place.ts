@@ -25,6 +25,7 @@ export class Place {
   readonly #options: PlaceOptions
   #worker: WorkerProcess | null = null
   #sessions = 0
+  #resting: readonly string[] = []
   /** Workers in a row that did not live for long. */
   #failures = 0
   #isClosed = false
@@ -51,6 +52,11 @@ export class Place {
   /** What the running worker says it has. */
   get sessions(): number {
     return this.#sessions
+  }
+
+  /** Its listeners that cannot accept connections for now. */
+  get resting(): readonly string[] {
+    return this.#resting
   }
 
   /** Starts the first worker. Errors: why it cannot start. */
@@ -93,11 +99,15 @@ export class Place {
         this.#sessions = count
         changed()
       },
+      restingChanged: (listeners) => {
+        this.#resting = listeners
+      },
     })
     this.#worker = worker
     void worker.ended.then(() => {
       this.#worker = null
       this.#sessions = 0
+      this.#resting = []
       ended()
       changed()
     })

@@ -4,7 +4,7 @@
 
 import cluster from 'node:cluster'
 import type { Config } from '../config/config.ts'
-import type { AdminSource, Readiness } from '../observe/admin/answers.ts'
+import { type AdminSource, type Readiness, readinessOf } from '../observe/admin/answers.ts'
 import type { Recorder } from '../observe/recorder.ts'
 import { Figures } from './figures.ts'
 import type { ToWorker } from './messages.ts'
@@ -62,7 +62,12 @@ export class Supervisor {
   get readiness(): Readiness {
     if (this.#isEnding) return { ready: false, reason: 'draining' }
     const missing = this.#places.filter(({ running }) => running === null).map(({ index }) => index)
-    return { ready: missing.length === 0, reason: `of the workers these do not run: ${missing.join(', ')}` }
+    if (missing.length > 0)
+      return { ready: false, reason: `of the workers these do not run: ${missing.join(', ')}` }
+    // While one accepts, clients are served.
+    const [first, ...others] = this.#places
+    const resting = first?.resting ?? []
+    return readinessOf(resting.filter((name) => others.every((place) => place.resting.includes(name))))
   }
 
   /** What the admin server shows: all workers as one. */

@@ -11,13 +11,15 @@ import type { Snapshot, StartOrder, ToSupervisor, ToWorker } from './messages.ts
 export interface WorkerService {
   readonly observer: Pick<Recorder, 'families' | 'status' | 'sessions' | 'pinholes' | 'reopenLogs'>
   sessionCount(): number
+  /** Listeners that cannot accept connections for now. */
+  resting(): readonly string[]
   shareSessions(sessions: number): void
   reload(config: Config): Promise<void>
   drain(timeoutMs: number): Promise<void>
   stop(): Promise<void>
 }
 
-/** How often the supervisor is told how many sessions there are, when their number changes. */
+/** How often the supervisor is told how many sessions there are, and which listeners rest, when that changes. */
 const COUNT_MS = 100
 /** So long a worker may take to stop when the supervisor is gone. */
 const ORPHAN_MS = 900
@@ -60,12 +62,14 @@ function listen(start: (order: StartOrder) => Promise<WorkerService>): Promise<W
           service = start(order)
           whenRunning(async (running) => {
             await tell({ type: 'started' })
-            countSessions(running)
+            tellChanges(running)
           })
           break
         case 'snapshot':
           whenRunning(async (running) => {
-            await tell({ type: 'snapshot', id: order.id, snapshot: await snapshotOf(running) })
+            // One that cannot be taken, for want of a descriptor say, is no reason to end: then there is no answer.
+            const snapshot = await snapshotOf(running).catch(() => null)
+            if (snapshot !== null) await tell({ type: 'snapshot', id: order.id, snapshot })
           })
           break
         case 'reload':
@@ -103,13 +107,15 @@ function listen(start: (order: StartOrder) => Promise<WorkerService>): Promise<W
   })
 }
 
-function countSessions(service: WorkerService): void {
+function tellChanges(service: WorkerService): void {
   let told = 0
+  let toldResting = ''
   setInterval(() => {
-    const count = service.sessionCount()
-    if (count === told) return
+    const [count, listeners] = [service.sessionCount(), service.resting()]
+    if (count !== told) void tell({ type: 'sessions', count })
+    if (listeners.join() !== toldResting) void tell({ type: 'resting', listeners })
     told = count
-    void tell({ type: 'sessions', count })
+    toldResting = listeners.join()
   }, COUNT_MS).unref()
 }
 

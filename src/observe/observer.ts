@@ -48,6 +48,8 @@ export interface Observer {
     readonly at: Endpoint
     readonly sessionLimit: number
   }): void
+  /** It cannot accept connections for now, or can again. */
+  listenerChanged(listener: { readonly listener: string; readonly isAccepting: boolean }): void
   /** From now on so many sessions may be open at once, over all listeners. */
   sessionLimitChanged(sessions: number): void
   /** `figures` is called at every scrape. */

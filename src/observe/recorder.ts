@@ -7,6 +7,7 @@ import type { LogLevel, PoolUse } from '../vocabulary.ts'
 import { createLog, errorFields, type LogSettings } from './log.ts'
 import { formatExposition } from './metrics/exposition.ts'
 import type { MetricFamily } from './metrics/family.ts'
+import { residentBytes } from './metrics/resident-bytes.ts'
 import { createMetrics } from './metrics.ts'
 import type { Observer } from './observer.ts'
 import { createSessionId } from './session/id.ts'
@@ -115,6 +116,9 @@ export function createObserver(options: RecorderOptions): Recorder {
         session_limit: sessionLimit,
       })
     },
+    listenerChanged: ({ listener, isAccepting }) => {
+      metrics.listener(listener).session.up.value = isAccepting ? 1 : 0
+    },
     sessionLimitChanged: (sessions) => {
       for (const { session } of metrics.listeners()) session.limit.value = sessions
     },
@@ -151,7 +155,7 @@ export function createObserver(options: RecorderOptions): Recorder {
       pid: process.pid,
       started_at: startedAt.toISOString(),
       uptime_ms: Math.max(0, Date.now() - startedAt.getTime()),
-      memory_rss_bytes: process.memoryUsage.rss(),
+      memory_rss_bytes: residentBytes(),
       draining: metrics.process.draining.value === 1,
       config: {
         last_reload_successful: metrics.process.lastReloadSuccessful.value === 1,

@@ -3,6 +3,7 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, constants, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { Agent } from 'node:http'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -360,6 +361,43 @@ describe.concurrent('descriptors', () => {
     proxy.signal('SIGTERM')
     expect(await proxy.exited()).toBe(0)
   })
+})
+
+describe.concurrent('a listener that cannot accept', () => {
+  test.for([1, 2])(
+    'is said by readiness, log and status, of %i worker(s)',
+    async (workers, { lab, onTestFinished }) => {
+      const server = await lab.server(ftpScript())
+      const proxy = await lab.process({ upstream: server, more: `workers: ${workers}` })
+      await lab.servesNext(proxy)
+      const admin = new Agent({ keepAlive: true, maxSockets: 1 })
+      onTestFinished(() => admin.destroy())
+      // Over the connection that stands: the process has no descriptor for another.
+      const ask = (path: string) => proxy.askOver(admin, path)
+      expect(await ask('/readyz')).toEqual({ status: 200, text: 'ready\n' })
+      const started = proxy.records.filter(({ event }) => event === 'worker.started')
+      const accepting = workers === 1 ? [proxy.pid] : started.map(({ pid }) => Number(pid))
+      const limit = (pid: number, descriptors: number) =>
+        execFileSync('prlimit', ['--pid', String(pid), `--nofile=${descriptors}:`])
+      for (const pid of accepting) limit(pid, 10)
+      const waiting = await lab.client(proxy)
+      await proxy.record('listener.error', workers)
+      await vi.waitFor(async () =>
+        expect(await ask('/readyz')).toEqual({
+          status: 503,
+          text: 'not ready: cannot accept connections for now: edge (log event listener.error)\n',
+        }),
+      )
+      const status: unknown = JSON.parse((await ask('/api/v1/status')).text)
+      expect(status).toMatchObject({ ready: false, listeners: [{ listener: 'edge', up: false }] })
+      expect((await ask('/')).text).toContain('Listener edge is not up.')
+      for (const pid of accepting) limit(pid, 1000)
+      await waiting.login()
+      await proxy.record('listener.recover', workers)
+      await vi.waitFor(async () => expect((await ask('/readyz')).status).toBe(200))
+      waiting.close()
+    },
+  )
 })
 
 test('SIGTERM ends a process whose log pipe nobody reads any more', async ({ onTestFinished }) => {

@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readdirSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { type Agent, get, type IncomingMessage } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { StatusView } from '../../src/observe/view/shapes.ts'
@@ -152,6 +154,16 @@ export class ProxyProcess implements Endpoint {
   /** A page of the admin listener. */
   ask(path: string): Promise<Response> {
     return fetch(`http://127.0.0.1:${this.#ports.last - 1}${path}`)
+  }
+
+  /** The same over a connection of the agent's. */
+  async askOver(agent: Agent, path: string): Promise<{ readonly status: number; readonly text: string }> {
+    const request = get({ host: '127.0.0.1', port: this.#ports.last - 1, path, agent })
+    const [response]: IncomingMessage[] = await once(request, 'response')
+    if (response === undefined) throw new Error('no response')
+    let text = ''
+    for await (const chunk of response.setEncoding('utf8')) text += chunk
+    return { status: response.statusCode ?? 0, text }
   }
 
   /** The data ports in its configuration. */

@@ -57,10 +57,20 @@ export class Listener {
           else reject(listenFailed(error, { listener: name, address, port }))
         },
         failed: (error) => {
+          observer.listenerChanged({ listener: name, isAccepting: false })
           observer.log('error', 'listener.error', 'cannot accept connections', { listener: name, error })
+        },
+        recovered: () => {
+          observer.listenerChanged({ listener: name, isAccepting: true })
+          observer.log('info', 'listener.recover', 'connections are accepted again', { listener: name })
         },
       })
     })
+  }
+
+  /** False while it rests for want of descriptors or of the kernel's watches; it tries again by itself. */
+  get isAccepting(): boolean {
+    return this.#listening?.isAccepting !== false
   }
 
   /** Takes no more connections; sessions go on. */

@@ -19,6 +19,12 @@ export interface Readiness {
   readonly reason: string
 }
 
+/** Of a process that runs, and in which these listeners cannot accept connections for now. */
+export function readinessOf(resting: readonly string[]): Readiness {
+  const reason = `cannot accept connections for now: ${resting.join(', ')} (log event listener.error)`
+  return { ready: resting.length === 0, reason }
+}
+
 /** What the admin server shows: the observer of this process, or those of its workers together. */
 export type AdminSource = {
   readonly [Name in 'exposition' | 'status' | 'sessions' | 'pinholes']: (

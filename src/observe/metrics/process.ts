@@ -109,7 +109,8 @@ export function defineRuntimeMetrics(registry: Registry): void {
     help: 'Number of open file descriptors.',
     registers: [registry],
     async collect() {
-      this.set(await countOpenFiles())
+      const count = await countOpenFiles().catch(() => null)
+      if (count !== null) this.set(count)
     },
   })
 }

@@ -104,7 +104,7 @@ export class EpollListener implements Listening, Pollable {
     this.#unwatched = null
     try {
       new Arrival(this.#poller, { ...accepted, options: this.#options })
-      this.#isAccepting = true
+      this.#accepts()
     } catch (error) {
       this.#unwatched = accepted
       this.#pause(asError(error))
@@ -114,7 +114,7 @@ export class EpollListener implements Listening, Pollable {
   /** True where only this one connection is lost. */
   #isOver(errno: number): boolean {
     if (errno === EAGAIN) {
-      this.#isAccepting = true
+      this.#accepts()
       return false
     }
     if (ofOneConnection.has(errnoName(errno))) return true
@@ -135,9 +135,17 @@ export class EpollListener implements Listening, Pollable {
       const unwatchable = this.#watch()
       if (unwatchable !== null) this.#restAfter(unwatchable)
       else if (this.#unwatched !== null) this.#arrived(this.#unwatched)
+      // Whoever waited may be gone: then nothing else would tell that it works again.
+      else this.ready()
     }, REST_MS)
     if (this.#isAccepting) this.#options.failed(error)
     this.#isAccepting = false
+  }
+
+  #accepts(): void {
+    if (this.#isAccepting) return
+    this.#isAccepting = true
+    this.#options.recovered?.()
   }
 
   #watch(): ConnectionError | null {

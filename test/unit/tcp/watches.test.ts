@@ -33,6 +33,8 @@ afterEach(() => {
 class Kernel {
   watchesRefused = 0
   acceptsRefused = 0
+  /** Whoever was refused is gone before the next try. */
+  dropsRefused = false
   opened = new Set<number>()
   readonly tcp: Tcp
   #errno = 0
@@ -53,6 +55,7 @@ class Kernel {
         accept4: (fd, address, length, flags) => {
           if (this.acceptsRefused > 0) {
             this.acceptsRefused -= 1
+            if (this.dropsRefused) real.close(real.accept4(fd, address, length, flags))
             return this.#refuse(EMFILE)
           }
           return this.#opens(real.accept4(fd, address, length, flags))
@@ -89,12 +92,15 @@ interface Stand {
   readonly port: number
   readonly accepted: Connection[]
   readonly failures: (string | undefined)[]
+  /** How often it said that it accepts again. */
+  readonly recoveries: () => number
 }
 
 async function listen(): Promise<Stand> {
   const kernel = new Kernel()
   const accepted: Connection[] = []
   const failures: (string | undefined)[] = []
+  let recoveries = 0
   let told: (port: number) => void = () => undefined
   const port = new Promise<number>((resolve) => {
     told = resolve
@@ -110,9 +116,12 @@ async function listen(): Promise<Stand> {
     },
     listens: (_, at) => told(at.port),
     failed: ({ code }) => failures.push(code),
+    recovered: () => {
+      recoveries += 1
+    },
   })
   closers.push(() => listening.close())
-  return { kernel, listening, port: await port, accepted, failures }
+  return { kernel, listening, port: await port, accepted, failures, recoveries: () => recoveries }
 }
 
 function call(port: number): Socket {
@@ -124,7 +133,7 @@ function call(port: number): Socket {
 
 describe.skipIf(libc === null)('a listener that cannot watch', () => {
   it('tries again with the connection that it has accepted, and says meanwhile that it accepts none', async () => {
-    const { kernel, listening, port, accepted, failures } = await listen()
+    const { kernel, listening, port, accepted, failures, recoveries } = await listen()
     // The connection; then the listener itself, twice; then the connection again.
     kernel.watchesRefused = 4
     call(port)
@@ -133,6 +142,7 @@ describe.skipIf(libc === null)('a listener that cannot watch', () => {
     await expect.poll(() => accepted).toHaveLength(2)
     expect(failures).toEqual(['ENOSPC'])
     expect(listening.isAccepting).toBe(true)
+    expect(recoveries()).toBe(1)
     call(port)
     await expect.poll(() => accepted).toHaveLength(3)
   })
@@ -146,6 +156,17 @@ describe.skipIf(libc === null)('a listener that cannot watch', () => {
     expect(kernel.watchesRefused).toBe(0)
     expect(failures).toEqual(['EMFILE'])
     expect(listening.isAccepting).toBe(true)
+  })
+
+  it('comes back though nobody waits any more', async () => {
+    const { kernel, listening, port, accepted, failures, recoveries } = await listen()
+    kernel.acceptsRefused = 1
+    kernel.dropsRefused = true
+    call(port)
+    await expect.poll(recoveries).toBe(1)
+    expect(failures).toEqual(['EMFILE'])
+    expect(listening.isAccepting).toBe(true)
+    expect(accepted).toEqual([])
   })
 
   it('keeps nothing when it is closed meanwhile', async () => {
