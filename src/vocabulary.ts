@@ -11,6 +11,9 @@ export type RejectReason = 'limit' | 'client_limit' | 'draining' | 'no_destinati
 /** Why a connection to a data port of ours was reset. */
 export type IntruderReason = 'wrong_peer' | 'late' | 'duplicate'
 
+/** The hook of a firewall chain that is not ours, and that data connections pass. */
+export type FirewallChain = 'input' | 'forward'
+
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 /** A port pool's figures for metrics and the status page. */

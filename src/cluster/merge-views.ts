@@ -1,5 +1,6 @@
 // What the supervisor and its workers show, as one service.
 
+import { mergeOutcomes } from '../observe/view/recent.ts'
 import type {
   ListenerView,
   ListView,
@@ -31,6 +32,10 @@ export function mergeStatus({ own, workers, gone }: StatusParts): StatusView {
     log_lines_lost: total(all, (part) => part.log_lines_lost),
     intruders_total: total(parts, (part) => part.intruders_total),
     session_defects_total: total(parts, (part) => part.session_defects_total),
+    swallowed_lately: {
+      input: total(workers, (part) => part.swallowed_lately.input),
+      forward: total(workers, (part) => part.swallowed_lately.forward),
+    },
     transfer_log: mergeTransferLogs(parts.flatMap((part) => part.transfer_log ?? [])),
     // The supervisor has the listeners in the order of the file, and their limits; it listens for none of them.
     listeners: own.listeners.map((mine) => {
@@ -39,6 +44,10 @@ export function mergeStatus({ own, workers, gone }: StatusParts): StatusView {
       const known = [...running, ...(gone?.listeners.filter(isSame) ?? [])]
       return mergeListeners(known, {
         ...mine,
+        lately: {
+          upstream: mergeOutcomes(running.map(({ lately }) => lately.upstream)),
+          data: mergeOutcomes(running.map(({ lately }) => lately.data)),
+        },
         up: running.length > 0 && running.every(({ up }) => up),
         address: known[0]?.address ?? null,
         port: known[0]?.port ?? null,

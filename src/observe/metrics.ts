@@ -13,8 +13,10 @@ import {
   type ProcessMetrics,
   runtimeFamilies,
 } from './metrics/process.ts'
+import { defineRecentMetrics } from './metrics/recent.ts'
 import { defineSessionMetrics, type SessionMetrics } from './metrics/sessions.ts'
 import { defineTlsMetrics, type TlsMetrics } from './metrics/tls.ts'
+import { Outcomes } from './view/recent.ts'
 
 /** The series of one listener: its sessions share them, so a session costs no memory here. */
 export interface ListenerMetrics {
@@ -23,6 +25,8 @@ export interface ListenerMetrics {
   readonly control: ControlMetrics
   readonly data: DataMetrics
   readonly pinhole: PinholeMetrics
+  /** Lately: control connections to servers, and data connections with whoever was to make one. */
+  readonly recent: { readonly upstream: Outcomes; readonly data: Outcomes }
   /** Made when it is first asked for: most listeners have none. */
   readonly tls: () => TlsMetrics
 }
@@ -32,6 +36,7 @@ export interface Metrics {
   families(): Promise<readonly MetricFamily[]>
   readonly process: ProcessMetrics
   readonly pinholeRejected: ReturnType<typeof definePinholeMetrics>['rejected']
+  readonly pinholeSwallowed: ReturnType<typeof definePinholeMetrics>['swallowed']
   /** Made, with every series at 0, when a listener is first named. Names come from the configuration only. */
   listener(name: string): ListenerMetrics
   listeners(): Iterable<ListenerMetrics>
@@ -39,7 +44,11 @@ export interface Metrics {
 
 export interface MetricsFacts extends BuildFacts {
   /** Their series exist, at 0, from the first scrape on; those of TLS for whoever has it. */
-  readonly listeners: readonly { readonly name: string; readonly hasTls: boolean }[]
+  readonly listeners: readonly {
+    readonly name: string
+    readonly intercepts: boolean
+    readonly hasTls: boolean
+  }[]
   /** Called at every scrape. */
   readonly pools: () => readonly PoolUse[]
 }
@@ -66,6 +75,7 @@ export function createMetrics(facts: MetricsFacts): Metrics {
       control: control(name),
       data: data(name),
       pinhole: pinhole.forListener(name),
+      recent: { upstream: new Outcomes(), data: new Outcomes() },
       tls: () => {
         madeTls ??= tls(name)
         return madeTls
@@ -74,14 +84,17 @@ export function createMetrics(facts: MetricsFacts): Metrics {
     listeners.set(name, made)
     return made
   }
-  for (const { name, hasTls } of facts.listeners) {
+  defineRecentMetrics(families, () => [...listeners.values()])
+  for (const { name, intercepts, hasTls } of facts.listeners) {
     const made = listener(name)
+    made.session.intercepts.value = Number(intercepts)
     if (hasTls) made.tls()
   }
   return {
     families: async () => [...families.map((family) => family()), ...(await runtimeFamilies(runtime))],
     process,
     pinholeRejected: pinhole.rejected,
+    pinholeSwallowed: pinhole.swallowed,
     listener,
     listeners: () => listeners.values(),
   }

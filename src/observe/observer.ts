@@ -15,6 +15,7 @@ import type { Endpoint } from '../ftp/endpoints.ts'
 import type {
   BackendName,
   DataPath,
+  FirewallChain,
   IntruderReason,
   LogLevel,
   PoolUse,
@@ -42,6 +43,13 @@ export interface Observer {
     readonly from: Endpoint
     readonly port: number
     readonly reason: IntruderReason
+  }): void
+  /** Somebody came through a pinhole and was dropped by a chain that is not ours. `session` is the id of its owner. */
+  pinholeSwallowed(swallowed: {
+    readonly session: string
+    readonly peer: string
+    readonly at: Endpoint
+    readonly chain: FirewallChain
   }): void
   listenerStarted(listener: {
     readonly listener: string
@@ -88,7 +96,9 @@ export interface SessionObserver {
   pinholeClosed(closed: {
     readonly pinhole: number
     readonly backend: BackendName
-    readonly reason: PinholeCloseReason | 'used' | 'expired'
+    readonly reason: PinholeCloseReason | 'used' | 'expired' | 'abandoned'
+    /** What ended one that was abandoned. */
+    readonly endedBy?: PinholeCloseReason
     /** Milliseconds from announced to connected or closed. */
     readonly ageMs: number
   }): void

@@ -15,6 +15,7 @@ import { SessionRecorder } from './session/recorder.ts'
 import type { LiveSession } from './session/state.ts'
 import { createTransferLog, type TransferLogSettings } from './transfers/transfer-log.ts'
 import { sum, viewListener, viewPinholes, viewPool, viewSession } from './view/live.ts'
+import { Outcomes } from './view/recent.ts'
 import { createRefusalRing } from './view/refusals.ts'
 import type { ListView, PinholeView, SessionView, StatusView } from './view/shapes.ts'
 
@@ -63,8 +64,9 @@ export function createObserver(options: RecorderOptions): Recorder {
   const metrics = createMetrics({
     version,
     backend: config.pinholes.backend,
-    listeners: config.listeners.map(({ name, tls, upstreamTls }) => ({
+    listeners: config.listeners.map(({ name, intercept, tls, upstreamTls }) => ({
       name,
+      intercepts: intercept !== 'none',
       hasTls: tls !== undefined || upstreamTls !== undefined,
     })),
     pools: () => pools(),
@@ -80,6 +82,7 @@ export function createObserver(options: RecorderOptions): Recorder {
     },
   })
   const refusals = createRefusalRing()
+  const swallowed = { input: new Outcomes(), forward: new Outcomes() }
   const live = new Set<LiveSession>()
   const transferLog = createTransferLog({ log, cells: metrics.process.transferLog })
   const around = { log, refusals, live, transferLog }
@@ -103,6 +106,11 @@ export function createObserver(options: RecorderOptions): Recorder {
       refusals.add({ event: 'pinhole.intrude', reason, client_ip: from.address, detail: `port ${port}` })
       const fields = { client_ip: from.address, client_port: from.port, data_port: port, reason }
       log.write('pinhole.intrude', fields, reason)
+    },
+    pinholeSwallowed: ({ session, peer, at: { address, port }, chain }) => {
+      metrics.pinholeSwallowed[chain].value += 1
+      swallowed[chain].failed({ who: peer, why: `${peer} at ${address} port ${port}` })
+      log.write('pinhole.swallow', { session_id: session, client_ip: peer, address, port, chain }, chain)
     },
     listenerStarted: ({ listener, at, sessionLimit }) => {
       const { session } = metrics.listener(listener)
@@ -169,6 +177,7 @@ export function createObserver(options: RecorderOptions): Recorder {
         (total, { session }) => total + session.defects.value,
         0,
       ),
+      swallowed_lately: { input: swallowed.input.view().failed, forward: swallowed.forward.view().failed },
       transfer_log: transferLog.view(),
       listeners: [...metrics.listeners()].map((listener) =>
         viewListener(listener, listening.get(listener.name)),

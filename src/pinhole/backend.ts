@@ -4,7 +4,7 @@ import type { Side } from '../engine/contract.ts'
 import type { Network } from '../ftp/addresses.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
 import type { Connection } from '../tcp/connection.ts'
-import type { BackendName, IntruderReason, LogLevel, PoolUse } from '../vocabulary.ts'
+import type { BackendName, FirewallChain, IntruderReason, LogLevel, PoolUse } from '../vocabulary.ts'
 
 /** What a pinhole must let through, and where. */
 export interface PinholeRequest {
@@ -118,6 +118,13 @@ export interface BackendObserver {
     readonly from: Endpoint
     readonly port: number
     readonly reason: IntruderReason
+  }): void
+  /** Somebody came through a pinhole and was dropped by a chain that is not ours. `session` is the id of its owner. */
+  pinholeSwallowed(swallowed: {
+    readonly session: string
+    readonly peer: string
+    readonly at: Endpoint
+    readonly chain: FirewallChain
   }): void
   log(level: LogLevel, event: string, message: string, fields?: Readonly<Record<string, unknown>>): void
 }

@@ -73,6 +73,7 @@ export async function createBackend(
     },
     others: [...policy.dataPeers.clients, ...policy.dataPeers.servers, ...policy.fxp],
     now,
+    swallowed: (swallowed) => observer.pinholeSwallowed(swallowed),
     log: (...line) => observer.log(...line),
     soon: (task) => tcp.gather(task),
     forward: pinholes.backend === 'nftables',

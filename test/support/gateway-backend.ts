@@ -5,7 +5,12 @@ import { randomInt } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { Endpoint } from '../../src/ftp/endpoints.ts'
 import { eachAttempt } from '../../src/pinhole/attempts.ts'
-import type { OpenPinhole, PinholeHandle, PinholeRequest } from '../../src/pinhole/backend.ts'
+import type {
+  BackendObserver,
+  OpenPinhole,
+  PinholeHandle,
+  PinholeRequest,
+} from '../../src/pinhole/backend.ts'
 import type { NftablesBackend } from '../../src/pinhole/nftables/backend.ts'
 import { createNftablesBackend, type NftablesBackendOptions } from '../../src/pinhole/nftables/create.ts'
 import { PortPool } from '../../src/pinhole/port-pool.ts'
@@ -13,6 +18,8 @@ import type { Intruder } from '../../src/pinhole/relay/gate.ts'
 import { RelayBackend } from '../../src/pinhole/relay/relay-backend.ts'
 import { echo, tcp } from './connections.ts'
 import type { Lab } from './kernel-netns.ts'
+
+export type Swallowed = Parameters<BackendObserver['pinholeSwallowed']>[0]
 
 export interface OpenedHole extends OpenPinhole {
   readonly handle: PinholeHandle
@@ -41,6 +48,7 @@ table inet filter {
 `
 
 export class GatewayBackend {
+  readonly swallowed: Swallowed[] = []
   readonly log: { level: string; event: string; message: string }[] = []
   readonly intruders: Intruder[] = []
   readonly echo: Endpoint
@@ -76,6 +84,7 @@ export class GatewayBackend {
       strangers: { ports: [range], everywhere: false },
       now,
       log,
+      swallowed: (swallowed) => void this.swallowed.push(swallowed),
       ...options,
     })
     return this.#backend
@@ -86,6 +95,7 @@ export class GatewayBackend {
     this.#backend = null
     this.log.length = 0
     this.intruders.length = 0
+    this.swallowed.length = 0
   }
 
   /** From the client to the gateway, forwarded to the echo server. */

@@ -28,7 +28,7 @@ export async function loadMetricCatalog(): Promise<MetricCatalog> {
   const created = createMetrics({
     version: '0.0.0',
     backend: 'relay',
-    listeners: [{ name: 'edge', hasTls: true }],
+    listeners: [{ name: 'edge', intercepts: false, hasTls: true }],
     pools: () =>
       (['client', 'server', 'shared'] as const).map((pool) => ({ pool, ports: 1, inUse: 0, quarantined: 0 })),
   })

@@ -1,4 +1,4 @@
-import { attentionOf } from '../../observe/view/attention.ts'
+import { attentionOf, troubleOf } from '../../observe/view/attention.ts'
 import { meaningOf, refusalKinds } from '../../observe/view/meaning.ts'
 import type {
   ListenerView,
@@ -32,7 +32,13 @@ type Style = keyof typeof styles
 const MAX_ROWS = 50
 
 const listenerColumns: readonly TextColumn<ListenerView>[] = [
-  { title: 'Name', cell: ({ listener, up }) => (up ? listener : `${listener} (down)`) },
+  {
+    title: 'Name',
+    cell: (view) => {
+      const trouble = view.up ? troubleOf(view) : 'down'
+      return trouble === null ? view.listener : `${view.listener} (${trouble})`
+    },
+  },
   { title: 'Address', cell: ({ address, port }) => formatEndpoint(address, port) },
   {
     title: 'Sessions',

@@ -43,6 +43,9 @@ interface Waiting {
 /** Sweeps come once a second; one may be late. */
 const PROLONG_BEFORE_MS = 2_500
 
+/** Who has not come by then could not: what ends the pinhole is only who gave up first. */
+const ABANDONED_FROM_MS = 5_000
+
 /** Each look is a question to the kernel for each connection. */
 const LOOK_MS = 15_000
 
@@ -250,12 +253,13 @@ export class SessionPinholes {
     const { pinhole } = waiting.spec
     if (!this.#waiting.delete(pinhole)) return
     this.#tell(waiting)
-    this.#options.observer.pinholeClosed({
-      pinhole,
-      backend: waiting.inKernel ? 'nftables' : 'relay',
-      reason,
-      ageMs: steadyClock.now() - waiting.sinceMs,
-    })
+    const ageMs = steadyClock.now() - waiting.sinceMs
+    const backend = waiting.inKernel ? 'nftables' : 'relay'
+    const end = { pinhole, backend, ageMs } as const
+    const { observer } = this.#options
+    if (reason === 'used' || reason === 'expired' || ageMs < ABANDONED_FROM_MS)
+      observer.pinholeClosed({ ...end, reason })
+    else observer.pinholeClosed({ ...end, reason: 'abandoned', endedBy: reason })
   }
 }
 

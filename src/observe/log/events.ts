@@ -34,6 +34,11 @@ export const events = {
   'pinhole.refuse': { level: 'warn', message: 'no pinhole: no data port is free for this client' },
   'pinhole.fail': { level: 'error', message: 'no pinhole: the backend failed' },
   'pinhole.intrude': { level: 'warn', message: 'unexpected connection to a data port, turned away' },
+  'pinhole.swallow': {
+    level: 'warn',
+    message:
+      'a chain of the firewall dropped what a pinhole let in: accept the ct mark there (ftp-alg firewall prints the line)',
+  },
   'data.open': { level: 'debug', message: 'data channel up' },
   'data.fail': { level: 'warn', message: 'data connection failed' },
   'tls.secure': { level: 'debug', message: 'TLS handshake done' },

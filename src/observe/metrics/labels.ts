@@ -18,6 +18,7 @@ import type {
 import type {
   BackendName,
   DataPath,
+  FirewallChain,
   IntruderReason,
   PoolUse,
   RejectReason,
@@ -28,7 +29,7 @@ import type {
 /** A closed set: its values, each with a sentence for the operator. */
 export type LabelSet<Value extends string> = Readonly<Record<Value, string>>
 
-export type PinholeEnd = PinholeCloseReason | 'used' | 'expired'
+export type PinholeEnd = PinholeCloseReason | 'used' | 'expired' | 'abandoned'
 export type TransferResult = 'ok' | 'failed' | 'reset'
 export type CodeClass = '1xx' | '2xx' | '3xx' | '4xx' | '5xx' | '6xx' | 'invalid'
 export type RewriteFailure = 'parse' | 'bounce' | 'port' | 'family' | 'pool' | 'backend'
@@ -172,10 +173,17 @@ export const pinholeFailures: LabelSet<PinholeFailure> = {
 export const pinholeEnds: LabelSet<PinholeEnd> = {
   used: 'the expected peer came',
   expired: 'nobody came within `pinholes.timeout`',
+  abandoned:
+    'nobody had come for five seconds when the session or the transfer ended: somebody gave up waiting',
   replaced: 'the client asked for another endpoint',
   refused: 'the server refused the command it was opened for',
   unused: 'the transfer ended without it',
-  session_end: 'the session ended',
+  session_end: 'the session ended at once',
+}
+
+export const firewallChains: LabelSet<FirewallChain> = {
+  input: 'data connections that end on this machine',
+  forward: 'data connections that the kernel forwards',
 }
 
 export const intruderReasons: LabelSet<IntruderReason> = {

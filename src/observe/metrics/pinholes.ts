@@ -2,7 +2,14 @@
 
 import type { PoolUse } from '../../vocabulary.ts'
 import { counterFamily, type Families, gaugeFamily, histogramFamily, measuredGauge } from './family.ts'
-import { backends, forEachValue, intruderReasons, pinholeEnds, pinholeFailures } from './labels.ts'
+import {
+  backends,
+  firewallChains,
+  forEachValue,
+  intruderReasons,
+  pinholeEnds,
+  pinholeFailures,
+} from './labels.ts'
 
 /** The series of one listener; every session of it counts on the same cells. */
 export type PinholeMetrics = ReturnType<ReturnType<typeof definePinholeMetrics>['forListener']>
@@ -33,6 +40,11 @@ export function definePinholeMetrics(families: Families, pools: () => readonly P
     name: 'ftp_alg_pinhole_rejected_connections_total',
     help: 'Connections to a data port that nothing expected; they were turned away.',
     labels: ['reason'],
+  })
+  const swallowed = counterFamily(families, {
+    name: 'ftp_alg_pinholes_swallowed_total',
+    help: 'Pinholes whose peer came and was let in, and then dropped by a chain of the firewall that is not ours.',
+    labels: ['chain'],
   })
   const openDuration = histogramFamily(families, {
     name: 'ftp_alg_pinhole_open_duration_seconds',
@@ -72,6 +84,7 @@ export function definePinholeMetrics(families: Families, pools: () => readonly P
   const waitOf = forEachValue(backends, (backend) => wait({ backend }))
   return {
     rejected: forEachValue(intruderReasons, (reason) => rejected({ reason })),
+    swallowed: forEachValue(firewallChains, (chain) => swallowed({ chain })),
     forListener: (listener: string) => ({
       opened: forEachValue(backends, (backend) => opened({ listener, backend })),
       closed: forEachValue(backends, (backend) =>

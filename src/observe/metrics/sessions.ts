@@ -14,6 +14,12 @@ export function defineSessionMetrics(families: Families) {
     // Of several processes, all must be up.
     aggregator: 'min',
   })
+  const intercepts = gaugeFamily(families, {
+    name: 'ftp_alg_listener_intercepts',
+    help: '1 where the listener takes connections that were meant for other hosts, 0 where it stands before one server.',
+    labels: ['listener'],
+    aggregator: 'max',
+  })
   const opened = counterFamily(families, {
     name: 'ftp_alg_sessions_total',
     help: 'Sessions opened.',
@@ -70,6 +76,7 @@ export function defineSessionMetrics(families: Families) {
   })
   return (listener: string) => ({
     up: up({ listener }),
+    intercepts: intercepts({ listener }),
     opened: opened({ listener }),
     active: active({ listener }),
     limit: limit({ listener }),

@@ -1,3 +1,4 @@
+import { troubleOf } from '../view/attention.ts'
 import type { ListenerView } from '../view/shapes.ts'
 import { formatCount, formatEndpoint } from '../view/wording.ts'
 import { renderBar } from './bar.ts'
@@ -9,8 +10,10 @@ const columns: readonly Column<ListenerView>[] = [
   {
     title: 'Name',
     isHead: true,
-    cell: ({ listener, up }) =>
-      html`<span class="dot ${up ? 'good' : 'bad'}">${listener}</span>${!up && html` <small class="bad">down</small>`}`,
+    cell: (view) => {
+      const trouble = view.up ? troubleOf(view) : 'down'
+      return html`<span class="dot ${trouble === null ? 'good' : 'bad'}">${view.listener}</span>${trouble !== null && html` <small class="bad">${trouble}</small>`}`
+    },
   },
   { title: 'Address', cell: ({ address, port }) => codeCell(formatEndpoint(address, port)) },
   { title: 'Sessions', cell: sessionsCell },

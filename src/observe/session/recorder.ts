@@ -3,6 +3,7 @@ import type { Endpoint } from '../../ftp/endpoints.ts'
 import type { EventName } from '../log/events.ts'
 import { safeText } from '../log/text.ts'
 import { errorFields, type Log, type LogFields } from '../log.ts'
+import { legFailures, upstreamFailures } from '../metrics/labels.ts'
 import type { ListenerMetrics } from '../metrics.ts'
 import type { SessionObserver } from '../observer.ts'
 import { recordAudit } from './audit.ts'
@@ -36,6 +37,7 @@ export class SessionRecorder implements SessionObserver {
 
   upstreamConnected({ server, durationMs }: Reported<'upstreamConnected'>): void {
     this.#state.server = server
+    this.#metrics.recent.upstream.succeeded()
     this.#metrics.session.connectDuration.observe(durationMs / 1000)
     if (!this.#log.wants('upstream.connect')) return
     const fields = { server_ip: server.address, server_port: server.port, duration_ms: rounded(durationMs) }
@@ -44,7 +46,9 @@ export class SessionRecorder implements SessionObserver {
 
   upstreamFailed({ server, reason, detail }: Reported<'upstreamFailed'>): void {
     this.#metrics.session.connectFailed[reason].value += 1
-    const fields = { server: safeText(server), reason, detail: safeText(detail) }
+    const who = safeText(server)
+    this.#metrics.recent.upstream.failed({ who, why: `${who}: ${upstreamFailures[reason]}` })
+    const fields = { server: who, reason, detail: safeText(detail) }
     this.#write('upstream.fail', fields, reason)
   }
 
@@ -86,21 +90,23 @@ export class SessionRecorder implements SessionObserver {
     this.#write(event, { pinhole, reason, detail: safeText(detail) }, reason)
   }
 
-  pinholeClosed({ pinhole, backend, reason, ageMs }: Reported<'pinholeClosed'>): void {
+  pinholeClosed({ pinhole, backend, reason, endedBy, ageMs }: Reported<'pinholeClosed'>): void {
     const state = this.#state
     const { metrics } = state
     metrics.pinhole.closed[backend][reason].value += 1
     if (reason === 'used') metrics.pinhole.wait[backend].observe(ageMs / 1000)
+    if (reason === 'expired' || reason === 'abandoned') this.#inVain(pinhole, ageMs)
     const rest = state.pinholes?.filter((open) => open.pinhole !== pinhole) ?? []
     if (rest.length < (state.pinholes?.length ?? 0)) metrics.pinhole.active[backend].value -= 1
     state.pinholes = rest.length === 0 ? null : rest
     if (!this.#log.wants('pinhole.close')) return
-    this.#write('pinhole.close', { pinhole, backend, reason, age_ms: rounded(ageMs) })
+    this.#write('pinhole.close', { pinhole, backend, reason, ended_by: endedBy, age_ms: rounded(ageMs) })
   }
 
   dataOpened({ channel, mode, path, setupMs }: Reported<'dataOpened'>): void {
     if (!this.#journal.opened({ channel, mode, path })) return
     this.#state.mode = mode
+    this.#metrics.recent.data.succeeded()
     this.#metrics.data.setup[mode].observe(setupMs / 1000)
     if (!this.#log.wants('data.open')) return
     this.#write('data.open', { channel, mode, path, duration_ms: rounded(setupMs) })
@@ -109,6 +115,8 @@ export class SessionRecorder implements SessionObserver {
   dataFailed({ channel, mode, side, reason }: Reported<'dataFailed'>): void {
     this.#metrics.data.connections[mode].failed.value += 1
     this.#metrics.data.failures[mode][side][reason].value += 1
+    const peer = side === 'client' ? `client ${this.#state.client.address}` : 'the server'
+    this.#dataFailed(`${peer}: ${legFailures[reason]}`)
     this.#write('data.fail', { channel, mode, side, reason }, `${side} ${reason}`)
   }
 
@@ -160,6 +168,20 @@ export class SessionRecorder implements SessionObserver {
     this.#metrics.session.defects.value += 1
     const kind = error instanceof Error ? error.name : typeof error
     this.#write('session.fail', errorFields(error), kind)
+  }
+
+  #inVain(pinhole: number, ageMs: number): void {
+    const hole = this.#state.pinholes?.find((open) => open.pinhole === pinhole)
+    if (hole === undefined) return
+    const { expect, announce } = hole
+    const seconds = Math.round(ageMs / 1000)
+    this.#dataFailed(
+      `${expect} did not come to ${announce.address} port ${announce.port} within ${seconds} s`,
+    )
+  }
+
+  #dataFailed(why: string): void {
+    this.#metrics.recent.data.failed({ who: this.#state.client.address, why })
   }
 
   get #metrics(): ListenerMetrics {

@@ -12,11 +12,18 @@ export interface Attention {
 /** From this share on, a limit deserves a warning. */
 export const NEARLY_FULL = 0.8
 
+/** Fewer failures than these in two minutes are nothing to speak of. */
+const FEW = 3
+
+const firewallChains = ['input', 'forward'] as const
+
 /** The worst first. `notReady` is why the process takes no sessions, or null. */
 export function attentionOf(status: StatusView, notReady: string | null): readonly Attention[] {
+  const firewall = ofFirewall(status)
   const all = [
     ...ofProcess(status, notReady),
-    ...status.listeners.flatMap(ofListener),
+    ...firewall,
+    ...status.listeners.flatMap((listener) => ofListener(listener, firewall.length > 0)),
     ...status.pools.flatMap(ofPool),
     ...ofTransferLog(status),
   ]
@@ -51,17 +58,61 @@ function ofProcess(status: StatusView, notReady: string | null): readonly Attent
   return found
 }
 
-function ofListener({
-  listener,
-  up,
-  sessions_active: active,
-  sessions_limit: limit,
-}: ListenerView): Attention[] {
+/** `isExplained`: why data connections fail has been said. */
+function ofListener(view: ListenerView, isExplained: boolean): Attention[] {
+  const { listener, up, sessions_active: active, sessions_limit: limit } = view
   if (!up) return [bad(`Listener ${listener} is not up.`)]
+  return [...ofSessions(listener, active, limit), ...ofServers(view), ...(isExplained ? [] : ofData(view))]
+}
+
+function ofSessions(listener: string, active: number, limit: number): Attention[] {
   const use = `${formatCount(active)} of ${formatCount(limit)} sessions`
   if (active >= limit)
     return [bad(`Listener ${listener} is full (${use}): new clients are sent away with 421.`)]
   return active >= NEARLY_FULL * limit ? [warn(`Listener ${listener} is nearly full: ${use}.`)] : []
+}
+
+/** What keeps a listener that is up from serving anybody, in a word; null when nothing does. */
+export function troubleOf(view: ListenerView): 'no server' | 'no data' | null {
+  if (ofServers(view).length > 0) return 'no server'
+  return ofData(view).some(({ level }) => level === 'bad') ? 'no data' : null
+}
+
+/** One host that is gone is not a gateway's trouble; a listener for one server has no other. */
+function ofServers({ listener, intercepts, lately }: ListenerView): Attention[] {
+  const { succeeded, failed, failing, why } = lately.upstream
+  if (failed < FEW || failed <= succeeded || (intercepts && failing < FEW)) return []
+  return [
+    bad(
+      `${intercepts ? 'No servers' : 'The server'} behind listener ${listener} ${intercepts ? 'can' : 'cannot'} be reached: ${shareOf(failed, succeeded)} connections failed in the last two minutes, the last to ${why}.`,
+    ),
+  ]
+}
+
+/** Several clients have not all done something wrong. */
+function ofData({ listener, lately }: ListenerView): Attention[] {
+  const { succeeded, failed, failing, why } = lately.data
+  if (failed < FEW || failed <= succeeded) return []
+  const say = failing > 1 ? bad : warn
+  return [
+    say(
+      `Data connections of listener ${listener} fail: ${shareOf(failed, succeeded)} in the last two minutes, of ${formatPlural(failing, 'client')}; the last: ${why}.`,
+    ),
+  ]
+}
+
+function shareOf(failed: number, succeeded: number): string {
+  return `${formatCount(failed)} of ${formatCount(failed + succeeded)}`
+}
+
+function ofFirewall({ swallowed_lately: swallowed }: StatusView): Attention[] {
+  return firewallChains
+    .filter((chain) => swallowed[chain] > 0)
+    .map((chain) =>
+      bad(
+        `The ${chain} chain of this machine’s firewall drops data connections that a pinhole let in (${formatCount(swallowed[chain])} in the last two minutes): accept the ct mark there. ftp-alg firewall prints the line.`,
+      ),
+    )
 }
 
 function ofPool({ pool, ports, in_use: used }: PoolView): Attention[] {

@@ -51,9 +51,10 @@ export function viewPinholes(session: LiveSession, timeoutMs: number): readonly 
 }
 
 export function viewListener(metrics: ListenerMetrics, at: Endpoint | undefined): ListenerView {
-  const { name, session, control, data, pinhole } = metrics
+  const { name, session, control, data, pinhole, recent } = metrics
   return {
     listener: name,
+    intercepts: session.intercepts.value === 1,
     up: session.up.value === 1,
     address: at?.address ?? null,
     port: at?.port ?? null,
@@ -69,6 +70,7 @@ export function viewListener(metrics: ListenerMetrics, at: Endpoint | undefined)
     pinholes_active: sum(pinhole.active),
     upload_bytes: sum(data.bytes.upload),
     download_bytes: sum(data.bytes.download),
+    lately: { upstream: recent.upstream.view(), data: recent.data.view() },
   }
 }
 

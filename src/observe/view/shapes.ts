@@ -1,7 +1,8 @@
 // What `/api/v1/…` answers, as JSON: flat snake_case, the names of the log fields. Built only when somebody asks.
 
 import type { Mode, Side } from '../../engine/contract.ts'
-import type { BackendName, PoolUse } from '../../vocabulary.ts'
+import type { BackendName, FirewallChain, PoolUse } from '../../vocabulary.ts'
+import type { RecentOutcomes } from './recent.ts'
 
 export interface StatusView {
   readonly version: string
@@ -26,12 +27,22 @@ export interface StatusView {
   readonly intruders_total: number
   /** Sessions ended by a defect of this proxy. */
   readonly session_defects_total: number
+  /** Peers that pinholes let in and a chain of the firewall dropped, in the last two minutes. */
+  readonly swallowed_lately: Readonly<Record<FirewallChain, number>>
   /** Null when the configuration asks for none. */
   readonly transfer_log: TransferLogView | null
   readonly listeners: readonly ListenerView[]
   readonly pools: readonly PoolView[]
   /** The last ones first, at most 50. */
   readonly refusals: readonly RefusalView[]
+}
+
+/** Of the last two minutes. */
+export interface LatelyView {
+  /** Control connections to servers. */
+  readonly upstream: RecentOutcomes
+  /** Data connections, with the pinholes that nobody came to. */
+  readonly data: RecentOutcomes
 }
 
 export interface TransferLogView {
@@ -45,6 +56,8 @@ export interface TransferLogView {
 
 export interface ListenerView {
   readonly listener: string
+  /** It takes connections that were meant for others. */
+  readonly intercepts: boolean
   readonly up: boolean
   readonly address: string | null
   readonly port: number | null
@@ -59,6 +72,7 @@ export interface ListenerView {
   readonly pinholes_active: number
   readonly upload_bytes: number
   readonly download_bytes: number
+  readonly lately: LatelyView
 }
 
 export interface PoolView {

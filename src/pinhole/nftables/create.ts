@@ -51,6 +51,8 @@ export interface NftablesBackendOptions {
   readonly table?: string
   /** Hears of connections to `strangers.ports` that no pinhole was for. */
   readonly intruded?: StrangersOptions['intruded']
+  /** Hears of peers that were let in and dropped by a chain that is not ours. */
+  readonly swallowed?: BackendObserver['pinholeSwallowed']
   /** Absent: nobody hears of any. */
   readonly strangers?: Omit<StrangersRule, 'group'>
   /** Networks, canonical: who may come to a pinhole in its peer's place. */
@@ -157,7 +159,7 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
     nobodyCame: () => guard.doubt(),
     isTracked: (flow) => find(keyOf(flow)) !== null,
     isRunning: (flow) => (find(keyOf(flow))?.state ?? 'closed') !== 'closed',
-    warn: (event, message, fields) => options.log('warn', event, message, fields),
+    swallowed: options.swallowed ?? (() => undefined),
     forward,
     holes,
     release: () => {

@@ -7,7 +7,8 @@ import { poolError } from '../pool-error.ts'
 import type { PortLease } from '../port-pool.ts'
 import { doorOf, type Hole, openHole, sweepHole } from './elements.ts'
 import type { RunningFlow } from './flows.ts'
-import { type HoleContext, type LivingHole, type Opened, removal, warnWhenSwallowed } from './hole.ts'
+import { type HoleContext, type LivingHole, type Opened, removal } from './hole.ts'
+import { SwallowWatch } from './swallow-watch.ts'
 
 /** A request that the kernel can serve by itself. */
 export interface ForwardRequest extends PinholeRequest {
@@ -27,6 +28,7 @@ export class ForwardedHole implements LivingHole {
   #state: State = 'opening'
   #deadlineMs = 0
   #timer: NodeJS.Timeout | null = null
+  #swallow: SwallowWatch | null = null
   /** Its door was put in place again, perhaps just when somebody had come. */
   #isProlonged = false
   /** Set while the kernel forwards. */
@@ -126,6 +128,7 @@ export class ForwardedHole implements LivingHole {
     const { peer, at, timeoutMs } = this.#hole
     // After one turn of reading: a process that was stopped has yet to hear who came.
     this.#timer = setTimeout(() => setImmediate(() => this.#expire()), timeoutMs)
+    this.#swallow = new SwallowWatch(this.#context, this.#hole, 'forward')
     this.#context.strangers.expect(peer, at)
     this.#context.flows.expect(peer, at, {
       began: (flow) => {
@@ -160,7 +163,7 @@ export class ForwardedHole implements LivingHole {
       this.#timer = setTimeout(() => this.#expired(), CONNTRACK_DELAY_MS)
       return
     }
-    warnWhenSwallowed(this.#context, this.#hole, 'forward', count)
+    this.#swallow?.look(count)
     this.#expired()
   }
 
@@ -178,6 +181,7 @@ export class ForwardedHole implements LivingHole {
     if (this.#state === 'ended') return
     this.#state = 'ended'
     if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#swallow?.stop()
     const { flows, strangers, pools, now, ended, nobodyCame } = this.#context
     const { peer, at } = this.#hole
     if (how === 'unused') nobodyCame()

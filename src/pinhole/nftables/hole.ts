@@ -3,7 +3,7 @@
 import type { Side } from '../../engine/contract.ts'
 import type { Flow } from '../../kernel/conntrack.ts'
 import type { ElementChange, ElementName } from '../../kernel/nft-elements.ts'
-import type { OpenPinhole, PinholeBackend, PinholeHandle } from '../backend.ts'
+import type { BackendObserver, OpenPinhole, PinholeBackend, PinholeHandle } from '../backend.ts'
 import type { PortPool } from '../port-pool.ts'
 import { doorOf, type Hole, type HoleSets, sweepHole } from './elements.ts'
 import type { ForwardedFlows } from './flows.ts'
@@ -31,7 +31,7 @@ export interface HoleContext {
   readonly isTracked: (flow: Flow) => boolean
   /** The same for one that is not over. */
   readonly isRunning: (flow: Flow) => boolean
-  readonly warn: (event: string, message: string, fields: Readonly<Record<string, unknown>>) => void
+  readonly swallowed: BackendObserver['pinholeSwallowed']
   /** The hole has ended and is nobody's any more. */
   readonly ended: (hole: LivingHole) => void
 }
@@ -47,25 +47,4 @@ export type Opened = (error: Error | null, pinhole: OpenPinhole | null) => void
 /** Every element of a hole, used or not. `once` comes first: nobody enters while the rest goes. */
 export function removal(hole: Hole, sets: HoleSets): readonly ElementChange[] {
   return [{ action: 'destroy', ...doorOf(hole, sets) }, ...sweepHole(hole, sets)]
-}
-
-/**
- * Says when somebody entered and never arrived: a chain that is not ours dropped the packet. The most likely mistake of
- * an installation, so it is said in words. `count`: see `HoleContext.entrants`.
- */
-export function warnWhenSwallowed(
-  { warn }: HoleContext,
-  { peer, at, owner }: Hole,
-  chain: 'input' | 'forward',
-  count: number | null,
-): void {
-  // What we answer ourselves was never answered; elsewhere the target may be silent, but then no packet comes twice:
-  // conntrack keeps what has been let through.
-  const proof = chain === 'input' ? 1 : 2
-  if (count === null || count < proof) return
-  warn(
-    'pinhole.swallow',
-    `${peer} came through the pinhole at ${at.address} port ${at.port}, but the ${chain} chain of the firewall dropped it: accept the ct mark there (ftp-alg firewall prints the line)`,
-    { session_id: owner, client_ip: peer, address: at.address, port: at.port, chain },
-  )
 }

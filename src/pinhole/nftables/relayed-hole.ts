@@ -3,7 +3,8 @@ import { canonicalAddress } from '../../ftp/addresses.ts'
 import type { ElementChange } from '../../kernel/nft-elements.ts'
 import type { PinholeEvents, PinholeHandle, PinholeRequest } from '../backend.ts'
 import { doorOf, type Hole, openHole, sweepHole } from './elements.ts'
-import { type HoleContext, type LivingHole, type Opened, removal, warnWhenSwallowed } from './hole.ts'
+import { type HoleContext, type LivingHole, type Opened, removal } from './hole.ts'
+import { SwallowWatch } from './swallow-watch.ts'
 
 /**
  * A pinhole on a port that we listen on ourselves, admitted by the firewall for one peer, once. Where the peer
@@ -17,6 +18,7 @@ export class RelayedHole implements LivingHole {
   #handle: PinholeHandle | null = null
   /** Set while the firewall has its elements. */
   #hole: Hole | null = null
+  #swallow: SwallowWatch | null = null
   #deadlineMs = 0
   #isEnded = false
   /** Its door was put in place again, perhaps just when somebody had come. */
@@ -101,6 +103,7 @@ export class RelayedHole implements LivingHole {
         if (result.ok) this.#remove(hole)
       } else if (result.ok) {
         this.#hole = hole
+        this.#swallow = new SwallowWatch(this.#context, hole, 'input')
         this.#context.strangers.expect(expect, at)
         this.#deadlineMs = this.#context.now() + timeoutMs
         this.#opened(null, { at, inKernel: false })
@@ -116,7 +119,7 @@ export class RelayedHole implements LivingHole {
     const hole = this.#hole
     if (hole !== null) {
       const { entrants, sets } = this.#context
-      warnWhenSwallowed(this.#context, hole, 'input', entrants(doorOf(hole, sets)))
+      this.#swallow?.look(entrants(doorOf(hole, sets)))
       this.#remove(hole)
     }
     this.#end()
@@ -143,6 +146,7 @@ export class RelayedHole implements LivingHole {
   #end(how: 'used' | 'unused' = 'unused'): void {
     if (this.#isEnded) return
     this.#isEnded = true
+    this.#swallow?.stop()
     const { strangers, ended, nobodyCame } = this.#context
     if (how === 'unused') nobodyCame()
     if (this.#hole !== null) strangers.unexpect(this.#hole.peer, this.#hole.at, how)

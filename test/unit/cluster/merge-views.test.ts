@@ -64,8 +64,10 @@ describe('the status', () => {
       {
         ...up,
         listener: 'edge',
+        intercepts: false,
         sessions_limit: idle.sessions_limit,
         ...doubled(counted),
+        lately: idle.lately,
         ...doubled(going),
       },
     ])
@@ -104,6 +106,16 @@ describe('the status', () => {
     expect(mergeStatus({ own: status(), workers: [], gone: null }).listeners).toEqual([
       { ...idle, up: false, address: null, port: null },
     ])
+  })
+
+  test('adds up what happened lately, and forgets it of workers that are gone', () => {
+    const upstream = { succeeded: 1, failed: 3, failing: 2, why: 'ftp.internal:21: connection refused' }
+    const trouble = { lately: { upstream, data: idle.lately.data } }
+    const swallowed_lately = { input: 0, forward: 2 }
+    const workers = [status({ swallowed_lately }, trouble), status({ swallowed_lately }, trouble)]
+    const merged = mergeStatus({ own: status(), workers, gone: remainsOf(status({}, trouble)) })
+    expect(merged.swallowed_lately).toEqual({ input: 0, forward: 4 })
+    expect(merged.listeners[0]?.lately.upstream).toEqual({ ...upstream, succeeded: 2, failed: 6 })
   })
 
   test('has a listener up only when every worker has it up', () => {

@@ -1,7 +1,8 @@
 // A session whose data the kernel forwards: the kernel says how much it has carried, and may never say that it was all.
 
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { loadConfig } from '../../../src/config/load.ts'
+import { steadyClock } from '../../../src/kernel/steady-clock.ts'
 import { Advertiser } from '../../../src/net/session/advertise.ts'
 import { Session } from '../../../src/net/session/session.ts'
 import { Dialer } from '../../../src/net/upstream/dial.ts'
@@ -21,6 +22,7 @@ const LOOK = 15 * SECOND
 
 const closers: (() => void)[] = []
 afterEach(() => {
+  vi.restoreAllMocks()
   for (const close of closers.splice(0).reverse()) close()
 })
 
@@ -66,7 +68,7 @@ class FakeKernel implements PinholeBackend {
 }
 
 /** A session in the middle of a download, which the kernel forwards. */
-async function download({ idleMs = IDLE } = {}) {
+async function download({ idleMs = IDLE, forwards = true } = {}) {
   const server = await startScriptedServer({
     script: ftpScript({ verbs: { RETR: (visit) => visit.reply('150 Here it comes.') } }),
   })
@@ -115,7 +117,7 @@ async function download({ idleMs = IDLE } = {}) {
   await client.login()
   await client.passive()
   expect((await client.command('RETR 1000')).code).toBe(150)
-  kernel.forward()
+  if (forwards) kernel.forward()
   let nowMs = performance.now()
   /** Sweeps once a second, as the registry does, until so much time has passed. */
   const pass = (ms: number, eachSecond: () => void = () => undefined) => {
@@ -191,5 +193,19 @@ describe('a session that is over while the kernel still forwards', () => {
     pass(30 * SECOND)
     expect(kernel.givenUp).toBe(1)
     await expect.poll(ends).toBe(1)
+  })
+})
+
+describe('a pinhole that nobody came to when its session ended', () => {
+  it.each([
+    [1, { reason: 'session_end' }],
+    [6, { reason: 'abandoned', ended_by: 'session_end' }],
+  ])('after %i s is closed as %j', async (seconds, end) => {
+    const { client, linesOf, ends } = await download({ forwards: false })
+    const { now } = steadyClock
+    vi.spyOn(steadyClock, 'now').mockImplementation(() => now() + seconds * SECOND)
+    client.wire.reset()
+    await expect.poll(ends).toBe(1)
+    expect(linesOf('pinhole.close')).toMatchObject([end])
   })
 })

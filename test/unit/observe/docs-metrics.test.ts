@@ -13,7 +13,7 @@ function metricsOfOneListener() {
   return createMetrics({
     version: '1.2.3',
     backend: 'relay',
-    listeners: [{ name: 'edge', hasTls: true }],
+    listeners: [{ name: 'edge', intercepts: false, hasTls: true }],
     pools: () =>
       (['client', 'server', 'shared'] as const).map((pool) => ({ pool, ports: 1, inUse: 0, quarantined: 0 })),
   })

@@ -35,11 +35,6 @@ export function logCallsOfOtherRooms(): LogCalls {
       if (call === null) others.push(`${name}: ${text.slice(index, text.indexOf(')', index) + 1)}`)
       else calls.push(call)
     }
-    // The nftables room warns through a function of its own.
-    for (const { index } of text.matchAll(/(?<![.\w])warn\(\s*'[a-z]+\.[a-z_]+'/g)) {
-      const call = readCall(["'warn'", ...argumentsAt(text, index + 'warn'.length)])
-      if (call !== null) calls.push(call)
-    }
   }
   return { calls, others }
 }

@@ -18,6 +18,13 @@ describe('what the observer is told about the process moves its metrics and no o
     })
   })
 
+  test('the firewall drops what a pinhole let in', async () => {
+    const { observer } = observe()
+    const swallow = () =>
+      observer.pinholeSwallowed({ session: 's', peer: '192.0.2.1', at: client, chain: 'forward' })
+    expect(await moved(observer, swallow)).toEqual({ 'ftp_alg_pinholes_swallowed_total{chain="forward"}': 1 })
+  })
+
   test('a listener starts with its limit', async () => {
     const { observer } = observe()
     const at = { address: '0.0.0.0', port: 2121 }

@@ -47,8 +47,8 @@ describe('series exist before anything happens', () => {
       version: '1.2.3',
       backend: 'relay',
       listeners: [
-        { name: 'edge', hasTls: true },
-        { name: 'plain', hasTls: false },
+        { name: 'edge', intercepts: false, hasTls: true },
+        { name: 'plain', intercepts: false, hasTls: false },
       ],
       pools: () => [],
     })

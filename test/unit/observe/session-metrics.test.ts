@@ -34,6 +34,7 @@ describe('what a session reports moves its counters and no others', () => {
       session.upstreamFailed({ server: 'ftp.internal', reason: 'resolve', detail: 'ENOTFOUND' })
     expect(await moved(observer, fail)).toEqual({
       'ftp_alg_upstream_connect_failures_total{listener="edge",reason="resolve"}': 1,
+      'ftp_alg_upstream_failing_servers{listener="edge"}': 1,
     })
   })
 
@@ -133,6 +134,7 @@ describe('what a session reports moves its counters and no others', () => {
       session.pinholeClosed({ pinhole: 1, backend: 'nftables', reason: 'expired', ageMs: 60_000 })
     expect(await moved(observer, close)).toEqual({
       'ftp_alg_pinholes_closed_total{listener="edge",backend="nftables",reason="expired"}': 1,
+      'ftp_alg_data_failing_clients{listener="edge"}': 1,
       'ftp_alg_pinholes_active{listener="edge",backend="nftables"}': -1,
     })
   })
@@ -199,6 +201,7 @@ describe('what a session reports moves its counters and no others', () => {
     expect(await moved(observer, fail)).toEqual({
       'ftp_alg_data_connections_total{listener="edge",mode="active",result="failed"}': 1,
       'ftp_alg_data_connection_failures_total{listener="edge",mode="active",side="client",reason="refused"}': 1,
+      'ftp_alg_data_failing_clients{listener="edge"}': 1,
     })
   })
 

@@ -121,6 +121,66 @@ describe('what needs attention', () => {
     ])
   })
 
+  test('is a server that cannot be reached, in its own words, until it can', () => {
+    const proxy = started()
+    const open = () => proxy.observer.sessionOpened({ listener: 'edge', client })
+    const fail = () =>
+      open().upstreamFailed({ server: 'ftp.internal:21', reason: 'refused', detail: 'ECONNREFUSED' })
+    fail()
+    fail()
+    expect(said(proxy)).toEqual([])
+    fail()
+    expect(said(proxy)).toEqual([
+      'bad: The server behind listener edge cannot be reached: 3 of 3 connections failed in the last two minutes, the last to ftp.internal:21: connection refused.',
+    ])
+    for (let n = 0; n < 3; n += 1) open().upstreamConnected({ server: client, durationMs: 1 })
+    expect(said(proxy)).toEqual([])
+  })
+
+  test('is not one host that a client of a gateway cannot reach, but many', () => {
+    const proxy = started()
+    const [listener] = proxy.observer.status().listeners
+    if (listener === undefined) throw new Error('no listener')
+    const upstream = { succeeded: 0, failed: 5, failing: 1, why: '203.0.113.22:21: no answer' }
+    const saidOf = (failing: number) =>
+      said(proxy, {
+        listeners: [
+          {
+            ...listener,
+            intercepts: true,
+            lately: { ...listener.lately, upstream: { ...upstream, failing } },
+          },
+        ],
+      })
+    expect(saidOf(1)).toEqual([])
+    expect(saidOf(3)).toEqual([expect.stringMatching(/^bad: No servers behind listener edge can be reached/)])
+  })
+
+  test('is data connections that fail, whoever gave up first, and worse with several clients', () => {
+    const proxy = started()
+    const giveUp = (address: string, reason: 'expired' | 'abandoned') => {
+      const session = proxy.observer.sessionOpened({ listener: 'edge', client: { address, port: 40_000 } })
+      const announce = { address: '203.0.113.9', port: 30_001 }
+      const hole = { pinhole: 1, from: 'client', backend: 'relay' } as const
+      session.pinholeOpened({ ...hole, expect: address, announce, target: null, durationMs: 1 })
+      session.pinholeClosed({ pinhole: 1, backend: 'relay', reason, ageMs: 20_000 })
+    }
+    for (let n = 0; n < 3; n += 1) giveUp('192.0.2.7', 'abandoned')
+    expect(said(proxy)).toEqual([
+      'warn: Data connections of listener edge fail: 3 of 3 in the last two minutes, of 1 client; the last: 192.0.2.7 did not come to 203.0.113.9 port 30001 within 20 s.',
+    ])
+    giveUp('192.0.2.8', 'expired')
+    expect(said(proxy)).toEqual([
+      'bad: Data connections of listener edge fail: 4 of 4 in the last two minutes, of 2 clients; the last: 192.0.2.8 did not come to 203.0.113.9 port 30001 within 20 s.',
+    ])
+    const at = { address: '203.0.113.9', port: 30_001 }
+    proxy.observer.pinholeSwallowed({ session: 's', peer: '192.0.2.8', at, chain: 'forward' })
+    // One cause is said once.
+    expect(said(proxy)).toEqual([
+      'bad: The forward chain of this machine’s firewall drops data connections that a pinhole let in (1 in the last two minutes): accept the ct mark there. ftp-alg firewall prints the line.',
+    ])
+  })
+
   test('is a refused reload, a defect, and a drain, the worst first', () => {
     const proxy = started()
     proxy.observer.sessionOpened({ listener: 'edge', client }).failed(new Error('boom'))
