@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 import { LongestFirst } from './longest-first.ts'
 
-// Three projects, from pure to real: `unit` needs nothing, `integration` needs loopback,
+// Four projects, from pure to real: `unit` needs nothing, `integration` and `chaos` need loopback,
 // `e2e` needs Linux, root and Debian's FTP programs, and says in one line when it has to skip.
 const root = new URL('.', import.meta.url).pathname
 
@@ -43,6 +43,17 @@ export default defineConfig({
           testTimeout: 300_000,
           hookTimeout: 300_000,
           expect: expectation,
+        },
+      },
+      {
+        test: {
+          name: 'chaos',
+          root,
+          include: ['chaos/**/*.test.ts'],
+          hookTimeout: 60_000,
+          // It takes all that the machine has: alone, after the others.
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
         },
       },
     ],

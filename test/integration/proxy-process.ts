@@ -9,6 +9,7 @@ import type { StatusView } from '../../src/observe/view/shapes.ts'
 import { within } from '../support/peers/patience.ts'
 import type { Endpoint } from '../support/peers/scripted-server.ts'
 import { claimPorts, type PortBlock } from '../support/port-block.ts'
+import { hideKoffi, preloading } from '../support/preloading.ts'
 import type { LogRecord } from './proxy-under-test.ts'
 
 const main = new URL('../../dist/main.js', import.meta.url).pathname
@@ -33,15 +34,6 @@ export interface ProcessPlan {
   /** A module that this process, and its workers, import before everything else. */
   readonly preload?: string
 }
-
-const refuse = `export async function resolve(name, context, next) {
-  if (name === 'koffi') throw Object.assign(new Error('Cannot find package koffi'), { code: 'ERR_MODULE_NOT_FOUND' })
-  return next(name, context)
-}`
-const asModule = (text: string) => `data:text/javascript,${encodeURIComponent(text)}`
-/** Hides the package from whatever is imported. */
-const hideKoffi = `import { register } from 'node:module'; register(${JSON.stringify(asModule(refuse))})`
-const preloading = (text: string) => ({ ...process.env, NODE_OPTIONS: `--import=${asModule(text)}` })
 
 /** `ftp-alg run --config FILE` as a process of its own. */
 export class ProxyProcess implements Endpoint {
@@ -102,7 +94,7 @@ export class ProxyProcess implements Endpoint {
       maxDescriptors === undefined
         ? run
         : ['sh', '-c', `ulimit -n ${maxDescriptors}; exec "$@"`, 'sh', ...run]
-    const env = preload === undefined ? process.env : preloading(preload)
+    const env = { ...process.env, ...(preload !== undefined && preloading(preload)) }
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env })
     return new ProxyProcess(plan, child, folder, ports)
   }

@@ -107,8 +107,8 @@ export class Wire {
   }
 
   /** The next line without its line end. */
-  async readLine(): Promise<string> {
-    await this.#until(() => this.#text.includes('\n'), 'a line')
+  async readLine(ms?: number): Promise<string> {
+    await this.#until(() => this.#text.includes('\n'), 'a line', ms)
     const end = this.#text.indexOf('\n')
     const line = this.#text.slice(0, end).replace(/\r$/, '')
     this.#text = this.#text.slice(end + 1)
