@@ -86,8 +86,10 @@ export class Transfers {
     this.#isHolding = false
     const path = command?.argument ?? ''
     outbox.record({ type: 'transfer', verb, path, code: isAnswered ? 425 : code, channel })
-    if (code < 300) channels.transferDone()
-    else channels.transferFailed()
+    if (code >= 300) channels.transferFailed()
+    // Nothing was held for an aborted transfer: what the server gave may be on its way to us.
+    else if (abort.isPending && channels.isJoining) channels.reset()
+    else channels.transferDone()
     abort.transferEnded({ isPassedOn: !isAnswered })
   }
 
