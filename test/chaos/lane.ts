@@ -6,7 +6,7 @@ import type { Endpoint } from '../support/peers/scripted-server.ts'
 import { claimPorts } from '../support/port-block.ts'
 import { type RunningProxy, startProxy } from '../support/proxy.ts'
 import type { Ground } from './ground.ts'
-import { type SessionPlan, upstreamModes } from './plan.ts'
+import { type SessionPlan, type TransferPlan, upstreamModes } from './plan.ts'
 import { pause } from './session-run.ts'
 
 export interface Lane {
@@ -18,6 +18,8 @@ export interface Lane {
   readonly more: string
   readonly backend: 'relay' | 'nftables'
   readonly env: Readonly<Record<string, string>>
+  /** Why this cannot be asked of the lane, or null. */
+  readonly excuse: (session: SessionPlan, transfer: TransferPlan) => string | null
   /** What else may be left behind, asked when all sessions are over; one sentence each. */
   readonly leftovers: () => readonly string[]
 }

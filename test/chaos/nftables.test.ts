@@ -26,6 +26,7 @@ test.skipIf(obstacle !== null)(
       backend: 'nftables',
       env: {},
       leftovers: elements,
+      excuse: () => null,
     } as const
     const figures = await runLane(lane, options)
     console.log(describeFigures('nftables', options, figures))

@@ -22,6 +22,8 @@ export interface Figures {
   whole: number
   bytes: number
   readonly faults: Partial<Record<FaultKind, number>>
+  /** Transfers that were planned and not made, by the reason. */
+  readonly leftOut: Record<string, number>
   /** One sentence each, with the number that brings it back. */
   readonly wrong: string[]
 }
@@ -32,14 +34,28 @@ const MOST_WRONG = 20
 
 /** Runs sessions until the time is up. Nothing of any may be left in the proxy then, or that is wrong too. */
 export async function runLane(lane: Lane, { seed, seconds, only }: RunOptions): Promise<Figures> {
-  const figures: Figures = { sessions: 0, transfers: 0, whole: 0, bytes: 0, faults: {}, wrong: [] }
+  const figures: Figures = {
+    sessions: 0,
+    transfers: 0,
+    whole: 0,
+    bytes: 0,
+    faults: {},
+    leftOut: {},
+    wrong: [],
+  }
   const sessions = new Map<number, SessionRun>()
   const server = await startServer(lane.ground, (id) => sessions.get(id))
   const proxy = await startLane(lane, server)
   const random = new Random(seed)
   const next = async () => {
     figures.sessions += 1
-    const session = new SessionRun(figures.sessions, planSession(only ?? random.next()))
+    const plan = planSession(only ?? random.next())
+    const transfers = plan.transfers.filter((transfer) => {
+      const excuse = lane.excuse(plan, transfer)
+      if (excuse !== null) figures.leftOut[excuse] = (figures.leftOut[excuse] ?? 0) + 1
+      return excuse === null
+    })
+    const session = new SessionRun(figures.sessions, plan, transfers)
     sessions.set(session.id, session)
     await runSession(session, { at: proxy.at(session.plan.upstreamMode), lane, figures })
     sessions.delete(session.id)
@@ -65,11 +81,12 @@ export async function runLane(lane: Lane, { seed, seconds, only }: RunOptions): 
 
 /** What `figures` say, for people. */
 export function describeFigures(name: string, { seed }: RunOptions, figures: Figures): string {
-  const { sessions, transfers, whole, bytes, faults, wrong } = figures
+  const { sessions, transfers, whole, bytes, faults, leftOut, wrong } = figures
   const kinds = Object.entries(faults).map(([kind, count]) => `${kind} ${count}`)
   return [
     `chaos, ${name}, seed ${seed}: ${transfers} transfers in ${sessions} sessions, ${(bytes / 1e6).toFixed(0)} MB, ` +
       `${whole} whole, ${transfers - whole} seen as failed, ${wrong.length} wrong; ${kinds.sort().join(', ')}`,
+    ...Object.entries(leftOut).map(([reason, count]) => `${count} transfers were left out: ${reason}`),
     ...wrong,
   ].join('\n  ')
 }

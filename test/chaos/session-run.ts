@@ -32,10 +32,11 @@ export class SessionRun {
   /** The server calls it. */
   readonly left: () => void
 
-  constructor(id: number, plan: SessionPlan) {
+  /** `transfers`: those of the plan that are made. */
+  constructor(id: number, plan: SessionPlan, transfers: readonly TransferPlan[] = plan.transfers) {
     this.id = id
     this.plan = plan
-    this.transfers = plan.transfers.map((each) => ({
+    this.transfers = transfers.map((each) => ({
       plan: each,
       bytes: payload(largestFile).subarray(each.offset, each.offset + each.size),
       client: { hasBegun: false, code: null, data: null, problem: null },

@@ -6,10 +6,11 @@ const { CHAOS_MINUTES, CHAOS_SEED, CHAOS_ONLY, CHAOS_LANE } = process.env
 
 /** How many lanes there are; they share the time. */
 const LANES = 4
-const SHORT_RUN_SECONDS = 80
+const SHORT_RUN_SECONDS = 56
+/** The same sessions each time, though never at the same moments. */
+const SHORT_RUN_SEED = 20_261_129
 
-/** Each run has a seed of its own, which it prints. */
-const seed = CHAOS_SEED === undefined ? Math.floor(Math.random() * 2 ** 32) : Number(CHAOS_SEED)
+const seed = CHAOS_SEED === undefined ? SHORT_RUN_SEED : Number(CHAOS_SEED)
 const secondsInAll = CHAOS_MINUTES === undefined ? SHORT_RUN_SECONDS : Number(CHAOS_MINUTES) * 60
 
 export const options: RunOptions = {
