@@ -22,6 +22,7 @@ import { type AdminServer, createAdminServer } from './observe/admin.ts'
 import type { Recorder } from './observe/recorder.ts'
 import { createBackend, type RunningBackend } from './pinhole/create-backend.ts'
 import { descriptorLimit, sessionsWithin } from './process/descriptors.ts'
+import { Introductions } from './tcp/proxy-protocol/introductions.ts'
 import { Tcp } from './tcp/tcp.ts'
 
 export interface AppOptions {
@@ -214,6 +215,10 @@ export class App {
       registry: this.#registry,
       observer: this.#observer,
       tcp: this.#tcp,
+      introductions: new Introductions({
+        ...config.proxyProtocol,
+        timeoutMs: this.#config.limits.handshakeMs,
+      }),
       setting: () => this.#settingOf(name),
       routeOf: (connection) => {
         return routeOf(connection, {

@@ -6,10 +6,10 @@ export type BackendName = 'relay' | 'nftables'
 export type DataPath = 'relay' | 'kernel'
 
 /** Why a client was sent away with 421 before it had a session. */
-export type RejectReason = 'limit' | 'client_limit' | 'draining' | 'no_destination' | 'loop'
+export type RejectReason = 'limit' | 'client_limit' | 'draining' | 'no_destination' | 'loop' | 'proxy_header'
 
 /** Why a connection to a data port of ours was reset. */
-export type IntruderReason = 'wrong_peer' | 'late' | 'duplicate'
+export type IntruderReason = 'wrong_peer' | 'late' | 'duplicate' | 'proxy_header'
 
 /** The hook of a firewall chain that is not ours, and that data connections pass. */
 export type FirewallChain = 'input' | 'forward'

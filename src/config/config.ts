@@ -49,6 +49,8 @@ export interface ListenerConfig {
   readonly name: string
   readonly listen: ListenAddress
   readonly intercept: 'none' | 'redirect' | 'tproxy'
+  /** Balancers, as networks in canonical text, that say in a PROXY header who the client is. */
+  readonly proxyProtocol: { readonly from: readonly string[] }
   /** Which connections `ftp-alg firewall` brings here; absent: to port 21, from every interface. */
   readonly catches?: { readonly ports: readonly number[]; readonly interfaces: readonly string[] }
   /** Null only when the destination comes from interception. */

@@ -54,6 +54,7 @@ function printListener(listener: ListenerConfig) {
     name,
     listen: formatListen(listen),
     intercept,
+    proxyProtocol: listener.proxyProtocol,
     catches,
     upstream: upstream === null ? undefined : formatUpstream(upstream),
     source,

@@ -13,6 +13,7 @@ import {
   textField,
   untilRestart,
 } from './field.ts'
+import { networks } from './networks-field.ts'
 
 export const limitsSchema = section(
   {
@@ -81,13 +82,6 @@ export const limitsSchema = section(
 }))
 
 const allowedPasvAddresses = 'control-peer, must-match, or a list of networks such as [10.2.0.0/16]'
-
-const networks = (description: string) =>
-  listField(textField(networkForm, 'A network.'), {
-    description,
-    kind: 'list',
-    allowed: 'a list of networks such as [10.2.0.0/16]',
-  }).prefault([])
 
 export const policySchema = section(
   {

@@ -14,6 +14,7 @@ import {
   untilRestart,
   wordForm,
 } from './field.ts'
+import { networks } from './networks-field.ts'
 import { listenForm, upstreamForm } from './socket-address.ts'
 import { tlsSchema, upstreamTlsSchema } from './tls-schema.ts'
 
@@ -69,6 +70,16 @@ export const listenerSchema = section(
         ['none', 'redirect', 'tproxy'],
         'How clients get here: by connecting to us, or by an nftables `redirect` or `tproxy` rule.',
       ).prefault('none'),
+    ),
+    proxyProtocol: untilRestart(
+      section(
+        {
+          from: networks(
+            'The balancers: every connection from there, control or data, must begin with a PROXY header (version 1 or 2), and is then taken for the client’s that it names. From elsewhere none is understood.',
+          ),
+        },
+        'For clients that come through a balancer. Without an advertise rule they are told the address that the header says they connected to. Data connections need it only where they come through the balancer too, and the pinholes of the relay.',
+      ).prefault({}),
     ),
     catches: section(
       {

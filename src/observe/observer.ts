@@ -31,6 +31,7 @@ export interface Observer {
     readonly listener: string
     readonly client: Endpoint
     readonly reason: RejectReason
+    readonly detail?: string
   }): void
   /** A client connected, and a defect of ours left it without a session. */
   sessionFailed(failed: {

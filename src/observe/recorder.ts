@@ -90,10 +90,10 @@ export function createObserver(options: RecorderOptions): Recorder {
   return {
     sessionOpened: ({ listener, client }) =>
       new SessionRecorder(createSessionId(), client, metrics.listener(listener), around),
-    sessionRejected: ({ listener, client, reason }) => {
+    sessionRejected: ({ listener, client, reason, detail }) => {
       metrics.listener(listener).session.rejected[reason].value += 1
       refusals.add({ event: 'session.reject', reason, client_ip: client.address, listener })
-      const fields = { listener, client_ip: client.address, client_port: client.port, reason }
+      const fields = { listener, client_ip: client.address, client_port: client.port, reason, detail }
       log.write('session.reject', fields, reason)
     },
     sessionFailed: ({ listener, client, error }) => {

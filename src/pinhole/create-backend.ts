@@ -3,6 +3,7 @@ import type { Config, PortRangeConfig } from '../config/config.ts'
 import type { Side } from '../engine/contract.ts'
 import { needsTables, tableOf, workerTable } from '../firewall/table-names.ts'
 import { steadyClock } from '../kernel/steady-clock.ts'
+import { Introductions } from '../tcp/proxy-protocol/introductions.ts'
 import type { Tcp } from '../tcp/tcp.ts'
 import { eachAttempt } from './attempts.ts'
 import type { BackendObserver, DisguiseNext, PinholeBackend } from './backend.ts'
@@ -48,8 +49,12 @@ export async function createBackend(
     server: dataPorts.shared ? client : poolOf(dataPorts.server),
   }
   const intruded: BackendObserver['pinholeIntruded'] = (intruder) => observer.pinholeIntruded(intruder)
+  const introductions = new Introductions({
+    from: listeners.flatMap(({ proxyProtocol }) => proxyProtocol.from),
+    timeoutMs: limits.handshakeMs,
+  })
   if (!needsTables(config)) {
-    const relay = new RelayBackend({ tcp, pools, intruded, now })
+    const relay = new RelayBackend({ tcp, pools, intruded, introductions, now })
     return { backend: relay, disguise: null, stop: () => relay.closeAll() }
   }
   // Imported only here: everything else runs where there is no Linux and no koffi.
@@ -60,7 +65,7 @@ export async function createBackend(
   // A stranger at a port that we listen on is seen twice.
   const intrudedOnce = eachAttempt({ now, intruded })
   const backend = await createNftablesBackend({
-    relay: new RelayBackend({ tcp, pools, intruded: intrudedOnce, now }),
+    relay: new RelayBackend({ tcp, pools, intruded: intrudedOnce, introductions, now }),
     pools,
     intruded: intrudedOnce,
     strangers: {

@@ -4,6 +4,7 @@
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { test as base, expect } from 'vitest'
+import { type BalancerPlan, startBalancer } from '../support/peers/balancer.ts'
 import { listenDeaf } from '../support/peers/kernel.ts'
 import { payloadSha256 } from '../support/peers/payload.ts'
 import { ScriptedClient } from '../support/peers/scripted-client.ts'
@@ -33,6 +34,12 @@ export class Lab {
     const server = await startScriptedServer({ script, ...(host && { host }) })
     this.#closers.push(() => server.close())
     return server
+  }
+
+  /** Something between clients and the proxy. */
+  async balancer(plan: BalancerPlan): Promise<void> {
+    const { close } = await startBalancer(plan)
+    this.#closers.push(close)
   }
 
   /** The proxy before that server; its data ports are claimed unless the plan names some. */

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { loadLibc } from '../../src/kernel/libc.ts'
 import type { Connection } from '../../src/tcp/connection.ts'
+import { Introductions } from '../../src/tcp/proxy-protocol/introductions.ts'
 import { Tcp } from '../../src/tcp/tcp.ts'
 
 const libc = await loadLibc().catch(() => null)
@@ -17,6 +18,9 @@ export const makes: readonly { readonly make: 'epoll' | 'node'; readonly tcp: Tc
 
 /** The better one. */
 export const tcp = makes.at(-1)?.tcp ?? new Tcp({ libc: null })
+
+/** Nobody comes through a balancer. */
+export const introductions = new Introductions({ from: [], timeoutMs: 1_000 })
 
 /** Sends back what comes, and FIN for FIN. */
 export function echo(connection: Connection): void {

@@ -16,7 +16,7 @@ import { createNftablesBackend, type NftablesBackendOptions } from '../../src/pi
 import { PortPool } from '../../src/pinhole/port-pool.ts'
 import type { Intruder } from '../../src/pinhole/relay/gate.ts'
 import { RelayBackend } from '../../src/pinhole/relay/relay-backend.ts'
-import { echo, tcp } from './connections.ts'
+import { echo, introductions, tcp } from './connections.ts'
 import type { Lab } from './kernel-netns.ts'
 
 export type Swallowed = Parameters<BackendObserver['pinholeSwallowed']>[0]
@@ -74,7 +74,7 @@ export class GatewayBackend {
     const pools = { client: pool, server: pool }
     const now = () => performance.now()
     const intruded = eachAttempt({ now, intruded: (intruder) => void this.intruders.push(intruder) })
-    const relay = new RelayBackend({ tcp, pools, intruded, now })
+    const relay = new RelayBackend({ tcp, introductions, pools, intruded, now })
     const log: NftablesBackendOptions['log'] = (level, event, message) =>
       void this.log.push({ level, event, message })
     this.#backend = await createNftablesBackend({

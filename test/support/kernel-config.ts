@@ -47,6 +47,7 @@ export function listenerConfig(
     name,
     listen,
     intercept: 'none',
+    proxyProtocol: { from: [] },
     upstream: null,
     source: 'proxy',
     upstreamMode: 'client',

@@ -3,11 +3,12 @@ import { AlgError } from '../../errors.ts'
 import type { Endpoint } from '../../ftp/endpoints.ts'
 import type { Observer } from '../../observe/observer.ts'
 import type { Connection, ConnectionError, Listening } from '../../tcp/connection.ts'
+import type { Introductions, Met } from '../../tcp/proxy-protocol/introductions.ts'
 import type { Tcp } from '../../tcp/tcp.ts'
 import type { RejectReason } from '../../vocabulary.ts'
 import type { SessionRegistry } from '../session/registry.ts'
 import { Session } from '../session/session.ts'
-import type { SessionSetting } from '../session/setting.ts'
+import type { SessionSetting, SessionStart } from '../session/setting.ts'
 import type { UpstreamTarget } from '../upstream/upstreams.ts'
 import { TurnedAway } from './turn-away.ts'
 
@@ -20,6 +21,7 @@ export interface ListenerOptions {
   readonly setting: () => SessionSetting
   readonly routeOf: (connection: Connection) => Route
   readonly tcp: Tcp
+  readonly introductions: Introductions
   /** A listening descriptor to take over instead of binding `listen`; for interception. */
   readonly openFd?: () => number
 }
@@ -41,7 +43,7 @@ export class Listener {
 
   /** Listens; resolves with the address and port in use. Errors: `AlgError` LISTEN_FAILED. */
   start(): Promise<Endpoint> {
-    const { name, openFd, listen, tcp, observer } = this.#options
+    const { name, openFd, listen, tcp, observer, introductions } = this.#options
     const { address, port } = listen
     return new Promise((resolve, reject) => {
       this.#listening = tcp.listen({
@@ -51,7 +53,7 @@ export class Listener {
         // A 226 must not wait for the acknowledgement of the 150 before it.
         noDelay: true,
         isExclusive: false,
-        accepted: (connection) => this.#accepted(connection),
+        accepted: (connection) => introductions.meet(connection, (met) => this.#met(met)),
         listens: (error, at) => {
           if (error === null) resolve(at)
           else reject(listenFailed(error, { listener: name, address, port }))
@@ -75,13 +77,17 @@ export class Listener {
 
   /** Takes no more connections; sessions go on. */
   stop(): void {
+    this.#options.introductions.cancelAll()
     this.#listening?.close()
     this.#listening = null
   }
 
-  #accepted(connection: Connection): void {
+  #met({ connection, from: client, destination, problem }: Met): void {
     const { name, registry, observer, routeOf } = this.#options
-    const client = connection.remote
+    if (connection === null) {
+      observer.sessionRejected({ listener: name, client, reason: 'proxy_header', detail: problem })
+      return
+    }
     const refusal = registry.refusal(client.address)
     try {
       const route = refusal === null ? routeOf(connection) : { refusal }
@@ -89,7 +95,7 @@ export class Listener {
         observer.sessionRejected({ listener: name, client, reason: route.refusal })
         this.#turnedAway.say(connection, farewells[route.refusal])
       } else {
-        this.#open(connection, route)
+        this.#open({ connection, reachedAt: destination?.address ?? null, ...route })
       }
     } catch (error) {
       // Nobody may be left waiting for a greeting because we were wrong.
@@ -98,13 +104,12 @@ export class Listener {
     }
   }
 
-  #open(connection: Connection, route: Exclude<Route, { readonly refusal: RejectReason }>): void {
+  #open(start: Omit<SessionStart, 'setting' | 'observer'>): void {
     const { name, registry, observer, setting } = this.#options
     const session = new Session({
       setting: setting(),
-      connection,
-      ...route,
-      observer: observer.sessionOpened({ listener: name, client: connection.remote }),
+      ...start,
+      observer: observer.sessionOpened({ listener: name, client: start.connection.remote }),
       ended: (ended) => registry.remove(ended),
     })
     registry.add(session)
@@ -117,6 +122,7 @@ const farewells: Readonly<Record<RejectReason, string>> = {
   draining: '421 Service is shutting down, try again later.',
   no_destination: '421 The server you meant cannot be found out.',
   loop: '421 This would lead back to here.',
+  proxy_header: '421 Who you are cannot be found out.',
 }
 
 function listenFailed(

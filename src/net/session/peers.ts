@@ -15,6 +15,8 @@ export interface PartiesOptions {
   readonly clientAddress: string
   /** The address the client believes to talk to, where that is not ours: the intercepted destination. */
   readonly assumed: string | null
+  /** The balancer's address, where the client came through one that told. */
+  readonly reachedAt: string | null
 }
 
 /** Sessions that are over sooner need no keepalive. */
@@ -114,7 +116,7 @@ export class Parties implements SessionAddresses {
 
   announce(side: Side, at: Endpoint): Endpoint {
     const { advertise, announceOffset } = this.#options.setting
-    const own = canonicalAddress(at.address)
+    const own = (side === 'client' ? this.#options.reachedAt : null) ?? canonicalAddress(at.address)
     const address = advertise[side].addressFor({ peer: this.peer(side), own })
     return { address, port: at.port + announceOffset[side] }
   }

@@ -44,10 +44,10 @@ export class Session implements ControlEvents {
   #closeReason: CloseReason | null = null
 
   constructor(options: SessionOptions) {
-    const { setting, connection, assumed } = options
+    const { setting, connection } = options
     this.#options = options
     this.#tls = setting.tls?.open({ observer: options.observer, host: options.target.host }) ?? null
-    this.#parties = new Parties({ setting, clientAddress: connection.remote.address, assumed })
+    this.#parties = new Parties({ ...options, clientAddress: connection.remote.address })
     this.#deadlines = new Deadlines(setting.limits, this.#startedMs)
     this.#engine = createEngine(setting, this.#parties.clientAddress)
     const arrived = () => this.#emit({ type: 'clientArrived' })

@@ -47,5 +47,7 @@ export interface SessionStart {
   readonly target: UpstreamTarget
   /** The address the client believes to talk to, where that is not ours: the intercepted destination. */
   readonly assumed: string | null
+  /** The address the client connected to, where a balancer told and it is not ours: what it is told for data, too. */
+  readonly reachedAt: string | null
   readonly observer: SessionObserver
 }

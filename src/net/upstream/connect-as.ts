@@ -31,7 +31,7 @@ export function byTransparentSocket(tcp: Tcp): ConnectAs {
 }
 
 /** `avoidPort` is of no use here: the kernel finds a free port when it translates. */
-export function byTranslation(tcp: Tcp, disguise: DisguiseNext): ConnectAs {
+function byTranslation(tcp: Tcp, disguise: DisguiseNext): ConnectAs {
   return ({ to, as }, done) => {
     const { from, over } = disguise({ to, as })
     const stands: Connected = (error, connection) => {
@@ -43,17 +43,11 @@ export function byTranslation(tcp: Tcp, disguise: DisguiseNext): ConnectAs {
 }
 
 /** Each call in its own way: an active client is the only one that is called from a certain port. */
-export function byPort({
-  certain,
-  any,
-}: {
-  readonly certain: ConnectAs
-  readonly any: ConnectAs
-}): ConnectAs {
+function byPort({ certain, any }: { readonly certain: ConnectAs; readonly any: ConnectAs }): ConnectAs {
   return (call, done) => (call.as.port === 0 ? any : certain)(call, done)
 }
 
-/** How a listener's data connections are made in the name of the client or the server. */
+/** How a listener's data connections are made in the name of the client or the server; null: in our own only. */
 export function connectAsFor(
   intercept: ListenerConfig['intercept'],
   tcp: Tcp,

@@ -66,6 +66,7 @@ export const rejectReasons: LabelSet<RejectReason> = {
   draining: 'the process is draining',
   no_destination: 'an intercepted connection whose original destination is unknown',
   loop: 'the destination is this proxy',
+  proxy_header: 'a balancer of `proxyProtocol` sent no PROXY header, or a malformed one',
 }
 
 export const closeReasons: LabelSet<CloseReason> = {
@@ -190,6 +191,7 @@ export const intruderReasons: LabelSet<IntruderReason> = {
   wrong_peer: 'from an address that nothing expects here',
   late: 'the pinhole had closed',
   duplicate: 'the expected peer came a second time',
+  proxy_header: 'a balancer of `proxyProtocol` sent no PROXY header, or a malformed one',
 }
 
 export const legFailures: LabelSet<LegFailure> = {

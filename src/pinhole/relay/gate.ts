@@ -1,5 +1,6 @@
 import type { Network } from '../../ftp/addresses.ts'
 import type { Connection, ConnectionError, Listening } from '../../tcp/connection.ts'
+import type { Introductions, Met } from '../../tcp/proxy-protocol/introductions.ts'
 import type { Tcp } from '../../tcp/tcp.ts'
 import type { IntruderReason } from '../../vocabulary.ts'
 import type { PinholeRequest } from '../backend.ts'
@@ -17,6 +18,8 @@ export interface GateOptions {
   readonly address: string
   readonly port: number
   readonly intruded: (intruder: Intruder) => void
+  /** Finds out whom a balancer's connection is from. */
+  readonly introductions: Introductions
 }
 
 type GateOpened = (error: ConnectionError | null) => void
@@ -62,13 +65,13 @@ export class Gate {
     }
     this.#opening.push(done)
     if (this.#opening.length > 1) return
-    const { tcp, address, port } = this.#options
+    const { tcp, address, port, introductions } = this.#options
     this.#listening = tcp.listen({
       at: { address, port },
       backlog: 64,
       noDelay: false,
       isExclusive: true,
-      accepted: (connection) => this.#arrived(connection),
+      accepted: (connection) => introductions.meet(connection, (met) => this.#met(met)),
       // Where the system does not tell who it was, nobody is blamed: a stranger could end a pinhole.
       lost: (remote) => (remote === null ? undefined : this.#admission(remote.address)?.lost()),
       listens: (error) => {
@@ -101,8 +104,12 @@ export class Gate {
     this.#listening?.close()
   }
 
-  #arrived(connection: Connection): void {
-    const { address: peer } = connection.remote
+  #met({ connection, from }: Met): void {
+    if (connection === null) {
+      this.#options.intruded({ from, port: this.#options.port, reason: 'proxy_header' })
+      return
+    }
+    const { address: peer } = from
     const admission = this.#admission(peer)
     if (admission !== null) {
       admission.admit(connection)
@@ -110,7 +117,7 @@ export class Gate {
     }
     const reason = this.#served.has(peer) ? 'duplicate' : this.isEmpty ? 'late' : 'wrong_peer'
     connection.reset()
-    this.#options.intruded({ from: connection.remote, port: this.#options.port, reason })
+    this.#options.intruded({ from, port: this.#options.port, reason })
   }
 
   /** The pinhole that a peer has come to, which is used up with it. */

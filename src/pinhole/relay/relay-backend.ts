@@ -4,6 +4,7 @@ import type { Side } from '../../engine/contract.ts'
 import { AlgError } from '../../errors.ts'
 import { steadyClock } from '../../kernel/steady-clock.ts'
 import type { Connection } from '../../tcp/connection.ts'
+import type { Introductions } from '../../tcp/proxy-protocol/introductions.ts'
 import type { Tcp } from '../../tcp/tcp.ts'
 import type { PoolUse } from '../../vocabulary.ts'
 import type { OpenPinhole, PinholeBackend, PinholeEvents, PinholeHandle, PinholeRequest } from '../backend.ts'
@@ -16,6 +17,7 @@ export interface RelayBackendOptions {
   /** The same pool twice where one range serves both sides. */
   readonly pools: Readonly<Record<Side, PortPool>>
   readonly intruded: (intruder: Intruder) => void
+  readonly introductions: Introductions
   /** Milliseconds on a clock that never goes back. */
   readonly now: () => number
 }
@@ -61,6 +63,7 @@ export class RelayBackend implements PinholeBackend {
 
   async closeAll(): Promise<void> {
     for (const waiting of this.#waiting) this.#close(waiting)
+    this.#options.introductions.cancelAll()
     for (const gate of this.#gates.values()) gate.close()
     this.#gates.clear()
     if (this.#sweeper !== null) clearInterval(this.#sweeper)
@@ -86,7 +89,7 @@ export class RelayBackend implements PinholeBackend {
     opened: (error: Error | null, pinhole: OpenPinhole | null) => void,
     tries: number,
   ): void {
-    const { tcp, pools, now, intruded } = this.#options
+    const { tcp, pools, now, intruded, introductions } = this.#options
     const pool = pools[request.from]
     const taken = pool.take({ peer: poolPeerOf(request), client: request.client, nowMs: now() })
     if (!taken.ok) {
@@ -95,7 +98,9 @@ export class RelayBackend implements PinholeBackend {
     }
     const { lease } = taken
     const key = `${request.local}|${lease.port}`
-    const gate = this.#gates.get(key) ?? new Gate({ tcp, address: request.local, port: lease.port, intruded })
+    const gate =
+      this.#gates.get(key) ??
+      new Gate({ tcp, address: request.local, port: lease.port, intruded, introductions })
     this.#gates.set(key, gate)
     gate.open((error) => {
       if (error !== null) {

@@ -9,7 +9,7 @@ import { createNftablesBackend } from '../../../src/pinhole/nftables/create.ts'
 import { PortPool } from '../../../src/pinhole/port-pool.ts'
 import { RelayBackend } from '../../../src/pinhole/relay/relay-backend.ts'
 import { type BackendWorld, type BackendWorldOptions, testBackend } from '../../support/backend-suite.ts'
-import { tcp } from '../../support/connections.ts'
+import { introductions, tcp } from '../../support/connections.ts'
 import { type Family, type Host, Lab, whyNoNamespaces } from '../../support/kernel-netns.ts'
 
 const obstacle = whyNoNamespaces()
@@ -40,7 +40,7 @@ async function makeWorld({ ports, family, local, forward, source }: Variant): Pr
     new PortPool({ first, last, quarantineMs: 60_000, share: most, random: (below) => randomInt(below) })
   const pools = { client: pool(ports), server: pool(share) }
   const now = () => performance.now()
-  const relay = new RelayBackend({ tcp, pools, intruded: () => undefined, now })
+  const relay = new RelayBackend({ tcp, introductions, pools, intruded: () => undefined, now })
   const backend: NftablesBackend = await createNftablesBackend({
     relay,
     pools,

@@ -5,7 +5,7 @@ import { connect } from 'node:net'
 import { PortPool } from '../../../src/pinhole/port-pool.ts'
 import { RelayBackend } from '../../../src/pinhole/relay/relay-backend.ts'
 import { type BackendWorld, testBackend } from '../../support/backend-suite.ts'
-import { makes } from '../../support/connections.ts'
+import { introductions, makes } from '../../support/connections.ts'
 
 const share = 2
 let nextPort = 24_100
@@ -19,7 +19,7 @@ for (const { make, tcp } of makes)
       new PortPool({ first, last, quarantineMs: 60_000, share: most, random: (below) => randomInt(below) })
     const now = () => performance.now()
     const pools = { client: pool(ports), server: pool(share) }
-    const backend = new RelayBackend({ tcp, pools, intruded: () => undefined, now })
+    const backend = new RelayBackend({ tcp, introductions, pools, intruded: () => undefined, now })
     return {
       backend,
       ports: { first, last },

@@ -16,6 +16,8 @@ listeners: [{ upstream: "[2001:db8::5]", listen: ":2121", advertise: { servers: 
   - name: default
     listen: "[::]:2121"
     intercept: none
+    proxyProtocol:
+      from: []
     catches:
       ports:
         - 21

@@ -86,6 +86,16 @@ test('clients are called from a port on which we do not listen, and only where t
   expect(mistakesIn('listeners: [{ upstream: a, activeSourcePort: none }]')).toHaveLength(1)
 })
 
+test('nobody stands between us and the clients that we intercept', () => {
+  const yaml = 'listeners: [{ intercept: redirect, proxyProtocol: { from: [10.0.0.7, 10.1.0.0/16] } }]'
+  expect(mistakesIn(yaml)).toEqual([
+    expect.stringContaining(
+      'listeners[0].proxyProtocol.from: has no use when intercept is redirect: what is intercepted comes from the clients themselves (given "10.0.0.7/32, 10.1.0.0/16", allowed nothing)',
+    ),
+  ])
+  expect(mistakesIn('listeners: [{ upstream: a, proxyProtocol: { from: [balancer] } }]')).toHaveLength(1)
+})
+
 test('a listener that takes the connections of an earlier one gives a warning', () => {
   const yaml = (catches: string) => `listeners:
   - { name: a, intercept: tproxy, listen: 127.0.0.1:2121, catches: { ports: [21, 2100], interfaces: [lan0] } }

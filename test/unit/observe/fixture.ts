@@ -42,6 +42,7 @@ export function observe({
         name,
         listen: { address: '127.0.0.1', port: 2121 },
         intercept: 'none',
+        proxyProtocol: { from: [] },
         upstream: { host: 'ftp.internal', port: 21 },
         source: 'proxy',
         upstreamMode: 'client',

@@ -9,7 +9,7 @@ import type { OpenPinhole, PinholeRequest } from '../../../src/pinhole/backend.t
 import { PortPool } from '../../../src/pinhole/port-pool.ts'
 import type { Intruder } from '../../../src/pinhole/relay/gate.ts'
 import { RelayBackend } from '../../../src/pinhole/relay/relay-backend.ts'
-import { makes, tcp } from '../../support/connections.ts'
+import { introductions, makes, tcp } from '../../support/connections.ts'
 import { within } from '../../support/peers/patience.ts'
 import { claimPorts } from '../../support/port-block.ts'
 
@@ -31,6 +31,7 @@ async function backendOf(ports: number) {
   const pool = new PortPool({ first, last, quarantineMs: 0, share: 10, random: (below) => below - 1 })
   const backend = new RelayBackend({
     tcp,
+    introductions,
     pools: { client: pool, server: pool },
     intruded: (intruder) => intruders.push(intruder),
     now: () => performance.now() + aheadMs,

@@ -7,6 +7,7 @@ import { PortPool } from '../../../src/pinhole/port-pool.ts'
 import { RelayBackend } from '../../../src/pinhole/relay/relay-backend.ts'
 import type { Connection, ConnectionError, Listening } from '../../../src/tcp/connection.ts'
 import { Tcp } from '../../../src/tcp/tcp.ts'
+import { introductions } from '../../support/connections.ts'
 import { claimPorts } from '../../support/port-block.ts'
 
 const ADD = 1
@@ -208,6 +209,7 @@ it.skipIf(libc === null)('a data port that cannot be watched is given back', asy
   const pool = new PortPool({ first, last: first, quarantineMs: 0, share: 10, random: () => 0 })
   const backend = new RelayBackend({
     tcp: kernel.tcp,
+    introductions,
     pools: { client: pool, server: pool },
     intruded: () => undefined,
     now: () => performance.now(),

@@ -9,7 +9,7 @@ import { Dialer } from '../../../../src/net/upstream/dial.ts'
 import { Names } from '../../../../src/net/upstream/names.ts'
 import { Upstreams } from '../../../../src/net/upstream/upstreams.ts'
 import type { PinholeBackend } from '../../../../src/pinhole/backend.ts'
-import { tcp } from '../../../support/connections.ts'
+import { introductions, tcp } from '../../../support/connections.ts'
 import { ftpScript } from '../../../support/peers/ftp-script.ts'
 import { ScriptedClient } from '../../../support/peers/scripted-client.ts'
 import { startScriptedServer } from '../../../support/peers/scripted-server.ts'
@@ -52,6 +52,7 @@ async function listen({ routeOf, isOwnListener = () => false, host }: Broken) {
     registry,
     observer,
     tcp,
+    introductions,
     setting: () => ({
       upstreamMode: 'client',
       upstreamVerbs: [],
