@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { fuzzRuns } from '../support/fuzz.ts'
 import {
   byteByByte,
   parseTranscript,
@@ -52,7 +53,7 @@ function expectAnySegmentation(transcript: Transcript): void {
     fc.property(lengths, (stream) => {
       expect(replay(transcript, cutInto(stream))).toBe(transcript.conversation)
     }),
-    { numRuns: 20, seed },
+    { numRuns: fuzzRuns(20), seed },
   )
 }
 

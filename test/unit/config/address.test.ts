@@ -8,6 +8,7 @@ import {
   parseHost,
   parseNetwork,
 } from '../../../src/config/address.ts'
+import { fuzzRuns } from '../../support/fuzz.ts'
 
 describe('a literal address', () => {
   test.each([
@@ -64,7 +65,7 @@ describe('a literal address', () => {
       if (meant === null || !parsed.ok) return (meant === null) === !parsed.ok
       return bytesOf(parsed.value)?.join() === meant.join()
     }
-    fc.assert(fc.property(nearAddresses, agrees), { seed: 4291, numRuns: 20_000 })
+    fc.assert(fc.property(nearAddresses, agrees), { seed: 4291, numRuns: fuzzRuns(20_000) })
   })
 
   test('one address has one spelling', () => {
@@ -72,7 +73,10 @@ describe('a literal address', () => {
       const once = parseAddress(text)
       return once.ok && JSON.stringify(parseAddress(once.value)) === JSON.stringify(once)
     }
-    fc.assert(fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), isCanonical), { seed: 5952, numRuns: 5000 })
+    fc.assert(fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), isCanonical), {
+      seed: 5952,
+      numRuns: fuzzRuns(5000),
+    })
   })
 })
 

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { printConfig } from '../../../src/config/effective.ts'
+import { fuzzRuns } from '../../support/fuzz.ts'
 import { configOf, load } from './sources.ts'
 
 test('the effective configuration is printed in the order of the design, with readable durations', () => {
@@ -84,7 +85,7 @@ test('what is printed is a file that gives the same configuration again', () => 
     const again = load(printed)
     return JSON.stringify(again.config) === JSON.stringify(config) && printConfig(again.config) === printed
   }
-  fc.assert(fc.property(rightFiles(), isStable), { seed: 959, numRuns: 500 })
+  fc.assert(fc.property(rightFiles(), isStable), { seed: 959, numRuns: fuzzRuns(500) })
 })
 
 /** Files without mistakes, using every key. */

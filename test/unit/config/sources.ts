@@ -49,9 +49,14 @@ export function mistakesIn(yaml: string | Uint8Array | null, beside?: Beside): s
     load(yaml, beside)
   } catch (error) {
     if (!(error instanceof AlgError) || error.code !== 'CONFIG_INVALID') throw error
-    return error.message.replaceAll(configFile, 'config.yaml').split('\n')
+    return mistakesOf(error)
   }
   throw new Error('this configuration has no mistake')
+}
+
+/** The lines of an error that `load` threw. */
+export function mistakesOf(error: AlgError): string[] {
+  return error.message.replaceAll(configFile, 'config.yaml').split('\n')
 }
 
 export function warningsIn(yaml: string | null, beside?: Beside): string[] {

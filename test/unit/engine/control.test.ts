@@ -4,12 +4,13 @@ import type { Event, Side } from '../../../src/engine/contract.ts'
 import { ControlEngine } from '../../../src/engine/control.ts'
 import type { EngineOptions } from '../../../src/engine/options.ts'
 import { World } from '../../support/engine-world.ts'
+import { fuzzRuns } from '../../support/fuzz.ts'
 import type { Choose } from '../../support/random-server.ts'
 import { defaultPolicy } from '../../support/transcript-header.ts'
 
 const server = { address: '198.51.100.7', port: 21 }
 /** FUZZ_RUNS=20000 FUZZ_SEED=1 looks further than the usual run. */
-const numRuns = Number(process.env.FUZZ_RUNS ?? 200)
+const numRuns = fuzzRuns(200)
 const seed = Number(process.env.FUZZ_SEED ?? 20_261_121)
 
 function optionsOf(upstreamMode: EngineOptions['upstreamMode'], reachesFirst = true): EngineOptions {
