@@ -7,6 +7,7 @@ import type { Config } from './config/config.ts'
 import { needsTables, tableOf, workerTable } from './firewall/table-names.ts'
 import { type AdminServer, createAdminServer } from './observe/admin.ts'
 import type { Recorder } from './observe/recorder.ts'
+import type { InterceptionWatch } from './pinhole/nftables/interception-watch.ts'
 import type { OwnTables } from './pinhole/nftables/own-tables.ts'
 import { sessionsAllowed } from './process/descriptors.ts'
 import { type InheritedSocket, inheritedSockets } from './process/inherited-sockets.ts'
@@ -30,7 +31,9 @@ export interface ServiceOptions {
 export function createService({ config, observer, environment }: ServiceOptions): Service {
   const options = { config, observer, inherited: inheritedSockets(environment) }
   const service = config.workers > 1 ? createSupervised(options) : createSingle(options)
-  return needsTables(config) ? withTables(service, options) : service
+  const tabled = needsTables(config) ? withTables(service, options) : service
+  const intercepts = config.listeners.some(({ intercept }) => intercept !== 'none')
+  return intercepts ? withInterceptionWatched(tabled, options) : tabled
 }
 
 interface ProcessOptions extends Omit<ServiceOptions, 'environment'> {
@@ -111,6 +114,22 @@ function withTables(service: Service, { config, observer }: ProcessOptions): Ser
     },
     drain: (timeoutMs) => service.drain(timeoutMs).finally(() => tables?.release()),
     stop: () => service.stop().finally(() => tables?.release()),
+  }
+}
+
+/** Says while the service runs when nobody is brought to it. */
+function withInterceptionWatched(service: Service, { config, observer }: ProcessOptions): Service {
+  let watch: InterceptionWatch | null = null
+  return {
+    ...service,
+    start: async () => {
+      await service.start()
+      // Imported only here: everything else runs where there is no Linux and no koffi.
+      const { watchInterception } = await import('./pinhole/nftables/interception-watch.ts')
+      watch = await watchInterception(config, (missing) => observer.interceptionChecked(missing))
+    },
+    drain: (timeoutMs) => service.drain(timeoutMs).finally(() => watch?.stop()),
+    stop: () => service.stop().finally(() => watch?.stop()),
   }
 }
 

@@ -46,6 +46,7 @@ export function mergeStatus({ own, workers, gone }: StatusParts): StatusView {
         ...mine,
         lately: {
           upstream: mergeOutcomes(running.map(({ lately }) => lately.upstream)),
+          sent_away: mergeOutcomes(running.map(({ lately }) => lately.sent_away)),
           data: mergeOutcomes(running.map(({ lately }) => lately.data)),
         },
         up: running.length > 0 && running.every(({ up }) => up),

@@ -26,7 +26,7 @@ export interface ListenerMetrics {
   readonly data: DataMetrics
   readonly pinhole: PinholeMetrics
   /** Lately: control connections to servers, and data connections with whoever was to make one. */
-  readonly recent: { readonly upstream: Outcomes; readonly data: Outcomes }
+  readonly recent: { readonly upstream: Outcomes; readonly sentAway: Outcomes; readonly data: Outcomes }
   /** Made when it is first asked for: most listeners have none. */
   readonly tls: () => TlsMetrics
 }
@@ -75,7 +75,7 @@ export function createMetrics(facts: MetricsFacts): Metrics {
       control: control(name),
       data: data(name),
       pinhole: pinhole.forListener(name),
-      recent: { upstream: new Outcomes(), data: new Outcomes() },
+      recent: { upstream: new Outcomes(), sentAway: new Outcomes(), data: new Outcomes() },
       tls: () => {
         madeTls ??= tls(name)
         return madeTls

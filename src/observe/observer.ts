@@ -64,6 +64,8 @@ export interface Observer {
   /** `figures` is called at every scrape. */
   poolsMeasuredBy(figures: () => readonly PoolUse[]): void
   draining(): void
+  /** What is missing of the rules that bring clients to listeners that intercept; null when nothing is. */
+  interceptionChecked(missing: string | null): void
   /** Whatever has no counter of its own: start, stop, configuration, warnings. Fields are flat snake_case. */
   log(level: LogLevel, event: string, message: string, fields?: Readonly<Record<string, unknown>>): void
 }

@@ -82,6 +82,7 @@ export function createObserver(options: RecorderOptions): Recorder {
     },
   })
   const refusals = createRefusalRing()
+  let interceptionMissing: string | null = null
   const swallowed = { input: new Outcomes(), forward: new Outcomes() }
   const live = new Set<LiveSession>()
   const transferLog = createTransferLog({ log, cells: metrics.process.transferLog })
@@ -137,6 +138,13 @@ export function createObserver(options: RecorderOptions): Recorder {
       metrics.process.draining.value = 1
       log.write('drain.start', { sessions: live.size })
     },
+    interceptionChecked: (missing) => {
+      metrics.process.interceptionInPlace.value = missing === null ? 1 : 0
+      if (missing !== null && missing !== interceptionMissing)
+        log.write('interception.miss', { detail: missing })
+      if (missing === null && interceptionMissing !== null) log.write('interception.recover', {})
+      interceptionMissing = missing
+    },
     log: log.log,
     configReloaded: (failure) => {
       const { process: cells } = metrics
@@ -177,6 +185,7 @@ export function createObserver(options: RecorderOptions): Recorder {
         (total, { session }) => total + session.defects.value,
         0,
       ),
+      interception_missing: interceptionMissing,
       swallowed_lately: { input: swallowed.input.view().failed, forward: swallowed.forward.view().failed },
       transfer_log: transferLog.view(),
       listeners: [...metrics.listeners()].map((listener) =>

@@ -2,9 +2,9 @@
 
 import type { Config } from '../../config/config.ts'
 import { foreignFamilies, interceptTable, markOf } from '../../firewall/intercept-table.ts'
+import { missingOfRoute, missingOfTable } from '../../firewall/interception-check.ts'
 import { askIp } from '../../firewall/iproute.ts'
 import { hexMark } from '../../firewall/mark.ts'
-import { readPolicyRoute } from '../../firewall/policy-route.ts'
 import { interceptTableOf, pinholeTablesIn, tableOf } from '../../firewall/table-names.ts'
 import type { Nft } from '../../kernel/nft.ts'
 import { type Finding, fail, needsOf, ok, warn } from './finding.ts'
@@ -15,7 +15,7 @@ const applyCure = 'ftp-alg firewall --apply with the same --config'
 /** Our static rules and routes. */
 export async function checkInterception(config: Config, nft: Nft): Promise<readonly Finding[]> {
   const findings: Finding[] = []
-  if (interceptTable(config) !== null) findings.push(checkTable(interceptTableOf(config), nft))
+  if (interceptTable(config) !== null) findings.push(checkTable(config, nft))
   for (const listener of config.listeners) {
     const { address, port } = listener.listen
     const isLoopback = address.startsWith('127.') || address === '::1'
@@ -44,15 +44,12 @@ export function tablesExist(config: Config, nft: Nft): boolean {
   return pinholeTablesIn(nft.run('list tables'), tableOf(config)).length > 0
 }
 
-function hasTable(nft: Nft, table: string): boolean {
-  return nft.refusal(`list table ${table}`) === null
-}
-
-function checkTable(table: string, nft: Nft): Finding {
-  if (hasTable(nft, table)) {
-    return ok('interception rules', `table ${table} is loaded`)
-  }
-  return fail('interception rules', `table ${table} is not loaded: nobody is brought here`, applyCure)
+function checkTable(config: Config, nft: Nft): Finding {
+  const table = interceptTableOf(config)
+  const isLoaded = nft.refusal(`list table ${table}`) === null
+  const missing = missingOfTable(config, isLoaded ? nft.run(`list table ${table}`) : null)
+  if (missing === null) return ok('interception rules', `table ${table} is loaded`)
+  return fail('interception rules', `${missing}: nobody is brought here`, applyCure)
 }
 
 /** Rules that see packets while they are bridged see them only then, and what tproxy decides there is forgotten. */
@@ -71,12 +68,9 @@ async function checkBridges(): Promise<Finding> {
 async function checkRoute(family: 4 | 6, mark: number): Promise<Finding> {
   const check = `return route IPv${family}`
   try {
-    const { marks, hasLocalDefault } = await readPolicyRoute(family)
-    if (marks.includes(mark) && hasLocalDefault) {
-      return ok(check, `packets with mark ${hexMark(mark)} are delivered here`)
-    }
-    const missing = marks.includes(mark) ? 'the route' : `the rule for mark ${hexMark(mark)}`
-    return fail(check, `${missing} is missing: what is meant for our sockets goes astray`, applyCure)
+    const missing = await missingOfRoute(family, mark)
+    if (missing === null) return ok(check, `packets with mark ${hexMark(mark)} are delivered here`)
+    return fail(check, `${missing}: what is meant for them goes astray`, applyCure)
   } catch (error) {
     return fail(check, error instanceof Error ? error.message : String(error), 'install iproute2')
   }

@@ -11,6 +11,12 @@ export interface EventText {
 export const events = {
   'listener.start': { level: 'info', message: 'listening' },
   'drain.start': { level: 'info', message: 'draining: no new sessions' },
+  'interception.miss': {
+    level: 'warn',
+    message:
+      'rules that bring clients here are missing (ftp-alg firewall --apply puts them there): nobody arrives',
+  },
+  'interception.recover': { level: 'info', message: 'the rules that bring clients here are in place again' },
   'config.reload': { level: 'info', message: 'configuration reloaded' },
   'config.refuse': { level: 'error', message: 'configuration refused, the old one stays' },
   'admin.error': { level: 'warn', message: 'admin server error' },
@@ -20,6 +26,7 @@ export const events = {
   'session.close': { level: 'info', message: 'session closed' },
   'session.fail': { level: 'error', message: 'session ended by a defect of this proxy' },
   'upstream.connect': { level: 'debug', message: 'connected to the server' },
+  'upstream.reject': { level: 'warn', message: 'the server sent the session away in its greeting' },
   'upstream.fail': { level: 'warn', message: 'no connection to the server' },
   command: { level: 'debug', message: 'command from the client' },
   reply: { level: 'debug', message: 'reply from the server' },

@@ -68,7 +68,15 @@ export function defineProcessMetrics(families: Families, { version, backend }: B
     labels: [],
     aggregator: 'max',
   })
+  const interceptionInPlace = gaugeFamily(families, {
+    name: 'ftp_alg_interception_in_place',
+    help: '0 when rules are missing that bring clients to listeners that intercept; looked at once a minute.',
+    labels: [],
+    // Looked at once, for all workers.
+    aggregator: 'first',
+  })
   const cells = {
+    interceptionInPlace: interceptionInPlace({}),
     draining: draining({}),
     reloadsAccepted: reloads({ result: 'accepted' }),
     reloadsRefused: reloads({ result: 'refused' }),
@@ -83,6 +91,7 @@ export function defineProcessMetrics(families: Families, { version, backend }: B
       failing: transferLogFailing({}),
     },
   }
+  cells.interceptionInPlace.value = 1
   cells.lastReloadSuccessful.value = 1
   cells.lastReloadTime.value = Math.floor(Date.now() / 1000)
   return cells

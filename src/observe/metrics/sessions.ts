@@ -68,6 +68,11 @@ export function defineSessionMetrics(families: Families) {
     help: 'Control connections to the server that could not be made.',
     labels: ['listener', 'reason'],
   })
+  const sentAway = counterFamily(families, {
+    name: 'ftp_alg_upstream_rejections_total',
+    help: 'Sessions that the server sent away in its greeting, mostly by a limit of its own with 421.',
+    labels: ['listener'],
+  })
   const connectDuration = histogramFamily(families, {
     name: 'ftp_alg_upstream_connect_duration_seconds',
     help: 'Time to connect to the server.',
@@ -87,6 +92,7 @@ export function defineSessionMetrics(families: Families) {
     loginRefused: logins({ listener, result: 'refused' }),
     defects: defects({ listener }),
     connectFailed: forEachValue(upstreamFailures, (reason) => connectFailed({ listener, reason })),
+    sentAway: sentAway({ listener }),
     connectDuration: connectDuration({ listener }),
   })
 }

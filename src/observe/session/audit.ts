@@ -21,6 +21,7 @@ export function recordAudit(session: LiveSession, journal: TransferJournal, reco
       return
     case 'reply':
       metrics.control.replies[classOfCode(record.code)].value += 1
+      if (!session.isGreeted && record.code >= 200) greeting(session, record)
       if (log.wants('reply')) {
         log.write('reply', session.fields({ reply_code: record.code, line: safeText(record.line) }))
       }
@@ -60,6 +61,19 @@ export function recordAudit(session: LiveSession, journal: TransferJournal, reco
 function commandFields({ verb, line }: Audit<'command'>) {
   const isSecret = verbs.get(verb)?.secret === true
   return { command: verb, line: isSecret ? `${verb} ***` : safeText(line) }
+}
+
+/** A limit of the server's own, to which all clients come from one address; 120 only asks for patience. */
+function greeting(session: LiveSession, { code, line }: Audit<'reply'>): void {
+  const { metrics, server } = session
+  session.isGreeted = true
+  if (code < 400) return
+  const text = safeText(line)
+  metrics.session.sentAway.value += 1
+  const who = `${server?.address} port ${server?.port}`
+  metrics.recent.sentAway.failed({ who, why: `${who}: ${text}` })
+  const fields = { server_ip: server?.address, server_port: server?.port, reply_code: code, line: text }
+  session.around.log.write('upstream.reject', session.fields(fields), `${code}`)
 }
 
 function login(session: LiveSession, { user, accepted, code }: Audit<'login'>): void {

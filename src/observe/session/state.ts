@@ -39,6 +39,8 @@ export class LiveSession {
   server: Endpoint | null = null
   user: string | null = null
   isLoggedIn = false
+  /** The server has said its first final reply. */
+  isGreeted = false
   mode: Mode | null = null
   lastCommand: string | null = null
   uploadBytes = 0

@@ -22,6 +22,7 @@ export function attentionOf(status: StatusView, notReady: string | null): readon
   const firewall = ofFirewall(status)
   const all = [
     ...ofProcess(status, notReady),
+    ...ofInterception(status),
     ...firewall,
     ...status.listeners.flatMap((listener) => ofListener(listener, firewall.length > 0)),
     ...status.pools.flatMap(ofPool),
@@ -62,7 +63,12 @@ function ofProcess(status: StatusView, notReady: string | null): readonly Attent
 function ofListener(view: ListenerView, isExplained: boolean): Attention[] {
   const { listener, up, sessions_active: active, sessions_limit: limit } = view
   if (!up) return [bad(`Listener ${listener} is not up.`)]
-  return [...ofSessions(listener, active, limit), ...ofServers(view), ...(isExplained ? [] : ofData(view))]
+  return [
+    ...ofSessions(listener, active, limit),
+    ...ofServers(view),
+    ...ofGreetings(view),
+    ...(isExplained ? [] : ofData(view)),
+  ]
 }
 
 function ofSessions(listener: string, active: number, limit: number): Attention[] {
@@ -89,6 +95,17 @@ function ofServers({ listener, intercepts, lately }: ListenerView): Attention[] 
   ]
 }
 
+/** To a server all sessions come from one address. */
+function ofGreetings({ listener, intercepts, lately }: ListenerView): Attention[] {
+  const { failed, failing, why } = lately.sent_away
+  if (failed < FEW || (intercepts && failing < FEW)) return []
+  return [
+    warn(
+      `${formatPlural(failed, 'session')} of listener ${listener} got no further than the server’s greeting in the last two minutes, the last at ${why} Servers limit sessions from one address, and to them all of ours come from one.`,
+    ),
+  ]
+}
+
 /** Several clients have not all done something wrong. */
 function ofData({ listener, lately }: ListenerView): Attention[] {
   const { succeeded, failed, failing, why } = lately.data
@@ -103,6 +120,11 @@ function ofData({ listener, lately }: ListenerView): Attention[] {
 
 function shareOf(failed: number, succeeded: number): string {
   return `${formatCount(failed)} of ${formatCount(failed + succeeded)}`
+}
+
+function ofInterception({ interception_missing: missing }: StatusView): Attention[] {
+  if (missing === null) return []
+  return [bad(`Nobody is brought here: ${missing}. ftp-alg firewall --apply puts the rules there.`)]
 }
 
 function ofFirewall({ swallowed_lately: swallowed }: StatusView): Attention[] {

@@ -70,7 +70,7 @@ export function viewListener(metrics: ListenerMetrics, at: Endpoint | undefined)
     pinholes_active: sum(pinhole.active),
     upload_bytes: sum(data.bytes.upload),
     download_bytes: sum(data.bytes.download),
-    lately: { upstream: recent.upstream.view(), data: recent.data.view() },
+    lately: { upstream: recent.upstream.view(), sent_away: recent.sentAway.view(), data: recent.data.view() },
   }
 }
 

@@ -27,6 +27,8 @@ export interface StatusView {
   readonly intruders_total: number
   /** Sessions ended by a defect of this proxy. */
   readonly session_defects_total: number
+  /** What is missing of the rules that bring clients here, or null. */
+  readonly interception_missing: string | null
   /** Peers that pinholes let in and a chain of the firewall dropped, in the last two minutes. */
   readonly swallowed_lately: Readonly<Record<FirewallChain, number>>
   /** Null when the configuration asks for none. */
@@ -41,6 +43,8 @@ export interface StatusView {
 export interface LatelyView {
   /** Control connections to servers. */
   readonly upstream: RecentOutcomes
+  /** Sessions that the server sent away in its greeting. */
+  readonly sent_away: RecentOutcomes
   /** Data connections, with the pinholes that nobody came to. */
   readonly data: RecentOutcomes
 }

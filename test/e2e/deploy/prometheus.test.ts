@@ -22,6 +22,7 @@ const missing = debianRootMissing('Prometheus with both dashboards')
 /** Queries that stay at 0 here, and why. */
 const staysZero: Readonly<Record<string, string>> = {
   '"Dropped by the firewall"': 'it would take a firewall that drops',
+  '"Servers not reached", B': 'it would take a server with a limit',
   '"Defects"': 'it would take a defect of the proxy',
 }
 

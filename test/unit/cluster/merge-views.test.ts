@@ -110,7 +110,7 @@ describe('the status', () => {
 
   test('adds up what happened lately, and forgets it of workers that are gone', () => {
     const upstream = { succeeded: 1, failed: 3, failing: 2, why: 'ftp.internal:21: connection refused' }
-    const trouble = { lately: { upstream, data: idle.lately.data } }
+    const trouble = { lately: { ...idle.lately, upstream } }
     const swallowed_lately = { input: 0, forward: 2 }
     const workers = [status({ swallowed_lately }, trouble), status({ swallowed_lately }, trouble)]
     const merged = mergeStatus({ own: status(), workers, gone: remainsOf(status({}, trouble)) })

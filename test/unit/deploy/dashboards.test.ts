@@ -7,6 +7,7 @@ import { readPromql } from '../../support/promql.ts'
 
 /** Families that no panel shows, and why. */
 const notShown: Readonly<Record<string, string>> = {
+  ftp_alg_interception_in_place: 'an alert tells at once, and without it nothing else can be seen',
   ftp_alg_listener_intercepts: 'the configuration says so; the alerts need it',
   ftp_alg_listener_up: 'a process whose listener is not up does not start, or is not ready',
 }

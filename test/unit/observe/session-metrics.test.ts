@@ -63,6 +63,8 @@ describe('what a session reports moves its counters and no others', () => {
       session.record({ type: 'login', user: 'anna', accepted: false, code: 530 })
     })
     expect(change).toEqual({
+      // The first of them is the greeting.
+      'ftp_alg_upstream_rejections_total{listener="edge"}': 1,
       'ftp_alg_commands_total{listener="edge",command="RETR"}': 1,
       'ftp_alg_commands_total{listener="edge",command="other"}': 1,
       'ftp_alg_replies_total{listener="edge",code_class="5xx"}': 1,

@@ -156,6 +156,33 @@ describe('what needs attention', () => {
     expect(saidOf(3)).toEqual([expect.stringMatching(/^bad: No servers behind listener edge can be reached/)])
   })
 
+  test('is interception that is not in place', () => {
+    const proxy = started()
+    proxy.observer.interceptionChecked('table inet ftp_alg_intercept is not loaded')
+    expect(said(proxy)).toEqual([
+      'bad: Nobody is brought here: table inet ftp_alg_intercept is not loaded. ftp-alg firewall --apply puts the rules there.',
+    ])
+    proxy.observer.interceptionChecked(null)
+    expect(said(proxy)).toEqual([])
+  })
+
+  test('is a server that sends sessions away, in its words', () => {
+    const proxy = started()
+    const line = '421 There are too many connections from your internet address.'
+    const greet = (code: number, text: string) => {
+      const session = proxy.observer.sessionOpened({ listener: 'edge', client })
+      session.upstreamConnected({ server: { address: '10.0.0.5', port: 21 }, durationMs: 1 })
+      session.record({ type: 'reply', code, line: text })
+      session.record({ type: 'reply', code: 421, line: '421 Timeout.' })
+    }
+    for (let n = 0; n < 3; n += 1) greet(220, '220 Welcome.')
+    expect(said(proxy)).toEqual([])
+    for (let n = 0; n < 3; n += 1) greet(421, line)
+    expect(said(proxy)).toEqual([
+      `warn: 3 sessions of listener edge got no further than the server’s greeting in the last two minutes, the last at 10.0.0.5 port 21: ${line} Servers limit sessions from one address, and to them all of ours come from one.`,
+    ])
+  })
+
   test('is data connections that fail, whoever gave up first, and worse with several clients', () => {
     const proxy = started()
     const giveUp = (address: string, reason: 'expired' | 'abandoned') => {

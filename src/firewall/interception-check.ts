@@ -1,0 +1,47 @@
+// Whether what brings connections to the listeners is loaded, as the running process and doctor ask it.
+
+import type { Config } from '../config/config.ts'
+import { foreignFamilies, markOf } from './intercept-table.ts'
+import { hexMark } from './mark.ts'
+import { readPolicyRoute } from './policy-route.ts'
+import { interceptTableOf } from './table-names.ts'
+
+/**
+ * What is missing of the table, or null. `table` is the kernel's own listing of it, null when it is not loaded.
+ *
+ * `nft flush chain inet ftp_alg_intercept by_redirect` leaves a table that catches nobody.
+ */
+export function missingOfTable(config: Config, table: string | null): string | null {
+  const intercepting = config.listeners.filter(({ intercept }) => intercept !== 'none')
+  if (intercepting.length === 0) return null
+  const name = interceptTableOf(config)
+  if (table === null) return `table ${name} is not loaded`
+  const lines = table.split('\n')
+  const isCaught = (port: number) =>
+    lines.some((line) => /\b(redirect|dnat|tproxy)\b/.test(line) && new RegExp(`:${port}\\b`).test(line))
+  const lost = intercepting.find(({ listen }) => !isCaught(listen.port))
+  return lost === undefined
+    ? null
+    : `table ${name} has no rule for listener ${lost.name} (port ${lost.listen.port})`
+}
+
+/**
+ * What is missing of a family's route to sockets at other machines' addresses, or null.
+ *
+ * Errors: KERNEL_FEATURE_MISSING without iproute2, RUNTIME_FAILED with what `ip` said.
+ */
+export async function missingOfRoute(family: 4 | 6, mark: number): Promise<string | null> {
+  const { marks, hasLocalDefault } = await readPolicyRoute(family)
+  if (marks.includes(mark) && hasLocalDefault) return null
+  const missing = marks.includes(mark) ? 'route' : `rule for mark ${hexMark(mark)}`
+  return `the IPv${family} ${missing} to our sockets is missing`
+}
+
+/** The same of all families that need it; a machine that cannot say is believed to have it. */
+export async function missingOfRoutes(config: Config): Promise<string | null> {
+  for (const family of foreignFamilies(config)) {
+    const missing = await missingOfRoute(family, markOf(config)).catch(() => null)
+    if (missing !== null) return missing
+  }
+  return null
+}
