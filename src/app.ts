@@ -224,6 +224,7 @@ export class App {
         return routeOf(connection, {
           listener: this.#listenerConfig(name),
           libc: this.#libc,
+          restore: this.#running?.restore ?? null,
           isOwnListener: (endpoint) => this.#isOwnListener(endpoint),
         })
       },

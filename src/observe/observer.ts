@@ -80,6 +80,8 @@ export interface SessionObserver {
     readonly reason: UpstreamFailure
     readonly detail: string
   }): void
+  /** The kernel had forgotten how to translate a redirected client's control connection; it was told again, or cannot be. */
+  translationForgotten(forgotten: { readonly isRestored: boolean }): void
   controlBytes(bytes: { readonly from: Side; readonly count: number }): void
   record(record: AuditRecord): void
   pinholeOpened(opened: {

@@ -3,6 +3,7 @@
 import type { Side } from '../engine/contract.ts'
 import type { Network } from '../ftp/addresses.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
+import type { Redirected } from '../kernel/conntrack-restore.ts'
 import type { Connection } from '../tcp/connection.ts'
 import type { BackendName, FirewallChain, IntruderReason, LogLevel, PoolUse } from '../vocabulary.ts'
 
@@ -110,6 +111,9 @@ export interface Disguise {
  * Errors: `AlgError` PINHOLE_FAILED.
  */
 export type DisguiseNext = (request: DisguiseRequest) => Disguise
+
+/** Has the kernel translate a redirected connection again that it has forgotten. Errors: `AlgError` RUNTIME_FAILED. */
+export type Restore = (connection: Redirected) => void
 
 /** Whom a backend tells what no session asked about. */
 export interface BackendObserver {

@@ -6,7 +6,7 @@ import { steadyClock } from '../kernel/steady-clock.ts'
 import { Introductions } from '../tcp/proxy-protocol/introductions.ts'
 import type { Tcp } from '../tcp/tcp.ts'
 import { eachAttempt } from './attempts.ts'
-import type { BackendObserver, DisguiseNext, PinholeBackend } from './backend.ts'
+import type { BackendObserver, DisguiseNext, PinholeBackend, Restore } from './backend.ts'
 import { PortPool } from './port-pool.ts'
 import { RelayBackend } from './relay/relay-backend.ts'
 
@@ -17,6 +17,8 @@ export interface RunningBackend {
   readonly backend: PinholeBackend
   /** Null without our tables in the kernel. */
   readonly disguise: DisguiseNext | null
+  /** The same. */
+  readonly restore: Restore | null
   /** Closes every pinhole and lets go of the kernel. */
   readonly stop: () => Promise<void>
 }
@@ -55,7 +57,7 @@ export async function createBackend(
   })
   if (!needsTables(config)) {
     const relay = new RelayBackend({ tcp, pools, intruded, introductions, now })
-    return { backend: relay, disguise: null, stop: () => relay.closeAll() }
+    return { backend: relay, disguise: null, restore: null, stop: () => relay.closeAll() }
   }
   // Imported only here: everything else runs where there is no Linux and no koffi.
   const { createNftablesBackend } = await import('./nftables/create.ts')
@@ -87,5 +89,10 @@ export async function createBackend(
     ...(mark === undefined ? {} : { mark }),
     ...(admit === undefined ? {} : { theirs: { ip: setNamed(admit.ipv4), ip6: setNamed(admit.ipv6) } }),
   })
-  return { backend, disguise: (request) => backend.disguise(request), stop: () => backend.stop() }
+  return {
+    backend,
+    disguise: (request) => backend.disguise(request),
+    restore: (connection) => backend.restore(connection),
+    stop: () => backend.stop(),
+  }
 }

@@ -9,7 +9,6 @@ import type { RejectReason } from '../../vocabulary.ts'
 import type { SessionRegistry } from '../session/registry.ts'
 import { Session } from '../session/session.ts'
 import type { SessionSetting, SessionStart } from '../session/setting.ts'
-import type { UpstreamTarget } from '../upstream/upstreams.ts'
 import { TurnedAway } from './turn-away.ts'
 
 export interface ListenerOptions {
@@ -28,7 +27,7 @@ export interface ListenerOptions {
 
 /** Where a client wants to go, or why it is turned away. */
 export type Route =
-  | { readonly target: UpstreamTarget; readonly assumed: string | null }
+  | Pick<SessionStart, 'target' | 'assumed' | 'translation'>
   | { readonly refusal: RejectReason }
 
 /** Accepts control connections and makes sessions of them. */

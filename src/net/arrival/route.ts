@@ -5,13 +5,17 @@ import { canonicalAddress } from '../../ftp/addresses.ts'
 import type { Endpoint } from '../../ftp/endpoints.ts'
 import type { Libc } from '../../kernel/libc.ts'
 import { originalDestination } from '../../kernel/socket-options.ts'
+import type { Restore } from '../../pinhole/backend.ts'
 import type { Connection } from '../../tcp/connection.ts'
 import type { Route } from './listener.ts'
+import { Translation } from './translation.ts'
 
 export interface RouteOptions {
   readonly listener: ListenerConfig
   /** Null where nothing is intercepted. */
   readonly libc: Libc | null
+  /** Null where the kernel translates nothing. */
+  readonly restore: Restore | null
   /** Whether a connection to this endpoint would come back to ourselves. */
   readonly isOwnListener: (endpoint: Endpoint) => boolean
 }
@@ -22,7 +26,8 @@ export interface RouteOptions {
  * `redirect`: what conntrack says it was before the rule changed it. `tproxy`: the address it arrived at. A destination
  * that is ourselves, or cannot be found, is refused: somebody connected to the interception port itself.
  */
-export function routeOf(connection: Connection, { listener, libc, isOwnListener }: RouteOptions): Route {
+export function routeOf(connection: Connection, options: RouteOptions): Route {
+  const { listener, libc, restore, isOwnListener } = options
   const { intercept, upstream } = listener
   if (intercept === 'none') {
     return upstream === null ? { refusal: 'no_destination' } : { target: upstream, assumed: null }
@@ -31,7 +36,9 @@ export function routeOf(connection: Connection, { listener, libc, isOwnListener 
   if (destination === null) return { refusal: 'no_destination' }
   if (isOwnListener(destination)) return { refusal: 'loop' }
   const target = upstream ?? { host: destination.address, port: destination.port }
-  return { target, assumed: destination.address }
+  const route = { target, assumed: destination.address }
+  if (intercept !== 'redirect' || libc === null || restore === null) return route
+  return { ...route, translation: new Translation({ libc, connection, wanted: destination, restore }) }
 }
 
 function arrivedAt(connection: Connection): Endpoint | null {

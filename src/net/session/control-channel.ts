@@ -19,6 +19,7 @@ const CONGESTED_BYTES = 64 * 1024
 const UNHEARD_BYTES = 1024 * 1024
 /** Silence before the first probe. */
 const KEEP_ALIVE_MS = 60_000
+const PROBE_MS = 1_000
 
 /** One TCP connection of the control channel as latin1 text: one character is one byte. */
 export class ControlChannel implements ConnectionEvents {
@@ -115,6 +116,11 @@ export class ControlChannel implements ConnectionEvents {
   /** TCP keepalive: a peer that vanished is noticed before the idle time. Worth its system calls only for long sessions. */
   keepAlive(): void {
     this.#connection.keepAlive(KEEP_ALIVE_MS)
+  }
+
+  /** Says something below FTP as soon as it is silent: a firewall that has forgotten the connection lets nobody else begin. */
+  probe(): void {
+    this.#connection.keepAlive(PROBE_MS)
   }
 
   /** Before the first transfer: it may be aborted, with a Synch. */

@@ -2,9 +2,10 @@ import type { Effect, Side, UpstreamFact } from '../../engine/contract.ts'
 import { canonicalAddress } from '../../ftp/addresses.ts'
 import type { Endpoint } from '../../ftp/endpoints.ts'
 import { steadyClock } from '../../kernel/steady-clock.ts'
+import type { SessionObserver } from '../../observe/observer.ts'
 import type { SessionAddresses } from './addresses.ts'
 import type { ControlChannel } from './control-channel.ts'
-import type { SessionSetting } from './setting.ts'
+import type { SessionSetting, SessionStart } from './setting.ts'
 
 export interface PartiesOptions {
   readonly setting: Pick<
@@ -17,16 +18,22 @@ export interface PartiesOptions {
   readonly assumed: string | null
   /** The balancer's address, where the client came through one that told. */
   readonly reachedAt: string | null
+  readonly translation?: SessionStart['translation']
+  readonly observer: Pick<SessionObserver, 'translationForgotten'>
 }
 
 /** Sessions that are over sooner need no keepalive. */
 const KEEP_ALIVE_FROM_MS = 30_000
+/** How often the kernel is asked whether it still translates a silent connection: more often than that is probed. */
+const TRANSLATION_MS = 5_000
 
 /** The two peers of a session, and what each of them takes us for. */
 export class Parties implements SessionAddresses {
   readonly clientAddress: string
   readonly #options: PartiesOptions
   #keepAliveAtMs = steadyClock.now() + KEEP_ALIVE_FROM_MS
+  #isProbing = false
+  #translationAtMs = steadyClock.now() + TRANSLATION_MS
   #toClient = ''
   #toServer = ''
   client: ControlChannel | null = null
@@ -55,6 +62,7 @@ export class Parties implements SessionAddresses {
       this.#toServer = ''
     }
     if (this.#toClient !== '') {
+      this.#keepTranslation()
       this.client?.write(this.#toClient)
       this.#toClient = ''
     }
@@ -64,6 +72,7 @@ export class Parties implements SessionAddresses {
   takeLastWord(): string {
     const text = this.#toClient
     this.#toClient = ''
+    if (text !== '') this.#keepTranslation()
     return text
   }
 
@@ -83,8 +92,14 @@ export class Parties implements SessionAddresses {
     return isClient ? { address: this.clientAddress, port: clientPort } : null
   }
 
-  /** Call now and then: asks for TCP keepalive on both connections once they have lasted. */
+  /** Call now and then: asks for TCP keepalive on both connections once they have lasted, and keeps them translated. */
   keepAlive(nowMs: number): void {
+    if (nowMs >= this.#translationAtMs) {
+      this.#translationAtMs = nowMs + TRANSLATION_MS
+      if (this.#isProbing) this.server?.keepAlive()
+      this.#isProbing = false
+      this.#keepTranslation()
+    }
     if (nowMs < this.#keepAliveAtMs) return
     this.#keepAliveAtMs = Number.POSITIVE_INFINITY
     this.client?.keepAlive()
@@ -135,5 +150,17 @@ export class Parties implements SessionAddresses {
     if (side === 'server') return { from, fromPort: 0 }
     const isServersCall = assumed !== null && serverEndpoint !== null
     return { from, fromPort: isServersCall ? serverEndpoint.port - 1 : setting.activeSourcePort }
+  }
+
+  /** A client that hears nothing any more is gone. */
+  #keepTranslation(): void {
+    const { translation, observer } = this.#options
+    const state = translation?.keep() ?? 'kept'
+    if (state === 'kept') return
+    observer.translationForgotten({ isRestored: state === 'restored' })
+    if (state === 'lost') this.client?.destroy()
+    // Conntrack has lost our connection to the server as well; its next packet would be none that we asked for.
+    this.server?.probe()
+    this.#isProbing = true
   }
 }

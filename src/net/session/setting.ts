@@ -6,6 +6,7 @@ import type { Network } from '../../ftp/addresses.ts'
 import type { SessionObserver } from '../../observe/observer.ts'
 import type { PinholeBackend } from '../../pinhole/backend.ts'
 import type { Connection } from '../../tcp/connection.ts'
+import type { Translation } from '../arrival/translation.ts'
 import type { Dialer } from '../upstream/dial.ts'
 import type { Upstreams, UpstreamTarget } from '../upstream/upstreams.ts'
 import type { Advertiser } from './advertise.ts'
@@ -49,5 +50,7 @@ export interface SessionStart {
   readonly assumed: string | null
   /** The address the client connected to, where a balancer told and it is not ours: what it is told for data, too. */
   readonly reachedAt: string | null
+  /** Where the kernel translates it: whether it still does. */
+  readonly translation?: Pick<Translation, 'keep'>
   readonly observer: SessionObserver
 }

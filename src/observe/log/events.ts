@@ -25,6 +25,8 @@ export const events = {
   'session.reject': { level: 'warn', message: 'connection sent away with 421' },
   'session.close': { level: 'info', message: 'session closed' },
   'session.fail': { level: 'error', message: 'session ended by a defect of this proxy' },
+  'translation.restore': { level: 'warn', message: 'conntrack had forgotten the client, it was told again' },
+  'translation.lose': { level: 'warn', message: 'conntrack has forgotten the client, its session ends' },
   'upstream.connect': { level: 'debug', message: 'connected to the server' },
   'upstream.reject': { level: 'warn', message: 'the server sent the session away in its greeting' },
   'upstream.fail': { level: 'warn', message: 'no connection to the server' },

@@ -63,6 +63,11 @@ export function defineSessionMetrics(families: Families) {
     help: 'Sessions ended by a defect of this proxy; each has an error line in the log.',
     labels: ['listener'],
   })
+  const forgotten = counterFamily(families, {
+    name: 'ftp_alg_translations_forgotten_total',
+    help: 'Redirected control connections that conntrack had forgotten: told again, or lost with their session.',
+    labels: ['listener', 'result'],
+  })
   const connectFailed = counterFamily(families, {
     name: 'ftp_alg_upstream_connect_failures_total',
     help: 'Control connections to the server that could not be made.',
@@ -91,6 +96,10 @@ export function defineSessionMetrics(families: Families) {
     loginAccepted: logins({ listener, result: 'accepted' }),
     loginRefused: logins({ listener, result: 'refused' }),
     defects: defects({ listener }),
+    forgotten: {
+      restored: forgotten({ listener, result: 'restored' }),
+      lost: forgotten({ listener, result: 'lost' }),
+    },
     connectFailed: forEachValue(upstreamFailures, (reason) => connectFailed({ listener, reason })),
     sentAway: sentAway({ listener }),
     connectDuration: connectDuration({ listener }),

@@ -52,6 +52,11 @@ export class SessionRecorder implements SessionObserver {
     this.#write('upstream.fail', fields, reason)
   }
 
+  translationForgotten({ isRestored }: Reported<'translationForgotten'>): void {
+    this.#metrics.session.forgotten[isRestored ? 'restored' : 'lost'].value += 1
+    this.#write(isRestored ? 'translation.restore' : 'translation.lose', {}, 'translation')
+  }
+
   controlBytes({ from, count }: { readonly from: Side; readonly count: number }): void {
     this.#metrics.control.bytesFrom[from].value += count
   }

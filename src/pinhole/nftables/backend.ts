@@ -3,6 +3,7 @@
 // admits the same one peer, once.
 
 import { canonicalAddress, familyOf } from '../../ftp/addresses.ts'
+import type { Redirected } from '../../kernel/conntrack-restore.ts'
 import type { BackendName, PoolUse } from '../../vocabulary.ts'
 import type {
   Disguise,
@@ -11,6 +12,7 @@ import type {
   PinholeEvents,
   PinholeHandle,
   PinholeRequest,
+  Restore,
 } from '../backend.ts'
 import { disguise } from './disguise.ts'
 import { ForwardedHole, type ForwardRequest } from './forwarded-hole.ts'
@@ -21,6 +23,7 @@ import { RelayedHole } from './relayed-hole.ts'
 export interface NftablesBackendParts extends Omit<HoleContext, 'ended'> {
   /** False: everything is relayed, and the elements only claim connections and admit them. */
   readonly forward: boolean
+  readonly restore: Restore
   /** Gives back sockets, subscriptions and libraries. */
   readonly release: () => void
   /** Where the holes that live are kept, for `restoreTables`. */
@@ -56,6 +59,11 @@ export class NftablesBackend implements PinholeBackend {
   /** For a connection of ours that shall seem to come from somebody else. Errors: `AlgError` PINHOLE_FAILED. */
   disguise(request: DisguiseRequest): Disguise {
     return disguise(this.#context, request)
+  }
+
+  /** For a redirected connection that conntrack has forgotten. Errors: `AlgError` RUNTIME_FAILED. */
+  restore(connection: Redirected): void {
+    this.#parts.restore(connection)
   }
 
   async closeAll(): Promise<void> {

@@ -8,6 +8,7 @@ import {
 } from '../../firewall/pinhole-table.ts'
 import { DEFAULT_TABLE } from '../../firewall/table-names.ts'
 import { type FlowKey, findFlow, keyOf, listFlows } from '../../kernel/conntrack.ts'
+import { restoreRedirected } from '../../kernel/conntrack-restore.ts'
 import { watchConntrack } from '../../kernel/conntrack-watch.ts'
 import { loadLibc } from '../../kernel/libc.ts'
 import { NetlinkSocket } from '../../kernel/netlink-socket.ts'
@@ -162,6 +163,7 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
     swallowed: options.swallowed ?? (() => undefined),
     forward,
     holes,
+    restore: (connection) => restoreRedirected(socket, { ...connection, mark }, 'RUNTIME_FAILED'),
     release: () => {
       guard.stop()
       heard.close()

@@ -129,7 +129,24 @@ describe.skipIf(missing !== null)('transfers in the kernel', () => {
       return wire
     }
 
-    // With redirect the sessions end: their translation is lost.
+    if (variant.intercept === 'redirect') {
+      it('begin in the same sessions when somebody has emptied conntrack’s table: it is told of them again', async () => {
+        const [asking, answered] = [await logIn(), await misspelled()]
+        // An acknowledgement that was under way would bring a connection back.
+        await expect.poll(() => lab.forgetControl(), PATIENCE).toBe(0)
+        const told = /^ftp_alg_translations_forgotten_total\{.*result="restored"\} 2$/m
+        await expect.poll(() => proxy.metrics(), PATIENCE).toMatch(told)
+        // Nobody else has the first word here: the server’s, then ours.
+        expect((await answered.readReply()).code).toBe(530)
+        await answered.send('USER nobody\r\n')
+        expect((await answered.readReply()).code).toBe(331)
+        const { data } = await download(asking)
+        await isComplete(data)
+        data.halfClose()
+        await asking.expect(226)
+      })
+    }
+
     if (variant.intercept === 'tproxy') {
       it('begin in the same sessions when somebody has emptied conntrack’s table', async () => {
         const [asking, answered] = [await logIn(), await misspelled()]

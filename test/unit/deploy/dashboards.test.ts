@@ -10,6 +10,8 @@ const notShown: Readonly<Record<string, string>> = {
   ftp_alg_interception_in_place: 'an alert tells at once, and without it nothing else can be seen',
   ftp_alg_listener_intercepts: 'the configuration says so; the alerts need it',
   ftp_alg_listener_up: 'a process whose listener is not up does not start, or is not ready',
+  ftp_alg_translations_forgotten_total:
+    'it moves when somebody empties conntrack’s table, who knows; the log says it, too',
 }
 
 let catalog: MetricCatalog

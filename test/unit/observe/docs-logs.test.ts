@@ -65,6 +65,8 @@ function sayEverything() {
   session.upstreamConnected({ server, durationMs: 1 })
   session.upstreamFailed({ server: 'ftp.internal', reason: 'refused', detail: 'x' })
   session.record({ type: 'reply', code: 421, line: '421 Too many.' })
+  session.translationForgotten({ isRestored: true })
+  session.translationForgotten({ isRestored: false })
   session.record({ type: 'command', verb: 'RETR', line: 'RETR a' })
   session.record({ type: 'reply', code: 226, line: '226 done' })
   session.record({ type: 'login', user: 'anna', accepted: false, code: 530 })

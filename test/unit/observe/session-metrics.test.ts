@@ -38,6 +38,19 @@ describe('what a session reports moves its counters and no others', () => {
     })
   })
 
+  test('a forgotten translation is restored or lost', async () => {
+    const { observer, session } = openSession()
+    const name = 'ftp_alg_translations_forgotten_total'
+    for (const [isRestored, result] of [
+      [true, 'restored'],
+      [false, 'lost'],
+    ] as const) {
+      expect(await moved(observer, () => session.translationForgotten({ isRestored }))).toEqual({
+        [`${name}{listener="edge",result="${result}"}`]: 1,
+      })
+    }
+  })
+
   test('control bytes are counted by direction', async () => {
     const { observer, session } = openSession()
     const change = await moved(observer, () => {

@@ -116,6 +116,14 @@ export class EdgeLab {
     await runOrThrow(['conntrack', '-F'], { place: this.network.gateway })
   }
 
+  /** The same, and how many control connections it had. */
+  async forgetControl(): Promise<number> {
+    const control = ['conntrack', '-L', '-p', 'tcp', '--dport', '21']
+    const { stdout } = await this.network.gateway.run(control)
+    await this.forgetConnections()
+    return stdout.split('\n').filter((line) => line !== '').length
+  }
+
   /** Everything that a pinhole has left in our tables and, where there are such, the administrator's sets. */
   async elements(): Promise<readonly string[]> {
     const rules = await this.nft('list', 'ruleset')
