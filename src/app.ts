@@ -4,10 +4,10 @@
 import type { Config, ListenerConfig } from './config/config.ts'
 import type { Endpoint } from './ftp/endpoints.ts'
 import type { Libc } from './kernel/libc.ts'
+import { isOwnAddress } from './kernel/own-addresses.ts'
 import { Listener } from './net/arrival/listener.ts'
 import { routeOf } from './net/arrival/route.ts'
 import { TlsListeners } from './net/arrival/tls-listeners.ts'
-import { isOwnAddress } from './net/own-addresses.ts'
 import { deniedSourcePorts } from './net/session/active-source-ports.ts'
 import { Advertiser, resolveAdvertised } from './net/session/advertise.ts'
 import { dataPeersOf } from './net/session/data-peers.ts'
@@ -22,6 +22,7 @@ import { type AdminServer, createAdminServer } from './observe/admin.ts'
 import type { Recorder } from './observe/recorder.ts'
 import { createBackend, type RunningBackend } from './pinhole/create-backend.ts'
 import { descriptorLimit, sessionsWithin } from './process/descriptors.ts'
+import { openTcp } from './tcp/open-tcp.ts'
 import { Introductions } from './tcp/proxy-protocol/introductions.ts'
 import { Tcp } from './tcp/tcp.ts'
 
@@ -87,8 +88,10 @@ export class App {
   async start(): Promise<Started> {
     this.#observer.logTransfersTo(this.#config.log.transfers ?? null)
     try {
-      this.#libc = await this.#loadKernel()
-      this.#tcp = new Tcp({ libc: this.#libc })
+      const { tcp, libc } = await openTcp({ isRequired: this.#config.listeners.some(needsEpoll) })
+      this.#tcp = tcp
+      this.#libc = libc
+      this.#observer.tcpChosen(tcp.choice)
       await this.#tls.read(this.#config)
       this.#running = await createBackend(this.#config, { observer: this.#observer, tcp: this.#tcp })
       this.#deniedSourcePorts = await deniedSourcePorts(this.#config.listeners, this.#observer)
@@ -150,13 +153,6 @@ export class App {
     this.#running = null
     await this.#admin?.stop()
     this.#admin = null
-  }
-
-  /** What only Linux can do is required where something is intercepted, and welcome elsewhere (urgent data). */
-  async #loadKernel(): Promise<Libc | null> {
-    const { loadLibc } = await import('./kernel/libc.ts')
-    if (this.#config.listeners.some(({ intercept }) => intercept !== 'none')) return loadLibc()
-    return loadLibc().catch(() => null)
   }
 
   #limitSessions(): void {
@@ -286,6 +282,11 @@ export class App {
       return bound.address === address || (isWildcard(bound.address) && isOwnAddress(address))
     })
   }
+}
+
+/** Sockets in the name of others, and TLS, are made of descriptors that we hold ourselves. */
+function needsEpoll({ intercept, tls, upstreamTls }: ListenerConfig): boolean {
+  return intercept !== 'none' || tls !== undefined || upstreamTls !== undefined
 }
 
 function isWildcard(address: string): boolean {

@@ -14,6 +14,9 @@ export type IntruderReason = 'wrong_peer' | 'late' | 'duplicate' | 'proxy_header
 /** The hook of a firewall chain that is not ours, and that data connections pass. */
 export type FirewallChain = 'input' | 'forward'
 
+/** Who reads and writes our TCP connections: system calls of our own with epoll(7), or Node's sockets. */
+export type TcpImplementation = 'epoll' | 'node'
+
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 /** A port pool's figures for metrics and the status page. */

@@ -11,6 +11,7 @@ import {
   checkPorts,
   checkPrivilege,
   checkSourcePorts,
+  checkTcp,
 } from './doctor/machine.ts'
 import { checkInterception, tablesExist } from './doctor/own-rules.ts'
 import { checkSettings } from './doctor/settings.ts'
@@ -50,7 +51,12 @@ export async function examine(config: Config, upstreamTimeoutMs: number): Promis
     findings.push(...checkSettings(needs, nft !== null && hasNetAdmin() && tablesExist(config, nft)))
     nft?.close()
   }
-  findings.push(checkPorts(config), ...(await checkSourcePorts(config)), checkOpenFiles(config))
+  findings.push(
+    await checkTcp(),
+    checkPorts(config),
+    ...(await checkSourcePorts(config)),
+    checkOpenFiles(config),
+  )
   for (const finding of await upstreams) if (finding !== null) findings.push(finding)
   return findings
 }

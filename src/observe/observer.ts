@@ -20,6 +20,7 @@ import type {
   LogLevel,
   PoolUse,
   RejectReason,
+  TcpImplementation,
   TlsReport,
 } from '../vocabulary.ts'
 
@@ -59,6 +60,8 @@ export interface Observer {
   }): void
   /** It cannot accept connections for now, or can again. */
   listenerChanged(listener: { readonly listener: string; readonly isAccepting: boolean }): void
+  /** Which implementation of TCP runs; `reason` says why it is the slower one. */
+  tcpChosen(choice: { readonly implementation: TcpImplementation; readonly reason: string | null }): void
   /** From now on so many sessions may be open at once, over all listeners. */
   sessionLimitChanged(sessions: number): void
   /** `figures` is called at every scrape. */

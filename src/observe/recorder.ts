@@ -61,6 +61,7 @@ export function createObserver(options: RecorderOptions): Recorder {
   const startedAt = new Date()
   const listening = new Map<string, Endpoint>()
   let pools: () => readonly PoolUse[] = () => []
+  let tcp: StatusView['tcp'] = null
   const metrics = createMetrics({
     version,
     backend: config.pinholes.backend,
@@ -128,6 +129,11 @@ export function createObserver(options: RecorderOptions): Recorder {
     listenerChanged: ({ listener, isAccepting }) => {
       metrics.listener(listener).session.up.value = isAccepting ? 1 : 0
     },
+    tcpChosen: ({ implementation, reason }) => {
+      tcp = { implementation, reason }
+      metrics.process.runsOn(implementation)
+      if (reason !== null) log.write('tcp.fallback', { reason })
+    },
     sessionLimitChanged: (sessions) => {
       for (const { session } of metrics.listeners()) session.limit.value = sessions
     },
@@ -168,6 +174,7 @@ export function createObserver(options: RecorderOptions): Recorder {
       hostname: hostname(),
       node_version: process.version,
       backend: config.pinholes.backend,
+      tcp,
       pid: process.pid,
       started_at: startedAt.toISOString(),
       uptime_ms: Math.max(0, Date.now() - startedAt.getTime()),

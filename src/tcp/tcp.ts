@@ -1,10 +1,11 @@
-// Where the two makes of TCP connections are chosen between.
+// Selects the implementation of TCP connections.
 
 import cluster from 'node:cluster'
 import { AlgError } from '../errors.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
 import type { Libc } from '../kernel/libc.ts'
 import { bindForeign, type ForeignBind } from '../kernel/transparent.ts'
+import type { TcpImplementation } from '../vocabulary.ts'
 import type { ConnectCall, Connected, Connecting, Listening, ListenOptions } from './connection.ts'
 import { connectDescriptor, connectEpoll } from './epoll/connect.ts'
 import { EpollListener } from './epoll/listener.ts'
@@ -16,6 +17,14 @@ import { listenNode } from './node/listener.ts'
 export interface TcpOptions {
   readonly libc: Libc | null
   readonly make?: 'auto' | 'node'
+  /** Why `libc` is null, for whoever asks. */
+  readonly whyNoLibc?: string
+}
+
+/** Which implementation runs, and why the fast one does not; null when it does. */
+export interface TcpChoice {
+  readonly implementation: TcpImplementation
+  readonly reason: string | null
 }
 
 /** Makes TCP connections, and waits for those of others: with epoll(7) where there is koffi, with node:net elsewhere. */
@@ -23,12 +32,18 @@ export class Tcp {
   readonly #libc: Libc | null
   readonly #kernel: Poller | null
   readonly #poller: Poller | null
+  readonly choice: TcpChoice
 
   /** `libc` is null without koffi. `make: 'node'` leaves to Node whatever it can do. */
-  constructor({ libc, make = 'auto' }: TcpOptions) {
+  constructor({ libc, make = 'auto', whyNoLibc = 'koffi is not loaded' }: TcpOptions) {
     this.#libc = libc
-    this.#kernel = libc === null ? null : openPoller(libc)
+    const opened = libc === null ? whyNoLibc : openPoller(libc)
+    this.#kernel = typeof opened === 'string' ? null : opened
     this.#poller = make === 'node' ? null : this.#kernel
+    this.choice =
+      this.#poller === null
+        ? { implementation: 'node', reason: typeof opened === 'string' ? opened : 'it was asked for' }
+        : { implementation: 'epoll', reason: null }
   }
 
   /** Waits for connections; each allows half-open. */
@@ -91,11 +106,11 @@ function hasZone(at: Endpoint | null): boolean {
   return at?.address.includes('%') === true
 }
 
-/** Null for a Node that does not let its sockets be watched. */
-function openPoller(libc: Libc): Poller | null {
+/** Or why there is none: a kernel that refuses, a Node that does not let its sockets be watched. */
+function openPoller(libc: Libc): Poller | string {
   try {
     return new Poller(libc)
-  } catch {
-    return null
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
   }
 }

@@ -49,6 +49,13 @@ for (const [upstreamMode, workers] of [
 
 test.skipIf(process.platform !== 'linux')('that is really so', async ({ lab }) => {
   const server = await lab.server(ftpScript())
-  expect(hasKoffi((await lab.process({ upstream: server, withoutKoffi: true })).pid)).toBe(false)
+  const proxy = await lab.process({ upstream: server, withoutKoffi: true })
+  expect(hasKoffi(proxy.pid)).toBe(false)
+  const reason = expect.stringContaining('need the optional package koffi, which cannot be loaded')
+  expect(proxy.records.filter(({ event }) => event === 'tcp.fallback')).toMatchObject([
+    { level: 'warn', reason },
+  ])
+  expect((await proxy.status()).tcp).toEqual({ implementation: 'node', reason })
+  expect(await (await proxy.ask('/metrics')).text()).toMatch(/^ftp_alg_build_info\{.*tcp="node"\} 1$/m)
   expect(hasKoffi((await lab.process({ upstream: server })).pid)).toBe(true)
 })

@@ -32,6 +32,7 @@ export async function loadMetricCatalog(): Promise<MetricCatalog> {
     pools: () =>
       (['client', 'server', 'shared'] as const).map((pool) => ({ pool, ports: 1, inUse: 0, quarantined: 0 })),
   })
+  created.process.runsOn('epoll')
   const { families } = created
   const series = new Map<string, Series>([['up', { labels: new Set(targetLabels), values: new Map() }]])
   const metrics = await families()

@@ -11,6 +11,7 @@ import { hasNetAdmin, netAdminCure } from '../../kernel/privilege.ts'
 import { addressToTry, whyNotFromPort } from '../../kernel/source-port.ts'
 import { openTransparentListener } from '../../kernel/transparent.ts'
 import { descriptorLimit, descriptorsFor, sessionsAllowed } from '../../process/descriptors.ts'
+import { openTcp } from '../../tcp/open-tcp.ts'
 import { type Finding, fail, type Needs, needsOf, ok, warn } from './finding.ts'
 
 export function checkPrivilege({ kernel }: Needs): Finding {
@@ -36,6 +37,15 @@ export async function checkLibraries(): Promise<{
   } catch (error) {
     return { findings: [koffi, failedBy('libnftables', error)], nft: null }
   }
+}
+
+/** Whether connections are read and written by system calls of ours; without that all but interception and TLS works. */
+export async function checkTcp(): Promise<Finding> {
+  const { tcp } = await openTcp({ isRequired: false })
+  const { reason } = tcp.choice
+  if (reason === null) return ok('tcp', 'connections are watched with epoll')
+  const [why = '', cure = 'npm install koffi beside ftp-alg, on Linux'] = reason.split(/: run (?=npm )/)
+  return warn('tcp', `connections go through the sockets of Node, at more CPU time: ${why}`, cure)
 }
 
 /** The kernel judges our rules without carrying them out. */

@@ -12,6 +12,7 @@ import {
   formatCount,
   formatDuration,
   formatEndpoint,
+  formatTcp,
   formatTime,
 } from '../../observe/view/wording.ts'
 import type { Snapshot } from './ask-admin.ts'
@@ -98,6 +99,7 @@ export function printStatus({ status, sessions, pinholes }: Snapshot, options: P
       ? ['Nothing needs attention.']
       : found.map(({ level, text }) => `${level === 'bad' ? '!!' : '!'} ${text}`)),
   ]
+  head.push(`Pinholes by ${status.backend}, TCP by ${formatTcp(status)}.`)
   const tables = [
     printTable('Listeners', listenerColumns, status.listeners),
     bounded('Sessions', sessionColumns, {

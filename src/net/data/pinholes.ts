@@ -30,6 +30,7 @@ interface Waiting {
   /** Null until the backend has taken the request. */
   handle: PinholeHandle | null
   inKernel: boolean
+  isOpen: boolean
   /** When its time is up. */
   dueMs: number
   /** When it was asked for, then when it opened, then when its connection came. */
@@ -93,6 +94,7 @@ export class SessionPinholes {
       spec,
       handle: null,
       inKernel: false,
+      isOpen: false,
       dueMs: steadyClock.now() + timeoutMs,
       sinceMs: steadyClock.now(),
       unsaid: null,
@@ -188,6 +190,7 @@ export class SessionPinholes {
     const nowMs = steadyClock.now()
     const announce = addresses.announce(from, at)
     waiting.inKernel = inKernel
+    waiting.isOpen = true
     waiting.dueMs = nowMs + pinholeTimeoutMs
     waiting.unsaid = { announce, durationMs: nowMs - waiting.sinceMs }
     waiting.sinceMs = nowMs
@@ -252,6 +255,8 @@ export class SessionPinholes {
   #forget(waiting: Waiting, reason: PinholeCloseReason | 'used' | 'expired'): void {
     const { pinhole } = waiting.spec
     if (!this.#waiting.delete(pinhole)) return
+    // Given up before it was open: of nothing that opened, nothing closes.
+    if (!waiting.isOpen) return
     this.#tell(waiting)
     const ageMs = steadyClock.now() - waiting.sinceMs
     const backend = waiting.inKernel ? 'nftables' : 'relay'

@@ -1,5 +1,5 @@
 import { ControlEngine } from '../../engine/control.ts'
-import { isOwnAddress } from '../own-addresses.ts'
+import { isOwnAddress } from '../../kernel/own-addresses.ts'
 import type { SessionSetting } from './setting.ts'
 
 /** The engine of one client's session, as its listener is set. `client` is canonical. */

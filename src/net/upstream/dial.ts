@@ -1,8 +1,8 @@
 import { canonicalAddress } from '../../ftp/addresses.ts'
 import type { Endpoint } from '../../ftp/endpoints.ts'
+import { isOwnAddress } from '../../kernel/own-addresses.ts'
 import type { Connected, Connecting } from '../../tcp/connection.ts'
 import type { Tcp } from '../../tcp/tcp.ts'
-import { isOwnAddress } from '../own-addresses.ts'
 import type { ConnectAs } from './connect-as.ts'
 
 export interface Call {

@@ -10,6 +10,10 @@ export interface EventText {
 
 export const events = {
   'listener.start': { level: 'info', message: 'listening' },
+  'tcp.fallback': {
+    level: 'warn',
+    message: 'connections go through the sockets of Node, at more CPU time: epoll is not to be had',
+  },
   'drain.start': { level: 'info', message: 'draining: no new sessions' },
   'interception.miss': {
     level: 'warn',

@@ -2,7 +2,7 @@
 
 import { readdir, stat } from 'node:fs/promises'
 import { type Aggregator, collectDefaultMetrics, Gauge, type Registry } from 'prom-client'
-import type { BackendName } from '../../vocabulary.ts'
+import type { BackendName, TcpImplementation } from '../../vocabulary.ts'
 import { defineEventLoopMetrics } from './event-loop.ts'
 import { familiesOf } from './exposition.ts'
 import { counterFamily, type Families, gaugeFamily, type MetricFamily } from './family.ts'
@@ -18,10 +18,9 @@ export function defineProcessMetrics(families: Families, { version, backend }: B
   const build = gaugeFamily(families, {
     name: 'ftp_alg_build_info',
     help: 'Always 1; the labels say what is running.',
-    labels: ['version', 'node_version', 'backend'],
+    labels: ['version', 'node_version', 'backend', 'tcp'],
     aggregator: 'first',
   })
-  build({ version, node_version: process.version, backend }).value = 1
   const draining = gaugeFamily(families, {
     name: 'ftp_alg_draining',
     help: '1 while the process drains: no new sessions, running transfers finish.',
@@ -77,6 +76,10 @@ export function defineProcessMetrics(families: Families, { version, backend }: B
   })
   const cells = {
     interceptionInPlace: interceptionInPlace({}),
+    /** What runs is known when the TCP implementation is. */
+    runsOn: (tcp: TcpImplementation) => {
+      build({ version, node_version: process.version, backend, tcp }).value = 1
+    },
     draining: draining({}),
     reloadsAccepted: reloads({ result: 'accepted' }),
     reloadsRefused: reloads({ result: 'refused' }),

@@ -1,5 +1,5 @@
 import type { StatusView } from '../view/shapes.ts'
-import { formatBytes, formatCount, formatPlural, formatTime } from '../view/wording.ts'
+import { formatBytes, formatCount, formatPlural, formatTcp, formatTime } from '../view/wording.ts'
 import type { PageContent } from './content.ts'
 import { type Content, html, type Markup } from './html.ts'
 
@@ -13,6 +13,7 @@ export function renderFooter({ status }: PageContent): Markup {
   return html`<dl>${[
     fact('Configuration', html`read ${formatTime(config.accepted_at)}, ${reloads}`),
     fact('Pinholes by', status.backend),
+    fact('TCP by', formatTcp(status)),
     fact('Transfer log', transferLog(status)),
     fact('Log lines left out', formatCount(status.log_lines_lost)),
     fact(

@@ -1,7 +1,7 @@
 // What `/api/v1/…` answers, as JSON: flat snake_case, the names of the log fields. Built only when somebody asks.
 
 import type { Mode, Side } from '../../engine/contract.ts'
-import type { BackendName, FirewallChain, PoolUse } from '../../vocabulary.ts'
+import type { BackendName, FirewallChain, PoolUse, TcpImplementation } from '../../vocabulary.ts'
 import type { RecentOutcomes } from './recent.ts'
 
 export interface StatusView {
@@ -10,6 +10,8 @@ export interface StatusView {
   readonly hostname: string
   readonly node_version: string
   readonly backend: BackendName
+  /** Which implementation of TCP runs, and why it is the slower one (else null); null until one does. */
+  readonly tcp: { readonly implementation: TcpImplementation; readonly reason: string | null } | null
   readonly pid: number
   /** ISO 8601, UTC, like every time here. */
   readonly started_at: string

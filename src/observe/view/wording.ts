@@ -1,5 +1,7 @@
 // Figures as people read them, on the status page and in a terminal. The exact value stands beside them or in the API.
 
+import type { StatusView } from './shapes.ts'
+
 /** `1536` gives `'1.5 kB'`, in steps of 1000 as dashboards have them. */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB']
@@ -49,4 +51,10 @@ export function withControlPictures(text: string): string {
   return text.replace(/[\x00-\x1f\x7f]/g, (character) =>
     character === '\x7f' ? '␡' : String.fromCharCode(0x2400 + character.charCodeAt(0)),
   )
+}
+
+/** `epoll`, or `Node's sockets (koffi is not installed)`; `-` until it is known. */
+export function formatTcp({ tcp }: { readonly tcp: StatusView['tcp'] }): string {
+  if (tcp === null) return '-'
+  return tcp.implementation === 'epoll' ? 'epoll' : `Node's sockets (${tcp.reason ?? 'no reason known'})`
 }

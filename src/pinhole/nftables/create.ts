@@ -14,6 +14,7 @@ import { loadLibc } from '../../kernel/libc.ts'
 import { NetlinkSocket } from '../../kernel/netlink-socket.ts'
 import { openNft } from '../../kernel/nft.ts'
 import { changeElements, countMatches, type ElementChange, knowsDestroy } from '../../kernel/nft-elements.ts'
+import { askRoutingTable, isOwnAddress } from '../../kernel/own-addresses.ts'
 import { requireNetAdmin } from '../../kernel/privilege.ts'
 import { ownAddressTowards } from '../../kernel/transparent.ts'
 import type { BackendObserver, PinholeBackend } from '../backend.ts'
@@ -22,7 +23,6 @@ import { NftablesBackend } from './backend.ts'
 import { holeKey, type TheirSets } from './elements.ts'
 import { ForwardedFlows } from './flows.ts'
 import type { LivingHole } from './hole.ts'
-import { OwnAddresses } from './own-addresses.ts'
 import { watchStrangers } from './stranger-watch.ts'
 import { Strangers, type StrangersOptions } from './strangers.ts'
 import { TableGuard } from './table-guard.ts'
@@ -81,8 +81,7 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
   const nft = await openNft()
   checkTheirSets(nft, theirs)
   const towards = (peer: string) => ownAddressTowards(libc, peer)
-  const own = new OwnAddresses({ towards, now: options.now })
-  const isOwnAddress = (address: string) => own.has(address)
+  askRoutingTable(libc)
   const strangers = new Strangers({
     now: options.now,
     isOwnAddress,

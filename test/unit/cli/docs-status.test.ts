@@ -61,5 +61,5 @@ test('docs/status-page.md shows what it really prints', () => {
   const page = readFileSync(new URL('../../../docs/status-page.md', import.meta.url), 'utf8')
   const shown = /\$ ftp-alg status\n([\s\S]*?)\n…/.exec(page)?.[1]?.split('\n') ?? []
   expect(shown).toEqual(lines.slice(0, shown.length))
-  expect(shown).toHaveLength(11)
+  expect(shown).toHaveLength(12)
 })

@@ -82,6 +82,7 @@ describe('ftp-alg status', () => {
     expect(text).toBe(`\
 ftp-alg 1.2.3 on host: ready, up 0s, as of now
 Nothing needs attention.
+Pinholes by relay, TCP by epoll.
 
 Listeners
   NAME  ADDRESS  SESSIONS  SINCE START  SENT AWAY  REFUSED  NO SERVER  DATA  UP  DOWN

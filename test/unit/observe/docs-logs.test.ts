@@ -53,6 +53,7 @@ const saidElsewhere = [
 function sayEverything() {
   const { observer, lines } = observe()
   observer.listenerStarted({ listener: 'edge', at: server, sessionLimit: 1 })
+  observer.tcpChosen({ implementation: 'node', reason: 'x' })
   observer.draining()
   observer.configReloaded(null)
   observer.configReloaded(new Error('mistake'))

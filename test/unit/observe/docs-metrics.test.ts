@@ -10,13 +10,15 @@ const page = readFileSync(new URL('../../../docs/metrics.md', import.meta.url), 
 
 /** With TLS, which not all listeners have. */
 function metricsOfOneListener() {
-  return createMetrics({
+  const metrics = createMetrics({
     version: '1.2.3',
     backend: 'relay',
     listeners: [{ name: 'edge', intercepts: false, hasTls: true }],
     pools: () =>
       (['client', 'server', 'shared'] as const).map((pool) => ({ pool, ports: 1, inUse: 0, quarantined: 0 })),
   })
+  metrics.process.runsOn('epoll')
+  return metrics
 }
 
 const runtime = new Registry()

@@ -58,6 +58,7 @@ export function observe({
     version: '1.2.3',
     logOutput: { write: (line) => texts.push(line) },
   })
+  observer.tcpChosen({ implementation: 'epoll', reason: null })
   const lines = () => texts.map((text): LogLine => JSON.parse(text))
   return {
     observer,

@@ -72,8 +72,17 @@ describe('what the observer is told about the process moves its metrics and no o
 
   test('build_info says what runs', async () => {
     const { observer } = observe()
-    const name = `ftp_alg_build_info{version="1.2.3",node_version="${process.version}",backend="relay"}`
+    const name = `ftp_alg_build_info{version="1.2.3",node_version="${process.version}",backend="relay",tcp="epoll"}`
     expect((await seriesOf(observer)).get(name)).toBe(1)
+  })
+
+  test('the slower TCP is said with its reason, once; the other goes without a word', async () => {
+    const { observer, linesOf } = observe()
+    expect(linesOf('tcp.fallback')).toEqual([])
+    expect(observer.status().tcp).toEqual({ implementation: 'epoll', reason: null })
+    observer.tcpChosen({ implementation: 'node', reason: 'no koffi' })
+    expect(linesOf('tcp.fallback')).toMatchObject([{ level: 'warn', reason: 'no koffi' }])
+    expect(observer.status().tcp).toEqual({ implementation: 'node', reason: 'no koffi' })
   })
 
   test('identical warnings that were left out are counted', async () => {
