@@ -51,10 +51,9 @@ export class DataChannels {
     return this.#awaitDelivery((channel) => channel.direction === 'upload')
   }
 
-  /** Something still flows. Asks to hear of the last byte. */
+  /** Something still flows that would not without us. Asks to hear of the last byte. */
   get isFinishing(): boolean {
-    this.#awaitDelivery(() => true)
-    return this.isFlowing
+    return this.#awaitDelivery(() => true)
   }
 
   delivered(id: number): void {

@@ -185,6 +185,19 @@ describe.skipIf(missing !== null)('transfers in the kernel', () => {
       expect(proxy.records().filter(({ level }) => level === 'error')).toEqual([])
     })
 
+    it('that are over hold no drain up, though their client leaves its half open', async () => {
+      const { dialogue, data } = await download()
+      await forwards(1)
+      await isComplete(data)
+      await dialogue.expect(226)
+      proxy.signal('SIGTERM')
+      const startedMs = performance.now()
+      await dialogue.expect(421)
+      await proxy.waitForRecord(({ event }) => event === 'process.stopped', 'the end')
+      // Conntrack would wait a minute for the other FIN.
+      expect(performance.now() - startedMs).toBeLessThan(15_000)
+    })
+
     it('whose client has vanished hold nobody up', async () => {
       const { dialogue, data } = await download()
       await forwards(1)
