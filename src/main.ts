@@ -9,13 +9,15 @@ import { configOptions, overridesFrom } from './cli/options.ts'
 import type { Config } from './config/config.ts'
 import type { ConfigSources } from './config/load.ts'
 import { AlgError } from './errors.ts'
+import { isJournal } from './process/output-place.ts'
 
 const version = packageVersion()
 
 try {
   process.exitCode = await main(hideBin(process.argv))
 } catch (error) {
-  process.stderr.write(`${complaintOf(error)}\n`)
+  const prefix = isJournal(2, process.env) ? '<3>' : ''
+  process.stderr.write(`${complaintOf(error)}\n`.replaceAll(/^(?=.)/gm, prefix))
   process.exitCode = error instanceof AlgError ? error.exitCode : 1
 }
 // Listeners and timers of a failed start must not keep the process alive.
@@ -35,14 +37,22 @@ async function main(args: readonly string[]): Promise<number> {
       'check',
       'validate the configuration and print what it means',
       (command) =>
-        configOptions(command).option('print-schema', {
-          type: 'boolean',
-          default: false,
-          describe: 'print the JSON Schema of the configuration file',
-        }),
+        configOptions(command)
+          .option('print-schema', {
+            type: 'boolean',
+            default: false,
+            describe: 'print the JSON Schema of the configuration file',
+          })
+          .option('quiet', {
+            alias: 'q',
+            type: 'boolean',
+            default: false,
+            describe: 'say only what is wrong',
+          }),
       async (argv) => {
         const { check } = await import('./cli/check.ts')
-        exitCode = await check({ ...sourcesOf(argv), printSchema: argv.printSchema, stdout, stderr })
+        const { printSchema, quiet } = argv
+        exitCode = await check({ ...sourcesOf(argv), printSchema, quiet, stdout, stderr })
       },
     )
     .command(

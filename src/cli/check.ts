@@ -10,6 +10,8 @@ import { checkCertificates } from '../tls/certificate-check.ts'
 export interface CheckRequest extends ConfigSources {
   /** `--print-schema`: print the JSON Schema of the file and look at nothing else. */
   readonly printSchema: boolean
+  /** `--quiet`: say only what is wrong. */
+  readonly quiet: boolean
   readonly stdout: TextSink
   readonly stderr: TextSink
 }
@@ -20,7 +22,7 @@ export interface TextSink {
 }
 
 /**
- * Prints the effective configuration as YAML, which is itself a configuration file, and warnings on the error
+ * Prints the effective configuration as YAML, which is itself a configuration file, and warnings and a last word on the error
  * stream. Gives the exit code: 0, or 2 with one mistake a line on the error stream.
  */
 export async function check(request: CheckRequest): Promise<0 | 2> {
@@ -38,7 +40,9 @@ export async function check(request: CheckRequest): Promise<0 | 2> {
       request.stderr.write(`${certificates.mistakes.join('\n')}\n`)
       return 2
     }
+    if (request.quiet) return 0
     request.stdout.write(printConfig(config))
+    request.stderr.write('the configuration is valid\n')
     return 0
   } catch (error) {
     if (!(error instanceof AlgError) || error.code !== 'CONFIG_INVALID') throw error

@@ -12,8 +12,10 @@ import { createObserver, type Recorder } from '../observe/recorder.ts'
 import { descriptorLimit, descriptorsFor, sessionsAllowed } from '../process/descriptors.ts'
 import { endProcess } from '../process/end-process.ts'
 import { FIRST_FD_IN_WORKER, inheritedSockets } from '../process/inherited-sockets.ts'
+import { isJournal, isSamePlace, isTerminal } from '../process/output-place.ts'
 import { connectServiceManager, type ServiceManager } from '../process/systemd.ts'
 import { createService, type Service } from '../service.ts'
+import { greetingOf } from './greeting.ts'
 
 export interface RunRequest {
   readonly sources: ConfigSources
@@ -28,9 +30,15 @@ export async function run(request: RunRequest): Promise<void> {
 
 async function runService({ sources, version, stderr }: RunRequest): Promise<number> {
   const { config, warnings } = loadConfig(sources)
-  for (const warning of warnings) stderr.write(`warning: ${warning}\n`)
   const { environment } = sources
-  const observer = createObserver({ config, version, isLogShared: config.workers > 1 })
+  const priority = isJournal(2, environment) ? '<4>' : ''
+  for (const warning of warnings) stderr.write(`${priority}warning: ${warning}\n`)
+  const observer = createObserver({
+    config,
+    version,
+    isLogShared: config.workers > 1,
+    hasLogPriorities: isJournal(1, environment),
+  })
   surviveMistakes(observer)
   const service = createService({ config, observer, environment })
   process.on('SIGUSR2', () => service.reopenLogs())
@@ -38,7 +46,9 @@ async function runService({ sources, version, stderr }: RunRequest): Promise<num
     environment,
     failed: (problem) => observer.log('warn', 'systemd.failed', problem),
   })
-  await startOrExplain(service, observer)
+  const failed = await startOrExplain(service, observer)
+  if (failed !== null) return failed
+  if (isTerminal(2)) stderr.write(`${greetingOf(version, config)}\n`)
   observer.log('info', 'process.started', 'ftp-alg is running', {
     version,
     pid: process.pid,
@@ -62,7 +72,8 @@ async function runWorker({ sources, version }: RunRequest): Promise<number> {
   let close: () => Promise<void> = async () => undefined
   try {
     await obeySupervisor(async ({ config }) => {
-      const observer = createObserver({ config, version, isLogShared: true })
+      const hasLogPriorities = isJournal(1, sources.environment)
+      const observer = createObserver({ config, version, isLogShared: true, hasLogPriorities })
       close = observer.close
       surviveMistakes(observer)
       const inherited = inheritedSockets(sources.environment, {
@@ -89,15 +100,34 @@ async function runWorker({ sources, version }: RunRequest): Promise<number> {
   }
 }
 
-async function startOrExplain(service: { start(): Promise<unknown> }, observer: Recorder): Promise<void> {
+/**
+ * Null, or the exit code where the log has said why it cannot start to whoever would read it on the error stream too.
+ *
+ * Errors: why it cannot start; on a terminal they are not said in the log, where they are hard to read.
+ */
+async function startOrExplain(
+  service: { start(): Promise<unknown> },
+  observer: Recorder,
+): Promise<number | null> {
   try {
     await service.start()
+    return null
   } catch (error) {
-    const fields = error instanceof AlgError ? { code: error.code, ...error.context } : {}
-    observer.log('error', 'process.failed', 'cannot start', { error, ...fields })
+    const isOnePlace = isSamePlace(1, 2)
+    const isForPeople = isOnePlace && isTerminal(2)
+    if (!isForPeople)
+      observer.log('error', 'process.failed', 'cannot start', { error, ...worldFailure(error) })
     await observer.close()
+    if (isOnePlace && !isForPeople && error instanceof AlgError) return error.exitCode
     throw error
   }
+}
+
+/** Where in our code it was noticed that a port is taken says nothing: no stack, but the values. */
+function worldFailure(error: unknown): Readonly<Record<string, unknown>> {
+  if (!(error instanceof AlgError)) return {}
+  const { name, message, code, context } = error
+  return { ...context, code, error: { type: name, message, code } }
 }
 
 /** One session's misfortune, even one that nobody foresaw, is not the end of the others. */

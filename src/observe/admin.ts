@@ -72,6 +72,16 @@ function bind(server: Server, { address, port }: ListenAddress): Promise<Endpoin
   return new Promise((resolve, reject) => {
     const failed = (cause: NodeJS.ErrnoException) => {
       const [name, text] = getSystemErrorMap().get(cause.errno ?? 0) ?? [cause.code, cause.message]
+      if (name === 'EACCES' && port < 1024) {
+        const what = `cannot listen for admin on ${address} port ${port}`
+        const context = { address, port, errno: name }
+        reject(
+          new AlgError('PRIVILEGE_MISSING', `${what}: ports below 1024 need CAP_NET_BIND_SERVICE`, {
+            context,
+          }),
+        )
+        return
+      }
       reject(
         new AlgError(
           'LISTEN_FAILED',

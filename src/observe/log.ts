@@ -34,6 +34,8 @@ export interface LogSettings {
   readonly output?: number | { write(line: string): void }
   /** Other processes write to that descriptor too. */
   readonly isShared?: boolean
+  /** Lines begin with their priority, `<4>`, as the journal of systemd understands it. */
+  readonly hasPriorities?: boolean
   /** Lines lost to floods of identical warnings or to an output that cannot be written. */
   readonly lost?: (reason: 'flood' | 'output', lines: number) => void
 }
@@ -52,6 +54,7 @@ export function createLog(settings: LogSettings): Log {
     recovered: (lines, reason) => put('log.lose', { count: lines, reason }),
   })
   const line = settings.format === 'pretty' ? (json: string) => formatPretty(json) : (json: string) => json
+  const prioritised = settings.hasPriorities === true ? withPriority : (_json: string, text: string) => text
   const logger = pino(
     {
       level: settings.level,
@@ -63,7 +66,7 @@ export function createLog(settings: LogSettings): Log {
       // `errorFields` has done it; pino's own serializer would take the result for an error called Object.
       serializers: { error: (error: unknown) => error },
     },
-    { write: (json) => output.write(line(json)) },
+    { write: (json) => output.write(prioritised(json, line(json))) },
   )
   let threshold = levels[settings.level]
   const wants = (event: EventName) => levels[events[event].level] >= threshold
@@ -124,10 +127,27 @@ export function createLog(settings: LogSettings): Log {
  */
 export function errorFields(error: unknown): LogFields {
   if (!(error instanceof Error)) return { error: { type: typeof error, message: truncate(String(error)) } }
-  const { type, message, stack } = stdSerializers.err(error)
+  const { type, stack } = stdSerializers.err(error)
   const code = 'code' in error ? { code: String(error.code) } : {}
   const context = error instanceof AlgError ? presentable(error.context) : {}
-  return { ...context, error: { type, message: withoutTricks(message), ...code, stack } }
+  return { ...context, error: { type, message: withoutTricks(withCause(error)), ...code, stack } }
+}
+
+/** Mostly the message has its cause's words already. */
+function withCause({ message, cause }: Error): string {
+  return !(cause instanceof Error) || message.includes(cause.message)
+    ? message
+    : `${message}: ${cause.message}`
+}
+
+/** Those of syslog, @see sd-daemon(3). */
+const priorities: Readonly<Record<LogLevel, number>> = { debug: 7, info: 6, warn: 4, error: 3 }
+
+/** `{"level":"warn",…}` gives `<4>{"level":"warn",…}`: pino writes the level first. Each line of a stack has it too. */
+function withPriority(json: string, text: string): string {
+  const level = /^\{"level":"(debug|info|warn|error)"/.exec(json)?.[1] ?? 'info'
+  const prefix = `<${priorities[level as LogLevel]}>`
+  return text.replaceAll(/^(?=.)/gm, prefix)
 }
 
 /** pino's ISO time, but one millisecond is formatted once: it was a quarter of what a line costs. */

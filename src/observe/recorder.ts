@@ -52,12 +52,14 @@ export interface RecorderOptions {
   readonly logOutput?: LogSettings['output']
   /** Other processes log to the same place. */
   readonly isLogShared?: boolean
+  /** The log is read by systemd's journal. */
+  readonly hasLogPriorities?: boolean
 }
 
 const DEFAULT_LIST_LIMIT = 1000
 
 export function createObserver(options: RecorderOptions): Recorder {
-  const { config, version, logOutput = 1, isLogShared = false } = options
+  const { config, version, logOutput = 1, isLogShared = false, hasLogPriorities = false } = options
   const startedAt = new Date()
   const listening = new Map<string, Endpoint>()
   let pools: () => readonly PoolUse[] = () => []
@@ -77,6 +79,7 @@ export function createObserver(options: RecorderOptions): Recorder {
     ...config.log,
     output: logOutput,
     isShared: isLogShared,
+    hasPriorities: hasLogPriorities,
     lost: (reason, lines) => {
       const cell = reason === 'flood' ? metrics.process.logLostToFlood : metrics.process.logLostByOutput
       cell.value += lines

@@ -17,7 +17,7 @@ type Room = keyof typeof mayImport
  * business.
  */
 const mayImport = {
-  'main.ts': ['cli', 'config', 'errors.ts'],
+  'main.ts': ['cli', 'config', 'process', 'errors.ts'],
   cli: [
     'service.ts',
     'cluster',

@@ -128,8 +128,12 @@ function listenFailed(
   error: ConnectionError,
   { listener, address, port }: { readonly listener: string } & ListenAddress,
 ): AlgError {
-  return new AlgError('LISTEN_FAILED', `cannot listen on ${address} port ${port}: ${error.message}`, {
-    context: { listener, address, port, errno: error.code },
-    cause: error,
-  })
+  const options = { context: { listener, address, port, errno: error.code }, cause: error }
+  const what = `cannot listen on ${address} port ${port}`
+  if (error.code === 'EACCES' && port < 1024) {
+    const needs =
+      'ports below 1024 need CAP_NET_BIND_SERVICE, or a socket that systemd opens (ftp-alg.socket)'
+    return new AlgError('PRIVILEGE_MISSING', `${what}: ${needs}`, options)
+  }
+  return new AlgError('LISTEN_FAILED', `${what}: ${error.message}`, options)
 }

@@ -12,8 +12,19 @@ test('a right configuration is printed on the output, warnings on the error stre
     /^listeners:\n {2}- name: default\n[\s\S]*\npinholes:\n {2}backend: relay\n {2}timeout: 20s\n[\s\S]*\nworkers: 1\n$/,
   )
   expect(err).toBe(
-    `warning: ${configFile}:2:22 pinholes.timeout: is under the 30s that RFC 6384 §12 asks for: slow clients will miss their pinhole (given 20s)\n`,
+    `warning: ${configFile}:2:22 pinholes.timeout: is under the 30s that RFC 6384 §12 asks for: slow clients will miss their pinhole (given 20s)\nthe configuration is valid\n`,
   )
+})
+
+test('--quiet says only what is wrong', async () => {
+  expect(await run('listeners: [{ upstream: ftp.internal }]\n', { quiet: true })).toEqual({
+    exitCode: 0,
+    out: '',
+    err: '',
+  })
+  const wrong = await run('workers: 0\n', { quiet: true })
+  expect(wrong).toMatchObject({ exitCode: 2, out: '' })
+  expect(wrong.err).toContain('workers')
 })
 
 test('what it prints passes it again unchanged', async () => {
@@ -39,13 +50,14 @@ test('--print-schema prints deploy/config.schema.json without looking at any con
   expect(out).toBe(readFileSync(new URL('../../../deploy/config.schema.json', import.meta.url), 'utf8'))
 })
 
-async function run(yaml: string, { printSchema = false } = {}) {
+async function run(yaml: string, { printSchema = false, quiet = false } = {}) {
   let [out, err] = ['', '']
   const exitCode = await check({
     flags: { config: writeConfig(yaml) },
     environment: {},
     ephemeralPorts: () => null,
     printSchema,
+    quiet,
     stdout: { write: (text) => (out += text) },
     stderr: { write: (text) => (err += text) },
   })
