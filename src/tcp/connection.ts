@@ -91,7 +91,7 @@ export interface ListenOptions {
   readonly listens: (error: ConnectionError | null, at: Endpoint) => void
   /** No connection can be accepted for now; they wait, and it is tried again. Told once, until one was accepted. */
   readonly failed: (error: ConnectionError) => void
-  /** After `failed`: connections are accepted again. Never where Node accepts, which turns those away for whom it has no room. */
+  /** After `failed`: connections are accepted again. */
   readonly recovered?: () => void
 }
 

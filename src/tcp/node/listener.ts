@@ -7,7 +7,7 @@ import { NodeConnection, READS_ONCE_BYTES } from './connection.ts'
 
 /** Listens; tells `listens` later. Does not take over a descriptor in a worker, where Node means one of the supervisor's. */
 export function listenNode(options: ListenOptions, libc: Libc | null): Listening {
-  const { at, fd, backlog, noDelay, isExclusive, accepted, lost, listens, failed } = options
+  const { at, fd, backlog, noDelay, isExclusive, accepted, lost, listens } = options
   const socketOptions = {
     allowHalfOpen: true,
     pauseOnConnect: true,
@@ -23,11 +23,22 @@ export function listenNode(options: ListenOptions, libc: Libc | null): Listening
     socket.on('error', () => undefined).destroy()
     lost?.(null)
   })
+  let rest: NodeJS.Timeout | null = null
+  /** Node tries again at once and fails again at once, as long as somebody waits. */
+  const cannotAccept = (error: NodeJS.ErrnoException) => {
+    if (rest === null) options.failed(error)
+    else clearTimeout(rest)
+    rest = setTimeout(() => {
+      rest = null
+      options.recovered?.()
+    }, REST_MS)
+    rest.unref()
+  }
   const refused = (error: NodeJS.ErrnoException) => listens(error, at)
   server.once('error', refused)
   server.once('listening', () => {
     server.off('error', refused)
-    server.on('error', failed)
+    server.on('error', cannotAccept)
     const bound = server.address()
     const isIp = typeof bound === 'object' && bound !== null
     listens(null, isIp ? { address: canonicalAddress(bound.address), port: bound.port } : at)
@@ -35,8 +46,20 @@ export function listenNode(options: ListenOptions, libc: Libc | null): Listening
   if (fd === undefined) server.listen({ host: at.address, port: at.port, backlog, exclusive: isExclusive })
   else if (cluster.isWorker) process.nextTick(refused, notInWorker())
   else server.listen({ fd })
-  return { isAccepting: true, close: () => void server.close() }
+  return {
+    get isAccepting() {
+      return rest === null
+    },
+    close() {
+      if (rest !== null) clearTimeout(rest)
+      rest = null
+      server.close()
+    },
+  }
 }
+
+/** After so long without another failure it works again. */
+const REST_MS = 500
 
 function notInWorker(): NodeJS.ErrnoException {
   const text =
