@@ -25,7 +25,7 @@ export interface FinalRepliesParts {
 export class FinalReplies {
   readonly #parts: FinalRepliesParts
   #hasSaidGoodbye = false
-  /** The code of a reply that could not answer what is outstanding, until something could; or 0. */
+  /** The code of a reply that could not answer what is outstanding, until nothing is; or 0. */
   #astray = 0
 
   constructor(parts: FinalRepliesParts) {
@@ -62,8 +62,9 @@ export class FinalReplies {
   /** Every line of `reply` with CRLF where we own it, else an empty text: it has been passed on. */
   take(entry: Outstanding, reply: Reply): void {
     const { queue, abort, data, login, strays, outbox } = this.#parts
-    this.#astray = 0
     queue.done(entry)
+    // While commands wait, this may as well be the answer to a later one than it was taken for.
+    if (queue.isEmpty) this.#astray = 0
     if (entry.verb === 'ABOR') abort.answered()
     else if (entry.verb !== 'STAT') abort.otherAnswered()
     if (entry.purpose === 'negotiation') {
