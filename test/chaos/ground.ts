@@ -25,7 +25,7 @@ const accepting = { allowHalfOpen: true, pauseOnConnect: true }
 
 export const loopback: Ground = {
   client: (host) => `127.0.0.${host}`,
-  server: '127.0.0.1',
+  server: '127.0.0.101',
   connect: (_, from, { address, port }) =>
     connected(connect({ host: address, port, localAddress: from, allowHalfOpen: true })),
   listen: async (_, at, accepted) => {

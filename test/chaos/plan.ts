@@ -3,7 +3,7 @@
 
 import { KiB, MiB } from '../support/peers/payload.ts'
 import type { DataVerb } from '../support/peers/scripted-client.ts'
-import { Random } from './random.ts'
+import { Random } from '../support/random.ts'
 
 export type PeerSide = 'client' | 'server'
 

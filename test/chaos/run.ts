@@ -1,11 +1,11 @@
 // Many sessions at once through one proxy, for a while, and the figures of it.
 
 import type { Endpoint } from '../support/peers/scripted-server.ts'
+import { Random } from '../support/random.ts'
 import { runClient } from './client.ts'
 import { isWhole, judge } from './judge.ts'
 import { type Lane, startLane } from './lane.ts'
 import { type FaultKind, planSession } from './plan.ts'
-import { Random } from './random.ts'
 import { messageOf, startServer } from './server.ts'
 import { type PeerView, SessionRun, type TransferRun } from './session-run.ts'
 
