@@ -33,15 +33,14 @@ export function missingOfTable(config: Config, table: string | null): string | n
 export async function missingOfRoute(family: 4 | 6, mark: number): Promise<string | null> {
   const { marks, hasLocalDefault } = await readPolicyRoute(family)
   if (marks.includes(mark) && hasLocalDefault) return null
-  const missing = marks.includes(mark) ? 'route' : `rule for mark ${hexMark(mark)}`
-  return `the IPv${family} ${missing} to our sockets is missing`
+  return `${marks.includes(mark) ? 'the route' : `the rule for mark ${hexMark(mark)}`} is missing`
 }
 
 /** The same of all families that need it; a machine that cannot say is believed to have it. */
 export async function missingOfRoutes(config: Config): Promise<string | null> {
   for (const family of foreignFamilies(config)) {
     const missing = await missingOfRoute(family, markOf(config)).catch(() => null)
-    if (missing !== null) return missing
+    if (missing !== null) return `IPv${family}: ${missing}, so what is meant for our sockets goes astray`
   }
   return null
 }

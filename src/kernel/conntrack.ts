@@ -5,6 +5,7 @@
 import type { ErrorCode } from '../errors.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
 import { littleEndian } from './byte-order.ts'
+import { type DirectionCount, payloadOf } from './conntrack-payload.ts'
 import { errnoFailed } from './libc.ts'
 import {
   ATTRIBUTE_HEAD,
@@ -28,7 +29,7 @@ export interface Flow {
   readonly to: Endpoint
 }
 
-/** Bytes in each direction, headers of the IP layer up included; only with `net.netfilter.nf_conntrack_acct`. */
+/** Payload in each direction, see conntrack-payload.ts; only with `net.netfilter.nf_conntrack_acct`. */
 export interface FlowBytes {
   readonly sentBytes: number
   readonly receivedBytes: number
@@ -77,9 +78,11 @@ export function readState(received: DataView, { start, end }: NetlinkMessage): F
 
 /** Null where conntrack does not count, and in events about anything but the end of an entry. */
 export function readBytes(received: DataView, message: NetlinkMessage): FlowBytes | null {
-  const sentBytes = readCounter(received, message, CTA_COUNTERS_ORIG)
-  const receivedBytes = readCounter(received, message, CTA_COUNTERS_REPLY)
-  return sentBytes === null || receivedBytes === null ? null : { sentBytes, receivedBytes }
+  const there = readCount(received, message, CTA_COUNTERS_ORIG)
+  const back = readCount(received, message, CTA_COUNTERS_REPLY)
+  if (there === null || back === null) return null
+  const family = received.getUint8(message.start) === NFPROTO_IPV6 ? 6 : 4
+  return payloadOf(family, { sent: there, received: back })
 }
 
 /** What to ask conntrack for, when it has not told. */
@@ -177,6 +180,7 @@ const CTA_PROTO_SRC_PORT = 2
 export const CTA_PROTO_DST_PORT = 3
 const CTA_COUNTERS_ORIG = 9
 const CTA_COUNTERS_REPLY = 10
+const CTA_COUNTERS_PACKETS = 1
 const CTA_COUNTERS_BYTES = 2
 const CTA_MARK_MASK = 21
 const IPPROTO_TCP = 6
@@ -218,12 +222,17 @@ export function flowOf(key: FlowKey): Flow | null {
   }
 }
 
-/** Exact to 2^53 bytes. */
-function readCounter(received: DataView, { start, end }: NetlinkMessage, type: number): number | null {
+function readCount(received: DataView, { start, end }: NetlinkMessage, type: number): DirectionCount | null {
   const counters = findAttribute(received, start + NFGENMSG, end, type)
   if (counters < 0) return null
-  const at = findAttribute(received, counters, attributeEnd(received, counters), CTA_COUNTERS_BYTES)
-  return at < 0 ? null : received.getUint32(at) * 2 ** 32 + received.getUint32(at + 4)
+  const countersEnd = attributeEnd(received, counters)
+  /** Exact to 2^53. */
+  const read = (attribute: number) => {
+    const at = findAttribute(received, counters, countersEnd, attribute)
+    return at < 0 ? null : received.getUint32(at) * 2 ** 32 + received.getUint32(at + 4)
+  }
+  const [packets, bytes] = [read(CTA_COUNTERS_PACKETS), read(CTA_COUNTERS_BYTES)]
+  return packets === null || bytes === null ? null : { packets, bytes }
 }
 
 function latin1({ buffer, byteOffset }: ArrayBufferView, start: number, end: number): string {

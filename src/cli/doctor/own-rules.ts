@@ -70,7 +70,7 @@ async function checkRoute(family: 4 | 6, mark: number): Promise<Finding> {
   try {
     const missing = await missingOfRoute(family, mark)
     if (missing === null) return ok(check, `packets with mark ${hexMark(mark)} are delivered here`)
-    return fail(check, `${missing}: what is meant for them goes astray`, applyCure)
+    return fail(check, `${missing}: what is meant for our sockets goes astray`, applyCure)
   } catch (error) {
     return fail(check, error instanceof Error ? error.message : String(error), 'install iproute2')
   }

@@ -9,6 +9,7 @@ import type { SessionObserver } from '../../observe/observer.ts'
 import type { ForwardTotals, OpenPinhole, PinholeBackend, PinholeHandle } from '../../pinhole/backend.ts'
 import type { SessionAddresses } from '../session/addresses.ts'
 import type { ConnectedLeg } from './channels.ts'
+import { ForwardedBytes } from './forwarded-bytes.ts'
 
 export interface SessionPinholesOptions {
   readonly observer: SessionObserver
@@ -39,6 +40,7 @@ interface Waiting {
   unsaid: { readonly announce: Endpoint; readonly durationMs: number } | null
   /** What the kernel has forwarded; asks it. */
   carried: (() => ForwardTotals | null) | null
+  readonly bytes: ForwardedBytes
 }
 
 /** Sweeps come once a second; one may be late. */
@@ -48,7 +50,7 @@ const PROLONG_BEFORE_MS = 2_500
 const ABANDONED_FROM_MS = 5_000
 
 /** Each look is a question to the kernel for each connection. */
-const LOOK_MS = 15_000
+const LOOK_MS = 5_000
 
 export class SessionPinholes {
   readonly #options: SessionPinholesOptions
@@ -78,8 +80,9 @@ export class SessionPinholes {
     if (nowMs - this.#lookedAtMs < LOOK_MS) return this.#hasMoved
     this.#lookedAtMs = nowMs
     let bytes = 0
-    for (const { carried } of this.#forwarding) {
-      const totals = carried?.() ?? null
+    for (const waiting of this.#forwarding) {
+      const totals = waiting.carried?.() ?? null
+      if (totals !== null) waiting.bytes.seen(totals)
       bytes += totals === null ? Number.NaN : totals.fromPeerBytes + totals.toPeerBytes
     }
     this.#hasMoved = bytes !== this.#seenBytes
@@ -99,6 +102,7 @@ export class SessionPinholes {
       sinceMs: steadyClock.now(),
       unsaid: null,
       carried: null,
+      bytes: new ForwardedBytes(observer, from),
     }
     this.#waiting.set(pinhole, waiting)
     waiting.handle = backend.open(
@@ -234,18 +238,14 @@ export class SessionPinholes {
   #forwardEnded(waiting: Waiting, totals: ForwardTotals | null): void {
     if (!this.#forwarding.delete(waiting)) return
     const { observer, emit } = this.#options
-    const { channel, mode, from } = waiting.spec
-    const fromPeer = totals?.fromPeerBytes ?? 0
-    const toPeer = totals?.toPeerBytes ?? 0
-    const [uploadBytes, downloadBytes] = from === 'client' ? [fromPeer, toPeer] : [toPeer, fromPeer]
-    observer.dataBytes({ direction: 'upload', path: 'kernel', count: uploadBytes })
-    observer.dataBytes({ direction: 'download', path: 'kernel', count: downloadBytes })
+    const { channel, mode } = waiting.spec
+    if (totals !== null) waiting.bytes.seen(totals)
     observer.dataEnded({
       channel,
       mode,
       path: 'kernel',
-      uploadBytes,
-      downloadBytes,
+      // What was seen last, where the end was not counted.
+      ...waiting.bytes.totals,
       durationMs: steadyClock.now() - waiting.sinceMs,
       result: 'ok',
     })

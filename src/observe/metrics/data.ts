@@ -13,7 +13,7 @@ const transferVerbs = [...verbs].filter(([, traits]) => traits.transfer !== unde
 export function defineDataMetrics(families: Families) {
   const bytes = counterFamily(families, {
     name: 'ftp_alg_data_bytes_total',
-    help: 'Bytes delivered on data channels; what the kernel forwards counts when the connection ends.',
+    help: 'Bytes delivered on data channels; what the kernel forwards counts every five seconds and when the connection ends.',
     labels: ['listener', 'direction', 'path'],
   })
   const active = gaugeFamily(families, {

@@ -46,7 +46,8 @@ export const modes: LabelSet<Mode> = {
 
 export const dataPaths: LabelSet<DataPath> = {
   relay: 'the bytes pass through this process',
-  kernel: 'the kernel forwards the bytes, counted from connection tracking when the connection ends',
+  kernel:
+    'the kernel forwards the bytes, counted by connection tracking every five seconds and when the connection ends',
 }
 
 export const backends: LabelSet<BackendName> = {

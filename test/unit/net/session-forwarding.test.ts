@@ -18,7 +18,7 @@ import { observe } from '../observe/fixture.ts'
 const SECOND = 1_000
 const IDLE = 60 * SECOND
 /** The kernel is asked no more often. */
-const LOOK = 15 * SECOND
+const LOOK = 5 * SECOND
 
 const closers: (() => void)[] = []
 afterEach(() => {
@@ -128,7 +128,8 @@ async function download({ idleMs = IDLE, forwards = true } = {}) {
       session.sweep(nowMs)
     }
   }
-  return { server, client, session, kernel, pass, linesOf, ends: () => ends }
+  const uploaded = () => observer.status().listeners[0]?.upload_bytes
+  return { server, client, session, kernel, pass, linesOf, uploaded, ends: () => ends }
 }
 
 describe('a session whose data the kernel forwards', () => {
@@ -208,5 +209,23 @@ describe('a pinhole that nobody came to when its session ended', () => {
     client.wire.reset()
     await expect.poll(ends).toBe(1)
     expect(linesOf('pinhole.close')).toMatchObject([end])
+  })
+})
+
+describe('the bytes of a transfer that the kernel forwards', () => {
+  it('are told while it runs, and are those seen last where its end is not counted', async () => {
+    const { kernel, pass, linesOf, client, server, ends, uploaded } = await download()
+    pass(LOOK + SECOND)
+    expect(uploaded()).toBe(1_000)
+    kernel.carried = { fromPeerBytes: 5_000, toPeerBytes: 100 }
+    pass(LOOK + SECOND)
+    expect(uploaded()).toBe(5_000)
+    kernel.carried = null
+    client.wire.reset()
+    await server.visits[0]?.wire.ended()
+    pass(2 * IDLE)
+    await expect.poll(ends).toBe(1)
+    expect(uploaded()).toBe(5_000)
+    expect(linesOf('session.close')).toMatchObject([{ upload_bytes: 5_000, download_bytes: 100 }])
   })
 })
