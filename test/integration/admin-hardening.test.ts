@@ -36,7 +36,8 @@ test('an admin port in use stops the start with a clear message, exit code 1, an
 test('a Prometheus that scrapes 100 times a second disturbs no transfer, and counters only rise', async ({
   lab,
 }) => {
-  const { login, transfer, get, proxy } = await lab.start()
+  // So few that nothing is said about open files.
+  const { login, transfer, get, proxy } = await lab.start({ more: 'limits: { sessions: 1000 }' })
   const clients = await Promise.all([login(), login(), login()])
   let isOver = false
   const busy = clients.map(async (client) => {

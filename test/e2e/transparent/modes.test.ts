@@ -56,7 +56,8 @@ describe.skipIf(missing !== null)('behind a gateway that drops by default', () =
   })
 
   describe.each(variants.map((variant) => [nameOf(variant), variant] as const))('%s', (_name, variant) => {
-    const config = configurationOf(variant)
+    // So few that nothing is said about open files.
+    const config = configurationOf(variant, 'limits: { sessions: 1000 }\n')
     let proxy: RunningProxy | undefined
 
     beforeAll(async () => {
