@@ -4,9 +4,8 @@
 import type { Config, ListenerConfig } from './config/config.ts'
 import type { Endpoint } from './ftp/endpoints.ts'
 import type { Libc } from './kernel/libc.ts'
-import { isOwnAddress } from './kernel/own-addresses.ts'
 import { Listener } from './net/arrival/listener.ts'
-import { routeOf } from './net/arrival/route.ts'
+import { reaches, routeOf } from './net/arrival/route.ts'
 import { TlsListeners } from './net/arrival/tls-listeners.ts'
 import { deniedSourcePorts } from './net/session/active-source-ports.ts'
 import { Advertiser, resolveAdvertised } from './net/session/advertise.ts'
@@ -16,8 +15,9 @@ import type { SessionSetting } from './net/session/setting.ts'
 import { byTransparentSocket, connectAsFor } from './net/upstream/connect-as.ts'
 import { Dialer } from './net/upstream/dial.ts'
 import { Names } from './net/upstream/names.ts'
+import { Pools } from './net/upstream/pool/pools.ts'
 import { Upstreams } from './net/upstream/upstreams.ts'
-import { type Readiness, readinessOf } from './observe/admin/answers.ts'
+import { obstaclesOf, type Readiness, readinessOf } from './observe/admin/answers.ts'
 import { type AdminServer, createAdminServer } from './observe/admin.ts'
 import type { Recorder } from './observe/recorder.ts'
 import { createBackend, type RunningBackend } from './pinhole/create-backend.ts'
@@ -43,6 +43,7 @@ export class App {
   readonly #observer: Recorder
   readonly #inherited: NonNullable<AppOptions['inherited']>
   readonly #names: Names
+  readonly #pools: Pools
   readonly #registry: SessionRegistry
   readonly #listeners = new Map<string, Listener>()
   readonly #settings = new Map<string, SessionSetting>()
@@ -65,9 +66,11 @@ export class App {
     this.#config = config
     this.#observer = observer
     this.#names = new Names(observer)
+    this.#pools = new Pools({ changed: (server) => observer.upstreamServerChanged(server) })
     this.#registry = new SessionRegistry(config.limits)
     this.#limitSessions()
     observer.poolsMeasuredBy(() => this.#running?.backend.use() ?? [])
+    observer.upstreamsMeasuredBy(() => this.#pools.use())
   }
 
   /** Sessions that are open now. */
@@ -149,6 +152,7 @@ export class App {
     this.#state = 'draining'
     for (const listener of this.#listeners.values()) listener.stop()
     this.#registry.destroyAll()
+    this.#pools.stop()
     await this.#running?.stop()
     this.#running = null
     await this.#admin?.stop()
@@ -176,6 +180,7 @@ export class App {
       isOwnListener: (endpoint) => this.#isOwnListener(endpoint),
       connectMs: limits.connectMs,
     })
+    this.#pools.configure(this.#config.upstreams, upstreams)
     const enginePolicy = { ...policy, maxLineBytes: limits.lineBytes, maxRefusals: limits.refusals }
     for (const listener of listeners) {
       const { name, upstreamMode, activeSourcePort, advertise, source, intercept } = listener
@@ -194,6 +199,7 @@ export class App {
         activeSourcePort: hasSourcePort ? activeSourcePort : 0,
         source,
         upstreams,
+        pool: this.#pools.of(listener),
         advertise: {
           client: new Advertiser(advertise.clients, this.#names),
           server: new Advertiser(advertise.servers, this.#names),
@@ -240,14 +246,15 @@ export class App {
     return this.#admin.start()
   }
 
-  /** Listeners that cannot accept connections for now. */
-  get resting(): readonly string[] {
-    return [...this.#listeners].flatMap(([name, { isAccepting }]) => (isAccepting ? [] : [name]))
+  /** What keeps sessions from being served for now, a sentence each. */
+  get obstacles(): readonly string[] {
+    const resting = [...this.#listeners].flatMap(([name, { isAccepting }]) => (isAccepting ? [] : [name]))
+    return obstaclesOf({ resting, unavailable: this.#pools.unavailable })
   }
 
   #ready(): Readiness {
     if (this.#state !== 'running') return { ready: false, reason: this.#state }
-    return readinessOf(this.resting)
+    return readinessOf(this.obstacles)
   }
 
   #settingOf(name: string): SessionSetting {
@@ -275,20 +282,12 @@ export class App {
     return { openFd: () => openTransparentListener(libc, listen, { isShared }).fd }
   }
 
-  /** A wildcard listener is reached at every address of the machine. */
-  #isOwnListener({ address, port }: Endpoint): boolean {
-    return this.#bound.some((bound) => {
-      if (bound.port !== port) return false
-      return bound.address === address || (isWildcard(bound.address) && isOwnAddress(address))
-    })
+  #isOwnListener(endpoint: Endpoint): boolean {
+    return this.#bound.some((bound) => reaches(bound, endpoint))
   }
 }
 
 /** Sockets in the name of others, and TLS, are made of descriptors that we hold ourselves. */
 function needsEpoll({ intercept, tls, upstreamTls }: ListenerConfig): boolean {
   return intercept !== 'none' || tls !== undefined || upstreamTls !== undefined
-}
-
-function isWildcard(address: string): boolean {
-  return address === '0.0.0.0' || address === '::'
 }

@@ -19,6 +19,25 @@ export type TcpImplementation = 'epoll' | 'node'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
+/** A server of a pool of FTP servers: figures for metrics and the status page. */
+export interface PoolServerUse {
+  readonly pool: string
+  /** `HOST:PORT`, as configured. */
+  readonly server: string
+  readonly isUp: boolean
+  readonly isBackup: boolean
+  readonly sessions: number
+  /** Sessions and checks that failed there. */
+  readonly failures: number
+}
+
+export interface PoolUpstreamUse {
+  readonly pool: string
+  /** Times that a session went on to another server. */
+  readonly failovers: number
+  readonly servers: readonly PoolServerUse[]
+}
+
 /** A port pool's figures for metrics and the status page. */
 export interface PoolUse {
   readonly pool: 'client' | 'server' | 'shared'

@@ -15,7 +15,7 @@ import {
 } from './doctor/machine.ts'
 import { checkInterception, tablesExist } from './doctor/own-rules.ts'
 import { checkSettings } from './doctor/settings.ts'
-import { checkUpstream } from './doctor/upstream.ts'
+import { checkUpstream, upstreamsOf } from './doctor/upstream.ts'
 
 export interface DoctorOptions {
   readonly stdout: { write(text: string): unknown }
@@ -36,9 +36,7 @@ export async function doctor(
 /** Every finding, in the order in which they build on each other. */
 export async function examine(config: Config, upstreamTimeoutMs: number): Promise<readonly Finding[]> {
   const needs = needsOf(config)
-  const upstreams = Promise.all(
-    config.listeners.map((listener) => checkUpstream(listener, upstreamTimeoutMs)),
-  )
+  const upstreams = Promise.all(upstreamsOf(config).map((server) => checkUpstream(server, upstreamTimeoutMs)))
   const findings: Finding[] = [checkPrivilege(needs)]
   if (needs.kernel) {
     const { findings: libraries, nft } = await checkLibraries()

@@ -85,7 +85,7 @@ async function runWorker({ sources, version }: RunRequest): Promise<number> {
       return {
         observer,
         sessionCount: () => app.sessionCount,
-        resting: () => app.resting,
+        obstacles: () => app.obstacles,
         shareSessions: (sessions) => app.shareSessions(sessions),
         reload: (next) => app.reload(next),
         drain: (timeoutMs) => app.drain(timeoutMs),

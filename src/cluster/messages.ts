@@ -49,8 +49,8 @@ export type ToSupervisor =
   | { readonly type: 'reloaded'; readonly id: number; readonly problem: string | null }
   /** The number of its sessions has changed. */
   | { readonly type: 'sessions'; readonly count: number }
-  /** The listeners that cannot accept connections for now have changed. */
-  | { readonly type: 'resting'; readonly listeners: readonly string[] }
+  /** What keeps sessions from being served for now has changed. */
+  | { readonly type: 'obstacles'; readonly obstacles: readonly string[] }
   /** The answer to `askLife`. */
   | { readonly type: 'lives' }
   /** It has drained or stopped, and ends. */

@@ -25,7 +25,7 @@ export class Place {
   readonly #options: PlaceOptions
   #worker: WorkerProcess | null = null
   #sessions = 0
-  #resting: readonly string[] = []
+  #obstacles: readonly string[] = []
   /** Workers in a row that did not live for long. */
   #failures = 0
   #isClosed = false
@@ -54,9 +54,9 @@ export class Place {
     return this.#sessions
   }
 
-  /** Its listeners that cannot accept connections for now. */
-  get resting(): readonly string[] {
-    return this.#resting
+  /** What keeps it from serving sessions for now, a sentence each. */
+  get obstacles(): readonly string[] {
+    return this.#obstacles
   }
 
   /** Starts the first worker. Errors: why it cannot start. */
@@ -99,15 +99,15 @@ export class Place {
         this.#sessions = count
         changed()
       },
-      restingChanged: (listeners) => {
-        this.#resting = listeners
+      obstaclesChanged: (obstacles) => {
+        this.#obstacles = obstacles
       },
     })
     this.#worker = worker
     void worker.ended.then(() => {
       this.#worker = null
       this.#sessions = 0
-      this.#resting = []
+      this.#obstacles = []
       ended()
       changed()
     })

@@ -66,8 +66,8 @@ export class Supervisor {
       return { ready: false, reason: `of the workers these do not run: ${missing.join(', ')}` }
     // While one accepts, clients are served.
     const [first, ...others] = this.#places
-    const resting = first?.resting ?? []
-    return readinessOf(resting.filter((name) => others.every((place) => place.resting.includes(name))))
+    const obstacles = first?.obstacles ?? []
+    return readinessOf(obstacles.filter((text) => others.every((place) => place.obstacles.includes(text))))
   }
 
   /** What the admin server shows: all workers as one. */

@@ -12,7 +12,7 @@ export interface WorkerProcessOptions {
   readonly order: StartOrder
   /** What it says without being asked. */
   readonly sessionsChanged: (count: number) => void
-  readonly restingChanged: (listeners: readonly string[]) => void
+  readonly obstaclesChanged: (obstacles: readonly string[]) => void
   readonly told: (snapshot: Snapshot) => void
   /** It hangs and was killed: since it began to listen it gave no sign of life for `silenceMs`. */
   readonly hung: (silenceMs: number) => void
@@ -135,8 +135,8 @@ export class WorkerProcess {
       case 'sessions':
         this.#options.sessionsChanged(message.count)
         break
-      case 'resting':
-        this.#options.restingChanged(message.listeners)
+      case 'obstacles':
+        this.#options.obstaclesChanged(message.obstacles)
         break
       case 'ended':
         this.#options.told(message.snapshot)

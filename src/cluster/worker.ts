@@ -12,14 +12,14 @@ export interface WorkerService {
   readonly observer: Pick<Recorder, 'families' | 'status' | 'sessions' | 'pinholes' | 'reopenLogs'>
   sessionCount(): number
   /** Listeners that cannot accept connections for now. */
-  resting(): readonly string[]
+  obstacles(): readonly string[]
   shareSessions(sessions: number): void
   reload(config: Config): Promise<void>
   drain(timeoutMs: number): Promise<void>
   stop(): Promise<void>
 }
 
-/** How often the supervisor is told how many sessions there are, and which listeners rest, when that changes. */
+/** How often the supervisor is told how many sessions there are, and what keeps it from serving them, when that changes. */
 const COUNT_MS = 100
 /** So long a worker may take to stop when the supervisor is gone. */
 const ORPHAN_MS = 900
@@ -109,13 +109,13 @@ function listen(start: (order: StartOrder) => Promise<WorkerService>): Promise<W
 
 function tellChanges(service: WorkerService): void {
   let told = 0
-  let toldResting = ''
+  let toldObstacles = ''
   setInterval(() => {
-    const [count, listeners] = [service.sessionCount(), service.resting()]
+    const [count, obstacles] = [service.sessionCount(), service.obstacles()]
     if (count !== told) void tell({ type: 'sessions', count })
-    if (listeners.join() !== toldResting) void tell({ type: 'resting', listeners })
+    if (obstacles.join() !== toldObstacles) void tell({ type: 'obstacles', obstacles })
     told = count
-    toldResting = listeners.join()
+    toldObstacles = obstacles.join()
   }, COUNT_MS).unref()
 }
 

@@ -4,6 +4,8 @@
 import type { BackendName } from '../vocabulary.ts'
 
 export interface Config {
+  /** Pools of FTP servers. */
+  readonly upstreams: readonly PoolConfig[]
   readonly listeners: readonly ListenerConfig[]
   readonly dataPorts: DataPortsConfig
   readonly pinholes: PinholesConfig
@@ -45,6 +47,36 @@ export type UpstreamVerb = 'PASV' | 'EPSV' | 'PORT' | 'EPRT'
 
 export type UpstreamMode = 'client' | 'passive' | 'active'
 
+/** FTP servers of which a client gets one. */
+export interface PoolConfig {
+  readonly name: string
+  /** At least one. */
+  readonly servers: readonly PoolServerConfig[]
+  readonly balance: 'first' | 'roundRobin' | 'leastSessions' | 'clientHash'
+  /** Null: what sessions meet is all that is known. */
+  readonly health: HealthConfig | null
+  /** How the server is told who the client is. */
+  readonly proxyProtocol: 'off' | 'v1' | 'v2'
+}
+
+export interface PoolServerConfig {
+  readonly host: string
+  readonly port: number
+  readonly weight: number
+  /** Used only while no other can be. */
+  readonly backup: boolean
+  readonly maxSessions: number | null
+}
+
+export interface HealthConfig {
+  readonly intervalMs: number
+  readonly timeoutMs: number
+  readonly expect: 'connect' | 'greeting'
+  /** So many checks in a row, and a server is up again, or down. */
+  readonly rise: number
+  readonly fall: number
+}
+
 export interface ListenerConfig {
   readonly name: string
   readonly listen: ListenAddress
@@ -55,6 +87,8 @@ export interface ListenerConfig {
   readonly catches?: { readonly ports: readonly number[]; readonly interfaces: readonly string[] }
   /** Null only when the destination comes from interception. */
   readonly upstream: { readonly host: string; readonly port: number } | null
+  /** The pool that `upstream` names; absent: it is a server. */
+  readonly pool?: string
   /** The address that the server sees as its client. */
   readonly source: 'proxy' | 'client'
   readonly upstreamMode: UpstreamMode

@@ -2,7 +2,14 @@
 
 import { stringify } from 'yaml'
 import { formatByteSize } from './byte-size.ts'
-import type { Config, DataPortsConfig, ListenerConfig, PortRangeConfig } from './config.ts'
+import type {
+  Config,
+  DataPortsConfig,
+  HealthConfig,
+  ListenerConfig,
+  PoolConfig,
+  PortRangeConfig,
+} from './config.ts'
 import { formatDuration } from './duration.ts'
 import { formatPortRange } from './port-range.ts'
 import { formatListen, formatUpstream } from './socket-address.ts'
@@ -15,6 +22,7 @@ import { printTls } from './tls-schema.ts'
 export function printConfig(config: Config): string {
   const { pinholes, limits, policy, admin, log, shutdown, workers } = config
   const tree = {
+    ...(config.upstreams.length === 0 ? {} : { upstreams: config.upstreams.map(printPool) }),
     listeners: config.listeners.map(printListener),
     dataPorts: printDataPorts(config.dataPorts),
     pinholes: {
@@ -47,6 +55,22 @@ export function printConfig(config: Config): string {
   return stringify(tree, { lineWidth: 0 })
 }
 
+function printPool({ name, servers, balance, health, proxyProtocol }: PoolConfig) {
+  return {
+    name,
+    servers: servers.map(({ weight, backup, maxSessions, ...address }) => {
+      return { address: formatUpstream(address), weight, backup, maxSessions: maxSessions ?? 'unlimited' }
+    }),
+    balance,
+    health: health === null ? false : printHealth(health),
+    proxyProtocol,
+  }
+}
+
+function printHealth({ intervalMs, timeoutMs, ...rest }: HealthConfig) {
+  return { interval: formatDuration(intervalMs), timeout: formatDuration(timeoutMs), ...rest }
+}
+
 function printListener(listener: ListenerConfig) {
   const { name, listen, intercept, catches, upstream, source, upstreamMode, advertise } = listener
   const { activeSourcePort, upstreamVerbs, upstreamKeepAliveMs, tls, upstreamTls } = listener
@@ -56,7 +80,7 @@ function printListener(listener: ListenerConfig) {
     intercept,
     proxyProtocol: listener.proxyProtocol,
     catches,
-    upstream: upstream === null ? undefined : formatUpstream(upstream),
+    upstream: listener.pool ?? (upstream === null ? undefined : formatUpstream(upstream)),
     source,
     upstreamMode,
     upstreamVerbs,

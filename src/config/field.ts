@@ -49,6 +49,13 @@ export function integerField(limits: { readonly min: number; readonly max: numbe
     .meta(notes({ description, kind: 'whole number', allowed }))
 }
 
+export function flagField(description: string) {
+  const allowed = 'true or false'
+  return z
+    .boolean({ error: ({ input }) => complaint('is neither true nor false', { given: input, allowed }) })
+    .meta(notes({ description, kind: allowed, allowed }))
+}
+
 export function choiceField<const T extends readonly [string, ...string[]]>(words: T, description: string) {
   return z
     .enum(words, { error: ({ input }) => wrongChoice(words, input) })

@@ -8,9 +8,11 @@ import { type EphemeralPorts, readEphemeralPorts } from './kernel-ports.ts'
 import { listenerSchema } from './listener-schema.ts'
 import { type Merged, mergeOverrides } from './merge.ts'
 import { type Finding, findingsOf, printFindings, type Whereabouts } from './mistakes.ts'
+import { withPool } from './pool-rules.ts'
 import { checkRules, type ValidSections } from './rules.ts'
 import { fileSchema, sections } from './schema.ts'
 import { configSetting, type Environment, type Flags, overridesOf } from './settings.ts'
+import { poolSchema } from './upstreams-schema.ts'
 import { readYamlFile } from './yaml-file.ts'
 
 export interface ConfigSources {
@@ -55,7 +57,13 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   const mistakes = [...printFindings(findings, whereabouts), ...misplaced(merged)]
   if (mistakes.length > 0 || !result.success || rules.dataPorts === null) throw invalid(mistakes)
   const warnings = printFindings(rules.warnings, whereabouts)
-  return { config: { ...result.data, dataPorts: rules.dataPorts }, warnings }
+  const { upstreams, listeners } = result.data
+  const config = {
+    ...result.data,
+    listeners: listeners.map((listener) => withPool(listener, upstreams)),
+    dataPorts: rules.dataPorts,
+  }
+  return { config, warnings }
 }
 
 /** `--config`, or FTP_ALG_CONFIG, or none. */
@@ -77,8 +85,10 @@ function misplaced({ mistakes }: Merged): string[] {
 
 /** What is valid in itself, so that rules between keys are checked even when some other key is wrong. */
 function validSectionsOf(tree: Readonly<Record<string, unknown>>): ValidSections {
-  const listeners: readonly unknown[] = Array.isArray(tree.listeners) ? tree.listeners : []
+  const itemsOf = (list: unknown): readonly unknown[] => (Array.isArray(list) ? list : [])
+  const [listeners, upstreams] = [itemsOf(tree.listeners), itemsOf(tree.upstreams)]
   return {
+    upstreams: upstreams.map((pool) => poolSchema.safeParse(pool).data),
     listeners: listeners.map((listener) => listenerSchema.safeParse(listener).data),
     dataPorts: sections.dataPorts.safeParse(tree.dataPorts).data,
     pinholes: sections.pinholes.safeParse(tree.pinholes).data,

@@ -12,11 +12,13 @@ import {
   placesOf,
   sourcePortBreaches,
 } from './listener-rules.ts'
+import { type PoolSections, poolBreaches, poolWarnings } from './pool-rules.ts'
 import { formatPortRange, rangeHasPort } from './port-range.ts'
 import type { FileSections } from './schema.ts'
 
 /** The sections that rules look at; one with a mistake of its own is undefined. */
 export interface ValidSections {
+  readonly upstreams: PoolSections
   readonly listeners: ListenerSections
   readonly dataPorts: FileSections['dataPorts'] | undefined
   readonly pinholes: FileSections['pinholes'] | undefined
@@ -43,6 +45,7 @@ export function checkRules(sections: ValidSections, ephemeralPorts: EphemeralPor
       : resolveDataPorts(sections.dataPorts, sections.workers ?? 1)
   return {
     breaches: [
+      ...poolBreaches(sections.upstreams, places),
       ...listeners.breaches,
       ...ports.breaches,
       ...ports.taken.flatMap((range) => portBreaches(range, places)),
@@ -53,6 +56,7 @@ export function checkRules(sections: ValidSections, ephemeralPorts: EphemeralPor
       ),
     ],
     warnings: [
+      ...poolWarnings(sections.upstreams, sections.listeners),
       ...listeners.warnings,
       ...ports.taken.flatMap((range) => portWarnings(range, ephemeralPorts)),
       ...timeoutWarnings(sections),

@@ -11,6 +11,7 @@ import { listenerSchema } from './listener-schema.ts'
 import { logSchema } from './log-schema.ts'
 import { pinholesSchema } from './pinholes-schema.ts'
 import { listenForm } from './socket-address.ts'
+import { poolSchema } from './upstreams-schema.ts'
 
 /** What comes out of the file when every value in it is right: a `Config`, with `dataPorts` still as written. */
 export type FileSections = z.output<typeof fileSchema>
@@ -20,6 +21,11 @@ const allowedListeners =
 
 /** In the order in which people read them. */
 export const sections = {
+  upstreams: listField(poolSchema, {
+    description: 'Pools of FTP servers, which `upstream` of a listener can name.',
+    kind: 'list',
+    allowed: 'a list of pools such as { name: mainframe, servers: [{ address: ftp-a.internal:21 }] }',
+  }).prefault([]),
   listeners: listField(listenerSchema, {
     description: 'Where clients arrive, one entry each.',
     kind: 'list',

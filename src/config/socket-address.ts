@@ -8,7 +8,7 @@ import { parsePort } from './port-range.ts'
 export type Upstream = NonNullable<ListenerConfig['upstream']>
 
 /** The FTP control port, RFC 959 §5.2. */
-const ftpPort = 21
+export const defaultFtpPort = 21
 
 export const listenForm: TextForm<ListenAddress> = {
   name: 'listen address',
@@ -51,7 +51,7 @@ export function parseUpstream(text: string): Parsed<Upstream> {
   if (!split.ok) return split
   const { host, port: digits } = split.value
   if (host === '') return refuse('has no host')
-  const port = digits === null ? accept(ftpPort) : parsePort(digits)
+  const port = digits === null ? accept(defaultFtpPort) : parsePort(digits)
   if (!port.ok) return port
   const parsed = parseHost(host)
   return parsed.ok ? accept({ host: parsed.value, port: port.value }) : parsed

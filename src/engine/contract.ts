@@ -149,6 +149,8 @@ export type UpstreamFailure =
   | 'tls_refused'
   | 'tls_failed'
   | 'tls_certificate'
+  | 'no_greeting'
+  | 'no_server'
 export type PinholeFailure = 'exhausted' | 'share' | 'backend'
 export type LegFailure = 'refused' | 'timeout' | 'unreachable' | 'reset' | 'tls' | 'not_resumed' | 'truncated'
 export type PinholeCloseReason = 'replaced' | 'refused' | 'unused' | 'session_end'

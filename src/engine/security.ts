@@ -87,6 +87,8 @@ export function farewellFor(reason: UpstreamFailure): string {
       return '421 TLS with the FTP server failed.'
     case 'tls_certificate':
       return '421 The certificate of the FTP server is not accepted.'
+    case 'no_server':
+      return '421 Too many sessions with the FTP servers, try again later.'
     default:
       return '421 The FTP server cannot be reached, try again later.'
   }

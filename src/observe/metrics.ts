@@ -1,7 +1,7 @@
 // Every metric of the process. docs/metrics.md lists them; a test holds both equal.
 
 import { Registry } from 'prom-client'
-import type { PoolUse } from '../vocabulary.ts'
+import type { PoolUpstreamUse, PoolUse } from '../vocabulary.ts'
 import { type ControlMetrics, defineControlMetrics } from './metrics/control.ts'
 import { type DataMetrics, defineDataMetrics } from './metrics/data.ts'
 import type { Families, MetricFamily } from './metrics/family.ts'
@@ -16,6 +16,7 @@ import {
 import { defineRecentMetrics } from './metrics/recent.ts'
 import { defineSessionMetrics, type SessionMetrics } from './metrics/sessions.ts'
 import { defineTlsMetrics, type TlsMetrics } from './metrics/tls.ts'
+import { defineUpstreamMetrics } from './metrics/upstreams.ts'
 import { Outcomes } from './view/recent.ts'
 
 /** The series of one listener: its sessions share them, so a session costs no memory here. */
@@ -51,6 +52,7 @@ export interface MetricsFacts extends BuildFacts {
   }[]
   /** Called at every scrape. */
   readonly pools: () => readonly PoolUse[]
+  readonly upstreams: () => readonly PoolUpstreamUse[]
 }
 
 export function createMetrics(facts: MetricsFacts): Metrics {
@@ -60,6 +62,7 @@ export function createMetrics(facts: MetricsFacts): Metrics {
   const control = defineControlMetrics(families)
   const data = defineDataMetrics(families)
   const pinhole = definePinholeMetrics(families, facts.pools)
+  defineUpstreamMetrics(families, facts.upstreams)
   const tls = defineTlsMetrics(families)
   const runtime = new Registry()
   defineRuntimeMetrics(runtime)

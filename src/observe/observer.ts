@@ -18,6 +18,7 @@ import type {
   FirewallChain,
   IntruderReason,
   LogLevel,
+  PoolUpstreamUse,
   PoolUse,
   RejectReason,
   TcpImplementation,
@@ -66,6 +67,15 @@ export interface Observer {
   sessionLimitChanged(sessions: number): void
   /** `figures` is called at every scrape. */
   poolsMeasuredBy(figures: () => readonly PoolUse[]): void
+  /** The same for the servers of pools. */
+  upstreamsMeasuredBy(figures: () => readonly PoolUpstreamUse[]): void
+  /** A server of a pool can be had no more, or again. */
+  upstreamServerChanged(change: {
+    readonly pool: string
+    readonly server: string
+    readonly isUp: boolean
+    readonly why: string
+  }): void
   draining(): void
   /** What is missing of the rules that bring clients to listeners that intercept; null when nothing is. */
   interceptionChecked(missing: string | null): void

@@ -3,7 +3,7 @@
 import { hostname } from 'node:os'
 import type { Config } from '../config/config.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
-import type { LogLevel, PoolUse } from '../vocabulary.ts'
+import type { LogLevel, PoolUpstreamUse, PoolUse } from '../vocabulary.ts'
 import { createLog, errorFields, type LogSettings } from './log.ts'
 import { formatExposition } from './metrics/exposition.ts'
 import type { MetricFamily } from './metrics/family.ts'
@@ -64,6 +64,7 @@ export function createObserver(options: RecorderOptions): Recorder {
   const listening = new Map<string, Endpoint>()
   let pools: () => readonly PoolUse[] = () => []
   let tcp: StatusView['tcp'] = null
+  let upstreams: () => readonly PoolUpstreamUse[] = () => []
   const metrics = createMetrics({
     version,
     backend: config.pinholes.backend,
@@ -73,6 +74,7 @@ export function createObserver(options: RecorderOptions): Recorder {
       hasTls: tls !== undefined || upstreamTls !== undefined,
     })),
     pools: () => pools(),
+    upstreams: () => upstreams(),
   })
   for (const { session } of metrics.listeners()) session.limit.value = config.limits.sessions
   const log = createLog({
@@ -142,6 +144,12 @@ export function createObserver(options: RecorderOptions): Recorder {
     },
     poolsMeasuredBy: (figures) => {
       pools = figures
+    },
+    upstreamsMeasuredBy: (figures) => {
+      upstreams = figures
+    },
+    upstreamServerChanged: ({ pool, server, isUp, why }) => {
+      log.write(isUp ? 'upstream.recover' : 'upstream.lose', { pool, server, detail: why })
     },
     draining: () => {
       metrics.process.draining.value = 1

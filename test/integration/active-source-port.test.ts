@@ -11,7 +11,7 @@ import { type Lab, test } from './lab.ts'
 /** A proxy that calls from a port of the test's own, which stands here for 20. */
 async function callingFrom(lab: Lab, plan: { readonly listen?: string } = {}) {
   const port = (await lab.ports()).first
-  const server = await lab.server(ftpScript(), plan.listen)
+  const server = await lab.server(ftpScript(), plan.listen === undefined ? {} : { host: plan.listen })
   const proxy = await lab.proxy(server, { upstreamMode: 'passive', activeSourcePort: port, ...plan })
   const login = async () => (await lab.client(proxy)).login()
   return { port, proxy, login }

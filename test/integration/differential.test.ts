@@ -34,7 +34,7 @@ describe.each(['client', 'passive', 'active'] as const)('with upstream mode %s',
     lab,
   }) => {
     let dialogue = drawDialogue(new Random(0), { mayRefuse: false })
-    const server = await lab.server((visit) => play(dialogue)(visit), serverAddress)
+    const server = await lab.server((visit) => play(dialogue)(visit), { host: serverAddress })
     const proxy = await lab.proxy(server, { upstreamMode, limits: { refusals: 1000 } })
     for (const number of numbers) {
       // A conversion asks with another verb, and what it hears is not for the client.

@@ -30,8 +30,11 @@ export class Lab {
   readonly #blocks: PortBlock[] = []
 
   /** A server on loopback. */
-  async server(script: Script, host?: string): Promise<ScriptedServer> {
-    const server = await startScriptedServer({ script, ...(host && { host }) })
+  async server(
+    script: Script,
+    at: { readonly host?: string; readonly port?: number } = {},
+  ): Promise<ScriptedServer> {
+    const server = await startScriptedServer({ script, ...at })
     this.#closers.push(() => server.close())
     return server
   }

@@ -216,7 +216,7 @@ describe('what is announced', () => {
           },
         },
       }),
-      '127.0.0.9',
+      { host: '127.0.0.9' },
     )
     const proxy = await lab.proxy(server, { listen: '0.0.0.0' })
     const client = await (await lab.client({ address: '127.0.0.7', port: proxy.port }, '127.0.0.3')).login()

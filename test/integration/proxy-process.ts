@@ -18,7 +18,8 @@ const main = new URL('../../dist/main.js', import.meta.url).pathname
 const withUs = existsSync('/usr/bin/setpriv') ? ['/usr/bin/setpriv', '--pdeathsig', 'KILL'] : []
 
 export interface ProcessPlan {
-  readonly upstream: Endpoint
+  /** A server, or what the file calls it. */
+  readonly upstream: Endpoint | string
   /** Lines of YAML at the top level of the file, beside listeners, dataPorts and admin. */
   readonly more?: string
   /** Lines of YAML inside the only listener. */
@@ -207,7 +208,7 @@ function configText(plan: ProcessPlan, { first, last }: PortBlock): string {
   return `listeners:
   - name: edge
     listen: 127.0.0.1:${last}
-    upstream: ${upstream.address}:${upstream.port}
+    upstream: ${typeof upstream === 'string' ? upstream : `${upstream.address}:${upstream.port}`}
 ${indented}${moreListeners === '' ? '' : `${moreListeners}\n`}dataPorts: ${first}-${last - 2}
 admin: { listen: 127.0.0.1:${adminPort} }
 ${more}

@@ -30,7 +30,7 @@ const combinations: readonly Combination[] = addresses.flatMap((client) =>
 
 async function sessionThrough(lab: Lab, { upstreamMode, client: listen, server: host }: Combination) {
   const uploads = new Map<string, Collected>()
-  const server = await lab.server(ftpScript({ uploads }), host)
+  const server = await lab.server(ftpScript({ uploads }), { host })
   const proxy = await lab.proxy(server, { listen, upstreamMode })
   const client = await (await lab.client(proxy)).login()
   return { uploads, server, proxy, client }

@@ -7,6 +7,7 @@ export function gatewayConfig(
 ): Config {
   const range = { first: 30_000, last: 30_999, announceOffset: 0 }
   return {
+    upstreams: [],
     listeners,
     dataPorts: { client: range, server: range, shared: true },
     pinholes: { backend: 'nftables', timeoutMs: 60_000, ...pinholes },

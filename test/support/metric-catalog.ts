@@ -22,7 +22,7 @@ interface Series {
 /** What Prometheus adds to every series. */
 const targetLabels = ['job', 'instance']
 /** Names that come from a configuration, not from a closed set. */
-const openLabels = ['listener', 'version', 'node_version', 'le']
+const openLabels = ['listener', 'upstream', 'server', 'version', 'node_version', 'le']
 
 export async function loadMetricCatalog(): Promise<MetricCatalog> {
   const created = createMetrics({
@@ -31,6 +31,15 @@ export async function loadMetricCatalog(): Promise<MetricCatalog> {
     listeners: [{ name: 'edge', intercepts: false, hasTls: true }],
     pools: () =>
       (['client', 'server', 'shared'] as const).map((pool) => ({ pool, ports: 1, inUse: 0, quarantined: 0 })),
+    upstreams: () => [
+      {
+        pool: 'mainframe',
+        failovers: 0,
+        servers: [
+          { pool: 'mainframe', server: 'ftp-a:21', isUp: true, isBackup: false, sessions: 0, failures: 0 },
+        ],
+      },
+    ],
   })
   created.process.runsOn('epoll')
   const { families } = created

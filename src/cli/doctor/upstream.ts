@@ -1,17 +1,32 @@
 // Whether the servers answer.
 
 import { connect } from 'node:net'
-import type { ListenerConfig } from '../../config/config.ts'
+import type { Config } from '../../config/config.ts'
 import { type Finding, fail, ok, warn } from './finding.ts'
 
+/** The servers of listeners and of pools, each under the name of its check. */
+export function upstreamsOf({
+  listeners,
+  upstreams,
+}: Pick<Config, 'listeners' | 'upstreams'>): readonly Asked[] {
+  return [
+    ...listeners.flatMap(({ name, upstream, pool }) =>
+      upstream === null || pool !== undefined ? [] : [{ check: `upstream of ${name}`, ...upstream }],
+    ),
+    ...upstreams.flatMap(({ name, servers }) =>
+      servers.map(({ host, port }) => ({ check: `server of pool ${name}`, host, port })),
+    ),
+  ]
+}
+
+interface Asked {
+  readonly check: string
+  readonly host: string
+  readonly port: number
+}
+
 /** Connects as a client would and waits for the greeting; sends nothing but QUIT. */
-export function checkUpstream(
-  { name, upstream }: ListenerConfig,
-  timeoutMs: number,
-): Promise<Finding | null> {
-  if (upstream === null) return Promise.resolve(null)
-  const { host, port } = upstream
-  const check = `upstream of ${name}`
+export function checkUpstream({ check, host, port }: Asked, timeoutMs: number): Promise<Finding> {
   const where = `${host} port ${port}`
   return new Promise((resolve) => {
     const socket = connect({ host, port })

@@ -4,6 +4,7 @@ import type { ListenerConfig } from '../../config/config.ts'
 import { canonicalAddress } from '../../ftp/addresses.ts'
 import type { Endpoint } from '../../ftp/endpoints.ts'
 import type { Libc } from '../../kernel/libc.ts'
+import { isOwnAddress } from '../../kernel/own-addresses.ts'
 import { originalDestination } from '../../kernel/socket-options.ts'
 import type { Restore } from '../../pinhole/backend.ts'
 import type { Connection } from '../../tcp/connection.ts'
@@ -48,4 +49,11 @@ function arrivedAt(connection: Connection): Endpoint | null {
 
 function knownBefore(connection: Connection, libc: Libc | null): Endpoint | null {
   return libc === null ? null : originalDestination(libc, connection)
+}
+
+/** Whether a connection to an endpoint would come to that listener: a wildcard is reached at every address of the machine. */
+export function reaches(bound: Endpoint, { address, port }: Endpoint): boolean {
+  if (bound.port !== port) return false
+  const isWildcard = bound.address === '0.0.0.0' || bound.address === '::'
+  return bound.address === address || (isWildcard && isOwnAddress(address))
 }

@@ -61,7 +61,7 @@ export type Secured = (problem: TlsProblem | null) => void
 export class SessionTls {
   readonly #setting: TlsSetting
   readonly #observer: SessionObserver
-  readonly #host: string
+  #host: string
   readonly #client: ClientTls | null
   #server: ServerTls | null = null
 
@@ -75,6 +75,11 @@ export class SessionTls {
     this.#setting = setting
     this.#observer = observer
     this.#client = client === null ? null : new ClientTls({ ...client, handshakeMs })
+  }
+
+  /** That server is meant from here on; before anything is encrypted. */
+  towards(host: string): void {
+    this.#host = host
   }
 
   get serverMode(): UpstreamTlsConfig['mode'] | null {

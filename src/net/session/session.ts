@@ -5,7 +5,8 @@ import type { ControlEngine } from '../../engine/control.ts'
 import { assertNever } from '../../errors.ts'
 import { steadyClock } from '../../kernel/steady-clock.ts'
 import type { SessionData } from '../data/data-side.ts'
-import { linkUpstream, type UpstreamLink } from '../upstream/upstream-link.ts'
+import { linkSession } from '../upstream/pool/pool-link.ts'
+import type { UpstreamLink } from '../upstream/upstream-link.ts'
 import type { UpstreamAttempt } from '../upstream/upstreams.ts'
 import { ControlChannel, type ControlEvents } from './control-channel.ts'
 import { Deadlines } from './deadlines.ts'
@@ -223,10 +224,11 @@ export class Session implements ControlEvents {
 
   #connectUpstream(): void {
     const { setting, observer, connection: client, target } = this.#options
-    const { upstreams, limits } = setting
+    const { upstreams, pool, limits } = setting
     const as = this.#parties.calledAs(client.remote.port)
-    const call = { upstreams, target, as, observer, tls: this.#tls, secureMs: limits.connectMs }
-    this.#attempt = linkUpstream(call, {
+    const [secureMs, greetingMs] = [limits.connectMs, limits.connectMs]
+    const call = { upstreams, pool, client, target, as, observer, tls: this.#tls, secureMs, greetingMs }
+    this.#attempt = linkSession(call, {
       linked: (link) => this.#linked(link),
       failed: (reason) => this.#emit({ type: 'upstreamFailed', reason }),
       broke: (error) => this.failed(error),

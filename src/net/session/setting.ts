@@ -8,6 +8,7 @@ import type { PinholeBackend } from '../../pinhole/backend.ts'
 import type { Connection } from '../../tcp/connection.ts'
 import type { Translation } from '../arrival/translation.ts'
 import type { Dialer } from '../upstream/dial.ts'
+import type { Pool } from '../upstream/pool/pool.ts'
 import type { Upstreams, UpstreamTarget } from '../upstream/upstreams.ts'
 import type { Advertiser } from './advertise.ts'
 import type { DeadlineLimits } from './deadlines.ts'
@@ -35,6 +36,8 @@ export interface SessionSetting {
   /** Whose address the server sees. */
   readonly source: 'proxy' | 'client'
   readonly upstreams: Upstreams
+  /** Null: the target of each session is its server. */
+  readonly pool: Pool | null
   readonly advertise: Readonly<Record<Side, Advertiser>>
   /** Added to a listening port when it is announced. */
   readonly announceOffset: Readonly<Record<Side, number>>

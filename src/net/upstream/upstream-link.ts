@@ -23,6 +23,8 @@ export interface UpstreamLinkCall extends UpstreamCall {
   /** From the connection to the end of its handshake. */
   readonly secureMs: number
   readonly observer: SessionObserver
+  /** What the server is told before everything else; absent or null: nothing. */
+  readonly header?: Uint8Array | null
 }
 
 /** One of them is called, once, unless the attempt is cancelled. */
@@ -43,7 +45,7 @@ export interface UpstreamLink {
 
 /** Begins to connect. Cancelling an attempt that is over does nothing. */
 export function linkUpstream(call: UpstreamLinkCall, events: LinkEvents): UpstreamAttempt {
-  const { upstreams, target, observer, tls } = call
+  const { upstreams, target, observer, tls, header = null } = call
   const startedMs = performance.now()
   let isOver = false
   const settle = (error: Error | null, link: UpstreamLink | null) => {
@@ -71,6 +73,7 @@ export function linkUpstream(call: UpstreamLinkCall, events: LinkEvents): Upstre
     }
   const finish = guarded(settle)
   const reach = guarded((error: Error | null, reached: UpstreamConnection | null) => {
+    if (reached !== null && header !== null) reached.connection.writeBytes(header, header.length)
     if (reached === null) settle(error, null)
     else if (tls === null || !tls.securesServerFirst)
       settle(null, { ...reached, greeting: '', isSecure: false })

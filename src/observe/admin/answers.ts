@@ -19,10 +19,20 @@ export interface Readiness {
   readonly reason: string
 }
 
-/** Of a process that runs, and in which these listeners cannot accept connections for now. */
-export function readinessOf(resting: readonly string[]): Readiness {
-  const reason = `cannot accept connections for now: ${resting.join(', ')} (log event listener.error)`
-  return { ready: resting.length === 0, reason }
+/** Listeners that cannot accept connections for now, and pools without a server that can be had, as sentences. */
+export function obstaclesOf(what: {
+  readonly resting: readonly string[]
+  readonly unavailable: readonly string[]
+}): readonly string[] {
+  return [
+    ...what.resting.map((name) => `cannot accept connections for now: ${name} (log event listener.error)`),
+    ...what.unavailable.map((name) => `no server of the pool ${name} can be had (log event upstream.lose)`),
+  ]
+}
+
+/** Of a process that runs. */
+export function readinessOf(obstacles: readonly string[]): Readiness {
+  return { ready: obstacles.length === 0, reason: obstacles.join('; ') }
 }
 
 /** What the admin server shows: the observer of this process, or those of its workers together. */

@@ -34,6 +34,8 @@ export const events = {
   'upstream.connect': { level: 'debug', message: 'connected to the server' },
   'upstream.reject': { level: 'warn', message: 'the server sent the session away in its greeting' },
   'upstream.fail': { level: 'warn', message: 'no connection to the server' },
+  'upstream.lose': { level: 'warn', message: 'a server of a pool is down' },
+  'upstream.recover': { level: 'info', message: 'a server of a pool is up again' },
   command: { level: 'debug', message: 'command from the client' },
   reply: { level: 'debug', message: 'reply from the server' },
   'login.accept': { level: 'debug', message: 'login accepted' },

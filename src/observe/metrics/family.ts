@@ -67,6 +67,15 @@ export function measuredGauge<Label extends string>(
   add(families, 'gauge', family, measure)
 }
 
+/** A counter that is kept elsewhere, and asked for at every scrape. */
+export function measuredCounter<Label extends string>(
+  families: Families,
+  family: Family<Label>,
+  measure: () => readonly { readonly labels: Labels<Label>; readonly value: number }[],
+): void {
+  add(families, 'counter', family, measure)
+}
+
 /** `buckets` are upper bounds in the unit of the name, ascending. */
 export function histogramFamily<Label extends string>(
   families: Families,

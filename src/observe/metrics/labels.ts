@@ -95,6 +95,8 @@ export const upstreamFailures: LabelSet<UpstreamFailure> = {
   tls_refused: 'the server does not offer TLS, which is required',
   tls_failed: 'the TLS handshake failed',
   tls_certificate: 'the server’s certificate, its name or its key is not accepted',
+  no_greeting: 'a server of a pool accepts and does not greet, or greets with a refusal',
+  no_server: 'every server of the pool has its `maxSessions`',
 }
 
 export const refusalReasons: LabelSet<RefusalReason> = {

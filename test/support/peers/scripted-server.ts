@@ -130,13 +130,15 @@ export interface ScriptedServer extends Endpoint {
   close(): void
 }
 
-/** A server on a port that the system chose, which does what the script says. */
+/** A server on a port that the system chose, if none is given, which does what the script says. */
 export async function startScriptedServer({
   script,
   host = '127.0.0.1',
+  port = 0,
 }: {
   readonly script: Script
   readonly host?: string
+  readonly port?: number
 }): Promise<ScriptedServer> {
   const visits: Visit[] = []
   const failures: unknown[] = []
@@ -149,7 +151,7 @@ export async function startScriptedServer({
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ host, port: 0, backlog: 511 }, resolve)
+    server.listen({ host, port, backlog: 511 }, resolve)
   })
   const bound = server.address()
   if (bound === null || typeof bound === 'string') throw new Error('the server is not bound')

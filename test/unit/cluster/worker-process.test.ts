@@ -43,7 +43,7 @@ async function runningWorker() {
     index: 0,
     order: { type: 'start', config },
     sessionsChanged: () => undefined,
-    restingChanged: () => undefined,
+    obstaclesChanged: () => undefined,
     told: (snapshot) => told.push(snapshot),
     hung: (silenceMs) => hung.push(silenceMs),
   })

@@ -93,7 +93,10 @@ describe('deploy/config/full.yaml', () => {
     expect(missing.filter((key) => !new RegExp(`\\b${key.split('.').at(-1)}:`).test(commented))).toEqual([])
     expect(
       missing.filter(
-        (key) => !/advertise\.|^dataPorts\.|^pinholes\.admit\.|^log\.transfers\.|[tT]ls\./.test(key),
+        (key) =>
+          !/^upstreams\[\]\.|advertise\.|^dataPorts\.|^pinholes\.admit\.|^log\.transfers\.|[tT]ls\./.test(
+            key,
+          ),
       ),
     ).toEqual([])
   })
@@ -114,6 +117,9 @@ test('what stands in comments in deploy/config/full.yaml is right too', () => {
     pinholes: { admit: { ipv4: 'inet filter ftp_data', ipv6: 'inet filter ftp_data6' } },
     log: { transfers: { file: '/var/log/ftp-alg/transfers.log', format: 'json' } },
   })
+  const pools = /^# {2}- name: mainframe\n(# .*\n)+/m.exec(text)?.[0].replace(/^#/gm, ' ') ?? ''
+  const servers = text.replace(/^upstreams:.*\n/m, `upstreams:\n${pools}`)
+  expect(configOf(servers).upstreams).toMatchObject([{ name: 'mainframe', health: { rise: 2 } }])
   const twoPools = /^# dataPorts:\n(# .*\n)+/m.exec(text)?.[0].replace(/^# /gm, '') ?? ''
   expect(configOf(text.replace(/^dataPorts:\n( .*\n)+/m, twoPools)).dataPorts).toEqual({
     client: { first: 30_000, last: 30_999, announceOffset: 10_000 },

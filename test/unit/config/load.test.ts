@@ -5,6 +5,7 @@ const one = 'listeners: [{ name: edge, upstream: ftp.internal }]\n'
 
 test('a file with only an upstream gets every default', () => {
   expect(configOf(one)).toEqual({
+    upstreams: [],
     listeners: [
       {
         name: 'edge',
@@ -90,6 +91,7 @@ shutdown: { drainTimeout: 1d }
 workers: 2
 `)
   expect(config).toEqual({
+    upstreams: [],
     listeners: [
       {
         name: 'edge',

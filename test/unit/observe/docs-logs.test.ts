@@ -55,6 +55,9 @@ function sayEverything() {
   observer.listenerStarted({ listener: 'edge', at: server, sessionLimit: 1 })
   observer.tcpChosen({ implementation: 'node', reason: 'x' })
   observer.draining()
+  for (const isUp of [false, true]) {
+    observer.upstreamServerChanged({ pool: 'files', server: 'ftp-a:21', isUp, why: 'x' })
+  }
   observer.configReloaded(null)
   observer.configReloaded(new Error('mistake'))
   observer.sessionRejected({ listener: 'edge', client, reason: 'limit' })

@@ -16,6 +16,15 @@ function metricsOfOneListener() {
     listeners: [{ name: 'edge', intercepts: false, hasTls: true }],
     pools: () =>
       (['client', 'server', 'shared'] as const).map((pool) => ({ pool, ports: 1, inUse: 0, quarantined: 0 })),
+    upstreams: () => [
+      {
+        pool: 'mainframe',
+        failovers: 0,
+        servers: [
+          { pool: 'mainframe', server: 'ftp-a:21', isUp: true, isBackup: false, sessions: 0, failures: 0 },
+        ],
+      },
+    ],
   })
   metrics.process.runsOn('epoll')
   return metrics
@@ -87,7 +96,8 @@ describe('docs/metrics.md', () => {
         }
       }
       for (const [label, found] of seen) {
-        if (['listener', 'command', 'version', 'node_version', 'le'].includes(label)) continue
+        if (['listener', 'upstream', 'server', 'command', 'version', 'node_version', 'le'].includes(label))
+          continue
         const key = documented.has(`${label} ${name}`) ? `${label} ${name}` : `${label} `
         used.add(key)
         // build_info has the one backend that runs.

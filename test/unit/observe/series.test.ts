@@ -51,6 +51,7 @@ describe('series exist before anything happens', () => {
         { name: 'plain', intercepts: false, hasTls: false },
       ],
       pools: () => [],
+      upstreams: () => [],
     })
     const tls = (await families()).filter(({ name }) => name.startsWith('ftp_alg_tls_'))
     expect(tls).toHaveLength(5)

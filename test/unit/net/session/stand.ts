@@ -61,6 +61,7 @@ export async function listen({ routeOf, isOwnListener = () => false, host, trans
       upstreamVerbs: [],
       upstreamKeepAliveMs: null,
       tls: null,
+      pool: null,
       policy: { ...policy, maxLineBytes: limits.lineBytes, maxRefusals: limits.refusals },
       limits,
       pinholeTimeoutMs: 60_000,

@@ -1,0 +1,77 @@
+// What the pools say about each other, and about the listeners that name them.
+
+import { complaint, type RuleBreach } from './complaint.ts'
+import type { ListenerSections, Place } from './listener-rules.ts'
+import type { ListenerSection } from './listener-schema.ts'
+import { defaultFtpPort, formatListen, formatUpstream, upstreamIsListen } from './socket-address.ts'
+import type { PoolSection } from './upstreams-schema.ts'
+
+/** A pool with a mistake of its own is undefined. */
+export type PoolSections = readonly (PoolSection | undefined)[]
+
+export function poolBreaches(pools: PoolSections, places: readonly Place[]): RuleBreach[] {
+  return pools.flatMap((pool, index) => {
+    if (pool === undefined) return []
+    const path = ['upstreams', index]
+    const earlier = pools.findIndex((other) => other?.name === pool.name)
+    const named =
+      earlier === index
+        ? []
+        : [
+            {
+              path: [...path, 'name'],
+              text: complaint(`is the name of upstreams[${earlier}] too`, {
+                given: pool.name,
+                allowed: 'a name of its own for each pool',
+              }),
+            },
+          ]
+    return [
+      ...named,
+      ...pool.servers.flatMap((_, at) =>
+        serverBreaches(pool, at, [...path, 'servers', at, 'address'], places),
+      ),
+    ]
+  })
+}
+
+function serverBreaches(
+  { servers }: PoolSection,
+  index: number,
+  path: RuleBreach['path'],
+  places: readonly Place[],
+): RuleBreach[] {
+  const server = servers[index]
+  if (server === undefined) return []
+  const given = formatUpstream(server)
+  const earlier = servers.findIndex((other) => formatUpstream(other) === given)
+  if (earlier < index) {
+    const allowed = 'each server once; weight gives it more'
+    return [{ path, text: complaint(`is servers[${earlier}] too`, { given, allowed }) }]
+  }
+  const own = places.find((place) => upstreamIsListen(server, place.listen))
+  if (own === undefined) return []
+  const reason = `leads back to ourselves: ${own.called} listens on ${formatListen(own.listen)}`
+  return [{ path, text: complaint(reason, { given, allowed: 'another host or port' }) }]
+}
+
+export function poolWarnings(pools: PoolSections, listeners: ListenerSections): RuleBreach[] {
+  return pools.flatMap((pool, index) => {
+    const isUsed = listeners.some((listener) => listener === undefined || names(listener, pool?.name))
+    if (pool === undefined || isUsed) return []
+    return [{ path: ['upstreams', index, 'name'], text: `is named by no listener (given ${pool.name})` }]
+  })
+}
+
+/** Says which pool a listener's upstream is, if it is one: a name of a pool without a port is the pool. */
+export function withPool(
+  listener: ListenerSection,
+  pools: readonly PoolSection[],
+): ListenerSection & { readonly pool?: string } {
+  const pool = pools.find(({ name }) => names(listener, name))
+  return pool === undefined ? listener : { ...listener, pool: pool.name }
+}
+
+function names({ upstream }: ListenerSection, pool: string | undefined): boolean {
+  return upstream !== null && upstream.host === pool && upstream.port === defaultFtpPort
+}

@@ -1,0 +1,107 @@
+// `upstreams[]` of the configuration file: pools of FTP servers.
+
+import { z } from 'zod'
+import { complaint } from './complaint.ts'
+import { durationForm } from './duration.ts'
+import {
+  choiceField,
+  choiceOfShapes,
+  flagField,
+  integerField,
+  listField,
+  section,
+  textField,
+  wordForm,
+} from './field.ts'
+import { upstreamForm } from './socket-address.ts'
+
+export type PoolSection = z.output<typeof poolSchema>
+
+const poolNameForm = wordForm({
+  name: 'pool',
+  allowed: 'up to 63 letters, digits, dots, hyphens and underscores, as in mainframe',
+  pattern: '^[0-9A-Za-z][0-9A-Za-z._-]{0,62}$',
+})
+
+const allowedServers = 'one or more servers such as { address: ftp-a.internal:21 }'
+
+const serverSchema = section(
+  {
+    address: textField(upstreamForm, 'The FTP server.'),
+    weight: integerField({ min: 1, max: 256 }, 'Its share beside the others.').prefault(1),
+    backup: flagField('Used only while no other server of the pool can be.').prefault(false),
+    maxSessions: choiceOfShapes(
+      [integerField({ min: 1, max: 1_000_000 }, 'Sessions.'), choiceField(['unlimited'], 'Any number.')],
+      {
+        description: 'Sessions that it takes at once from one process of ours.',
+        kind: 'whole number or unlimited',
+        allowed: '1 to 1000000, or unlimited',
+      },
+    ).prefault('unlimited'),
+  },
+  'One server.',
+).transform(({ address, maxSessions, ...rest }) => ({
+  ...address,
+  ...rest,
+  maxSessions: maxSessions === 'unlimited' ? null : maxSessions,
+}))
+
+const healthSchema = choiceOfShapes(
+  [
+    section(
+      {
+        interval: textField(durationForm, 'The time between two checks of one server.').prefault('10s'),
+        timeout: textField(
+          durationForm,
+          'A server that has not answered by then has failed, to a check and to a client.',
+        ).prefault('5s'),
+        expect: choiceField(
+          ['connect', 'greeting'],
+          'What a server has to do: accept a connection, or greet with 220. With upstreamTls implicit, connect.',
+        ).prefault('greeting'),
+        rise: integerField(
+          { min: 1, max: 100 },
+          'So many checks in a row that go well, and it is up.',
+        ).prefault(2),
+        fall: integerField({ min: 1, max: 100 }, 'So many that fail, and it is down.').prefault(3),
+      },
+      'Checks.',
+    ),
+    z.literal(false),
+  ],
+  {
+    description:
+      'Checks of each server, whether clients come or not; false for none. A client that cannot be served finds a server down at once, in both cases; without checks it is tried again after 10 seconds.',
+    kind: 'map or false',
+    allowed: 'a map of interval, timeout, expect, rise and fall, or false',
+  },
+)
+  .prefault({})
+  .transform((health) => {
+    if (health === false) return null
+    const { interval, timeout, ...rest } = health
+    return { intervalMs: interval, timeoutMs: timeout, ...rest }
+  })
+
+export const poolSchema = section(
+  {
+    name: textField(poolNameForm, 'Names the pool in `upstream` of listeners, in metrics and logs; unique.'),
+    servers: listField(serverSchema, {
+      description: 'Its servers, which have the same files.',
+      kind: 'list',
+      allowed: allowedServers,
+    }).min(1, {
+      error: ({ input }) => complaint('is empty', { given: input, allowed: allowedServers }),
+    }),
+    balance: choiceField(
+      ['first', 'roundRobin', 'leastSessions', 'clientHash'],
+      'Which server a client gets: the first that can be had, each in turn by weight, the one with the fewest sessions by weight, or always the same by the client’s address. A client that has sessions gets the server of these.',
+    ).prefault('leastSessions'),
+    health: healthSchema,
+    proxyProtocol: choiceField(
+      ['off', 'v1', 'v2'],
+      'The PROXY header that tells the server, on the control connection, who the client is.',
+    ).prefault('off'),
+  },
+  'One pool of FTP servers. The client hears nothing of a server that cannot be reached, does not greet or greets with a refusal, while another is left.',
+)

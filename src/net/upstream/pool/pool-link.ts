@@ -1,0 +1,123 @@
+// From a session to a server of its pool: to the next one when that cannot be had, before the client hears a word.
+
+import type { UpstreamFailure } from '../../../engine/contract.ts'
+import { canonicalAddress } from '../../../ftp/addresses.ts'
+import type { Endpoint } from '../../../ftp/endpoints.ts'
+import type { Connection } from '../../../tcp/connection.ts'
+import { writeProxyHeader } from '../../../tcp/proxy-protocol/header.ts'
+import { type LinkEvents, linkUpstream, type UpstreamLink, type UpstreamLinkCall } from '../upstream-link.ts'
+import type { UpstreamAttempt } from '../upstreams.ts'
+import { awaitGreeting } from './await-greeting.ts'
+import type { Pool, PoolServer } from './pool.ts'
+
+export interface SessionLinkCall extends UpstreamLinkCall {
+  /** Null: the target is the server. */
+  readonly pool: Pool | null
+  readonly client: Connection
+  /** How long a server of a pool may take to greet. */
+  readonly greetingMs: number
+}
+
+/** Begins to connect, to the server or to one of a pool. Cancelling an attempt that is over does nothing. */
+export function linkSession(call: SessionLinkCall, events: LinkEvents): UpstreamAttempt {
+  return call.pool === null ? linkUpstream(call, events) : new PoolLink(call, call.pool, events)
+}
+
+class PoolLink implements UpstreamAttempt {
+  readonly #call: SessionLinkCall
+  readonly #pool: Pool
+  readonly #events: LinkEvents
+  readonly #tried = new Set<PoolServer>()
+  #attempt: { cancel(): void } | null = null
+  /** Gives back what the server under trial was reserved for. */
+  #release: () => void = () => undefined
+  #isOver = false
+
+  constructor(call: SessionLinkCall, pool: Pool, events: LinkEvents) {
+    this.#call = call
+    this.#pool = pool
+    this.#events = events
+    this.#next('no_server')
+  }
+
+  cancel(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#attempt?.cancel()
+    this.#release()
+  }
+
+  #next(lastReason: UpstreamFailure): void {
+    if (this.#isOver) return
+    const { client, tls } = this.#call
+    const { address } = client.remote
+    const server = this.#pool.pick(address, this.#tried)
+    if (server === null) {
+      this.#isOver = true
+      this.#events.failed(lastReason)
+      return
+    }
+    if (this.#tried.size > 0) this.#pool.failedOver()
+    this.#tried.add(server)
+    this.#release = this.#pool.sessionBegan(server, address)
+    tls?.towards(server.host)
+    this.#attempt = linkUpstream(
+      { ...this.#call, target: server, header: this.#header() },
+      {
+        linked: (link) => this.#linked(server, link),
+        failed: (reason) => this.#failed(server, reason, reason),
+        broke: (error) => this.#broke(error),
+      },
+    )
+  }
+
+  #linked(server: PoolServer, link: UpstreamLink): void {
+    if (link.greeting !== '') {
+      this.#serve(server, link)
+      return
+    }
+    const { greetingMs, observer } = this.#call
+    const timeoutMs = this.#pool.config.health?.timeoutMs ?? greetingMs
+    this.#attempt = awaitGreeting(link.connection, { timeoutMs }, (connection, problem) => {
+      if (connection !== null) {
+        this.#serve(server, { ...link, connection })
+        return
+      }
+      observer.upstreamFailed({ server: server.name, reason: 'no_greeting', detail: problem })
+      this.#failed(server, 'no_greeting', problem)
+    })
+  }
+
+  #serve(server: PoolServer, link: UpstreamLink): void {
+    this.#isOver = true
+    this.#pool.served(server)
+    link.connection.whenClosed(this.#release)
+    this.#events.linked(link)
+  }
+
+  #failed(server: PoolServer, reason: UpstreamFailure, why: string): void {
+    this.#release()
+    this.#pool.failed(server, why)
+    // Never from within the attempt that failed.
+    setImmediate(() => this.#next(reason))
+  }
+
+  #broke(error: unknown): void {
+    this.#isOver = true
+    this.#release()
+    this.#events.broke(error)
+  }
+
+  #header(): Buffer | null {
+    const { proxyProtocol } = this.#pool.config
+    if (proxyProtocol === 'off') return null
+    const { client } = this.#call
+    return writeProxyHeader(proxyProtocol, { source: client.remote, destination: reachedAt(client) })
+  }
+}
+
+/** Where the client connected, as far as we know. */
+function reachedAt(client: Connection): Endpoint {
+  const local = client.local()
+  return local === null ? client.remote : { address: canonicalAddress(local.address), port: local.port }
+}

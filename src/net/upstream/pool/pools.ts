@@ -1,0 +1,54 @@
+// All pools of the configuration, and who looks after them.
+
+import type { ListenerConfig, PoolConfig } from '../../../config/config.ts'
+import type { PoolUpstreamUse } from '../../../vocabulary.ts'
+import type { Upstreams } from '../upstreams.ts'
+import { HealthChecks } from './health.ts'
+import { Pool, type PoolEvents } from './pool.ts'
+
+export class Pools {
+  readonly #pools = new Map<string, Pool>()
+  readonly #events: PoolEvents
+  #checks: HealthChecks | null = null
+
+  constructor(events: PoolEvents) {
+    this.#events = events
+  }
+
+  /** Takes a configuration, at first or in place of the one before; checks begin anew. */
+  configure(configs: readonly PoolConfig[], upstreams: Upstreams): void {
+    for (const config of configs) {
+      const known = this.#pools.get(config.name)
+      if (known === undefined) this.#pools.set(config.name, new Pool(config, this.#events))
+      else known.configure(config)
+    }
+    const names = new Set(configs.map(({ name }) => name))
+    for (const name of this.#pools.keys()) if (!names.has(name)) this.#pools.delete(name)
+    this.#checks?.stop()
+    this.#checks = new HealthChecks(upstreams)
+    for (const pool of this.#pools.values()) this.#checks.watch(pool)
+  }
+
+  stop(): void {
+    this.#checks?.stop()
+    this.#checks = null
+  }
+
+  /** The pool behind a listener, or null for one server. */
+  of({ pool }: Pick<ListenerConfig, 'pool'>): Pool | null {
+    return pool === undefined ? null : (this.#pools.get(pool) ?? null)
+  }
+
+  /** Pools in which no server could take a session now. */
+  get unavailable(): readonly string[] {
+    return [...this.#pools.values()].filter(({ isAvailable }) => !isAvailable).map(({ name }) => name)
+  }
+
+  use(): readonly PoolUpstreamUse[] {
+    return [...this.#pools.values()].map(({ name, failovers, use }) => ({
+      pool: name,
+      failovers,
+      servers: use,
+    }))
+  }
+}

@@ -1,0 +1,149 @@
+import { describe, expect, it, test, vi } from 'vitest'
+import type { PoolConfig, PoolServerConfig } from '../../../../../src/config/config.ts'
+import { Pool, type PoolServer } from '../../../../../src/net/upstream/pool/pool.ts'
+
+const health = { intervalMs: 10_000, timeoutMs: 5_000, expect: 'greeting', rise: 2, fall: 3 } as const
+const server = (host: string, changes: Partial<PoolServerConfig> = {}): PoolServerConfig => {
+  return { host, port: 21, weight: 1, backup: false, maxSessions: null, ...changes }
+}
+
+function poolOf(servers: readonly PoolServerConfig[], changes: Partial<PoolConfig> = {}) {
+  const config: PoolConfig = {
+    name: 'files',
+    servers,
+    balance: 'first',
+    health: null,
+    proxyProtocol: 'off',
+    ...changes,
+  }
+  const changed: string[] = []
+  const pool = new Pool(config, {
+    changed: ({ server: name, isUp, why }) => changed.push(`${name} ${isUp ? 'up' : 'down'}: ${why}`),
+  })
+  const pick = (client = '192.0.2.1', tried: readonly PoolServer[] = []) => pool.pick(client, new Set(tried))
+  const get = (name: string) => {
+    const found = pool.servers.find((each) => each.host === name)
+    if (found === undefined) throw new Error(`no server ${name}`)
+    return found
+  }
+  return { pool, config, changed, pick, get }
+}
+
+describe('balance', () => {
+  test('first takes the first that can be had, in the order of the file', () => {
+    const { pick, get } = poolOf([server('a'), server('b')])
+    expect([pick()?.host, pick('192.0.2.1', [get('a')])?.host]).toEqual(['a', 'b'])
+    expect(pick('192.0.2.1', [get('a'), get('b')])).toBe(null)
+  })
+
+  test('roundRobin goes by weight, and spreads the turns', () => {
+    const { pick } = poolOf([server('a', { weight: 3 }), server('b')], { balance: 'roundRobin' })
+    const turns = Array.from({ length: 8 }, (_, index) => pick(`192.0.2.${index}`)?.host)
+    expect(turns.join('')).toBe('aabaaaba')
+  })
+
+  test('leastSessions goes by sessions for each weight', () => {
+    const { pool, pick } = poolOf([server('a'), server('b', { weight: 2 })], { balance: 'leastSessions' })
+    const hosts = Array.from({ length: 9 }, (_, index) => {
+      const client = `192.0.2.${index}`
+      const chosen = pick(client)
+      if (chosen !== null) pool.sessionBegan(chosen, client)
+      return chosen?.host
+    })
+    expect(hosts.filter((host) => host === 'b')).toHaveLength(6)
+  })
+
+  test('clientHash keeps a client with its server, and moves only those of one that goes', () => {
+    const servers = ['a', 'b', 'c', 'd'].map((name) => server(name))
+    const { pool, pick, config } = poolOf(servers, { balance: 'clientHash' })
+    const clients = Array.from({ length: 400 }, (_, index) => `192.0.${index >> 8}.${index & 255}`)
+    const before = clients.map((client) => pick(client)?.host)
+    for (const name of ['a', 'b', 'c', 'd']) {
+      expect(before.filter((host) => host === name).length).toBeGreaterThan(60)
+    }
+    pool.configure({ ...config, servers: servers.slice(0, 3) })
+    const after = clients.map((client) => pick(client)?.host)
+    for (const [index, host] of before.entries()) if (host !== 'd') expect(after[index]).toBe(host)
+  })
+})
+
+test('a client with a session gets the same server for its next one, whatever the balance', () => {
+  const { pool, pick, get } = poolOf([server('a'), server('b')], { balance: 'roundRobin' })
+  const over = pool.sessionBegan(get('b'), '192.0.2.1')
+  for (let index = 0; index < 4; index += 1) expect(pick('192.0.2.1')?.host).toBe('b')
+  over()
+  over()
+  expect(get('b').sessions).toBe(0)
+  expect(new Set([pick('192.0.2.1')?.host, pick('192.0.2.1')?.host]).size).toBe(2)
+})
+
+test('a full server gets no more, and a backup serves only while no other can', () => {
+  const { pool, pick, get } = poolOf([server('spare', { backup: true }), server('a', { maxSessions: 1 })])
+  expect(pick()?.host).toBe('a')
+  const over = pool.sessionBegan(get('a'), '192.0.2.2')
+  expect(pick()?.host).toBe('spare')
+  over()
+  expect(pick()?.host).toBe('a')
+  expect(pool.isAvailable).toBe(true)
+})
+
+describe('without checks', () => {
+  it('leaves a server that failed alone for ten seconds, unless no other is left', () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    try {
+      const { pool, pick, get, changed } = poolOf([server('a'), server('b')])
+      pool.failed(get('a'), 'refused')
+      expect(pick()?.host).toBe('b')
+      pool.failed(get('b'), 'timeout')
+      expect(pool.isAvailable).toBe(false)
+      expect(pick()?.host).toBe('a')
+      pool.served(get('b'))
+      vi.advanceTimersByTime(10_001)
+      expect(pick()?.host).toBe('a')
+      pool.served(get('a'))
+      expect(changed).toEqual([
+        'a:21 down: refused',
+        'b:21 down: timeout',
+        'b:21 up: it greets again',
+        'a:21 up: it greets again',
+      ])
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+})
+
+describe('with checks', () => {
+  it('takes a server down after so many that fail in a row, and up after so many that go well', () => {
+    const { pool, get, changed } = poolOf([server('a')], { health })
+    for (const problem of ['x', 'x', null, 'x', 'x']) pool.checked(get('a'), problem)
+    expect(changed).toEqual([])
+    pool.checked(get('a'), 'no greeting')
+    for (const problem of [null, 'x', null]) pool.checked(get('a'), problem)
+    expect(changed).toEqual(['a:21 down: no greeting'])
+    pool.checked(get('a'), null)
+    expect(changed).toEqual(['a:21 down: no greeting', 'a:21 up: 2 checks went well'])
+  })
+
+  it('believes a client’s failure at once, and nothing but checks afterwards', () => {
+    const { pool, pick, get } = poolOf([server('a'), server('b')], { health })
+    pool.failed(get('a'), 'refused')
+    pool.served(get('a'))
+    expect(pick()?.host).toBe('b')
+    expect(pool.use).toMatchObject([{ isUp: false, failures: 1 }, { isUp: true }])
+  })
+})
+
+test('a reload keeps what is known of servers that stay', () => {
+  const { pool, pick, get, config } = poolOf([server('a'), server('b')])
+  pool.failed(get('a'), 'refused')
+  const over = pool.sessionBegan(get('b'), '192.0.2.9')
+  pool.configure({ ...config, servers: [server('a', { weight: 5 }), server('c')] })
+  expect(pool.servers.map(({ name, isUp, weight }) => [name, isUp, weight])).toEqual([
+    ['a:21', false, 5],
+    ['c:21', true, 1],
+  ])
+  // Its session goes on, and its client’s next one is elsewhere.
+  expect(pick('192.0.2.9')?.host).toBe('c')
+  over()
+})
