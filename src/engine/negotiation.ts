@@ -271,12 +271,10 @@ export class Negotiation {
     // A server that knows neither verb has said so of the client's own one.
     const said =
       isForClient || (this.#wish.verb === 'EPSV' && this.#asked === 'PASV') ? reply : this.#ownReply
-    if (said === null) {
-      return this.#refuse(
-        'upstream_refused',
-        '425 The server refused to set up a data connection.',
-        reply.line,
-      )
+    // A 227 whose port could not be reached is no refusal, and names the server's address.
+    if (said === null || said.code < 400) {
+      const text = '425 The server refused to set up a data connection.'
+      return this.#refuse('upstream_refused', text, reply.line)
     }
     this.#channel.close('reset', 'refused')
     this.#parts.outbox.send('client', said.text)
