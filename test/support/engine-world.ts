@@ -6,6 +6,7 @@ import type { Effect, EngineTimer, Event, Side } from '../../src/engine/contract
 import { ControlEngine } from '../../src/engine/control.ts'
 import type { EngineOptions } from '../../src/engine/options.ts'
 import type { Endpoint } from '../../src/ftp/endpoints.ts'
+import type { AskedServer } from './odd-server.ts'
 import { type Choose, RandomServer } from './random-server.ts'
 
 type PinholeState = 'opening' | 'open' | 'over'
@@ -25,6 +26,8 @@ export interface WorldOptions {
   readonly choose: Choose
   /** The server never takes longer than a timer. Default: whatever is chosen. */
   readonly isPrompt?: boolean
+  /** Default: a server that answers every command in order. */
+  readonly upstream?: AskedServer
 }
 
 /** Where the world announces pinholes: nobody else says these addresses. */
@@ -66,7 +69,7 @@ export class World {
   readonly #legs = new Map<number, Set<Side>>()
   /** Channels that the engine has closed: what happens to them is nobody's business. */
   readonly #closed = new Set<number>()
-  readonly #server: RandomServer
+  readonly #server: AskedServer
   readonly #isPrompt: boolean
   /** The kernel connects both legs at once, so nothing is reached before a port is announced. */
   readonly #mayForward: boolean
@@ -75,13 +78,14 @@ export class World {
   #upstream = ''
   #toClient = ''
   #closeCount = 0
+  #sendCount = 0
   readonly #log: string[] = []
 
-  constructor({ engine, server, choose, isPrompt = false }: WorldOptions) {
+  constructor({ engine, server, choose, isPrompt = false, upstream }: WorldOptions) {
     this.#choose = choose
     this.#isPrompt = isPrompt
     this.#mayForward = !engine.reachesFirst
-    this.#server = new RandomServer(choose)
+    this.#server = upstream ?? new RandomServer(choose)
     this.engine = new ControlEngine(engine)
     this.happen({ type: 'upstreamConnected', server, knows: [] })
     this.#serverSays('220 Ready.\r\n')
@@ -102,6 +106,11 @@ export class World {
   /** Everything that was sent to the client so far. */
   get toClient(): string {
     return this.#toClient
+  }
+
+  /** How many texts went to either side so far. */
+  get passedOn(): number {
+    return this.#sendCount
   }
 
   /** What happened, one line an event, for the message of a failure. */
@@ -269,6 +278,7 @@ export class World {
   #carryOut(effect: Effect): void {
     switch (effect.type) {
       case 'send':
+        this.#sendCount += 1
         if (effect.side === 'client') this.#sentToClient(effect.text)
         else this.#sentToServer(effect.text)
         break
