@@ -13,6 +13,7 @@ import { descriptorLimit, descriptorsFor, sessionsAllowed } from '../process/des
 import { endProcess } from '../process/end-process.ts'
 import { FIRST_FD_IN_WORKER, inheritedSockets } from '../process/inherited-sockets.ts'
 import { isJournal, isSamePlace, isTerminal } from '../process/output-place.ts'
+import { Signals } from '../process/signals.ts'
 import { connectServiceManager, type ServiceManager } from '../process/systemd.ts'
 import { createService, type Service } from '../service.ts'
 import { greetingOf } from './greeting.ts'
@@ -40,6 +41,7 @@ async function runService({ sources, version, stderr }: RunRequest): Promise<num
     hasLogPriorities: isJournal(1, environment),
   })
   surviveMistakes(observer)
+  const signals = new Signals()
   const service = createService({ config, observer, environment })
   process.on('SIGUSR2', () => service.reopenLogs())
   const manager = await connectServiceManager({
@@ -56,7 +58,7 @@ async function runService({ sources, version, stderr }: RunRequest): Promise<num
   })
   warnOfDescriptors(config, observer)
   manager.ready('Running')
-  const exitCode = await untilStopped({ service, observer, manager, config, sources })
+  const exitCode = await untilStopped({ service, observer, manager, config, sources, signals })
   observer.log('info', 'process.stopped', 'ftp-alg has stopped', { exit_code: exitCode })
   await manager.close()
   await observer.close()
@@ -162,13 +164,14 @@ interface Running {
   readonly manager: ServiceManager
   readonly config: Config
   readonly sources: ConfigSources
+  readonly signals: Signals
 }
 
-function untilStopped({ service, observer, manager, config, sources }: Running): Promise<number> {
+function untilStopped({ service, observer, manager, config, sources, signals }: Running): Promise<number> {
   let current = config
   // One after another: each compares with what the one before has made of it.
   let reloaded = Promise.resolve()
-  process.on('SIGHUP', () => {
+  const reloadOnce = () => {
     manager.reloading()
     reloaded = reloaded
       .then(async () => {
@@ -177,7 +180,7 @@ function untilStopped({ service, observer, manager, config, sources }: Running):
       })
       .catch((error: unknown) => observer.configReloaded(error))
       .finally(() => manager.ready('Running'))
-  })
+  }
   return new Promise((resolve) => {
     let isStopping = false
     // The second signal ends the drain as well, which must not answer for it.
@@ -197,12 +200,16 @@ function untilStopped({ service, observer, manager, config, sources }: Running):
       })
       void service.drain(current.shutdown.drainTimeoutMs).finally(() => resolve(exitCode))
     }
-    process.on('SIGTERM', () => stop('SIGTERM'))
-    process.on('SIGINT', () => stop('SIGINT'))
+    signals.actBy((signal) => (signal === 'SIGHUP' ? reloadOnce() : stop(signal)))
   })
 }
 
-async function reload({ service, observer, config, sources }: Omit<Running, 'manager'>): Promise<Config> {
+async function reload({
+  service,
+  observer,
+  config,
+  sources,
+}: Omit<Running, 'manager' | 'signals'>): Promise<Config> {
   const { config: next, warnings } = loadConfig(sources)
   for (const warning of warnings) observer.log('warn', 'config.warning', warning)
   const kept = restartNeeded(config, next)

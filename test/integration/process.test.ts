@@ -26,6 +26,15 @@ async function closesWith421(client: ScriptedClient): Promise<void> {
 }
 
 describe.concurrent('SIGTERM', () => {
+  test.for([1, 2])('during the start is heard at its end, with %i worker(s)', async (workers, { lab }) => {
+    const upstream = { address: '127.0.0.1', port: 1 }
+    const proxy = await lab.launch({ upstream, more: `workers: ${workers}` })
+    await proxy.record(workers === 1 ? 'listener.start' : 'worker.started')
+    proxy.signal('SIGTERM')
+    expect(await proxy.exited()).toBe(0)
+    expect(proxy.output).toContain('"event":"process.stopped"')
+  })
+
   test.for([1, 2])('ends %i worker(s) even where Node cannot end itself', async (workers, { lab }) => {
     // Node 20 to 26 may wait for ever for its own threads once the last exit listener has run (nodejs/node#54918).
     const preload = "process.on('exit', () => { const end = Date.now() + 15_000; while (Date.now() < end); })"
