@@ -1,9 +1,11 @@
 // `ftp-alg doctor`: can this machine do what the configuration asks? One line a check, with the cure.
 
 import type { Config } from '../config/config.ts'
+import { openNft } from '../kernel/nft.ts'
 import { hasNetAdmin } from '../kernel/privilege.ts'
 import { type Finding, needsOf } from './doctor/finding.ts'
 import { checkForeignRules } from './doctor/foreign-rules.ts'
+import { checkListening } from './doctor/listening.ts'
 import {
   checkKernel,
   checkLibraries,
@@ -48,15 +50,29 @@ export async function examine(config: Config, upstreamTimeoutMs: number): Promis
     }
     findings.push(...checkSettings(needs, nft !== null && hasNetAdmin() && tablesExist(config, nft)))
     nft?.close()
+  } else {
+    findings.push(...(await checkFirewallOfRelay(config)))
   }
   findings.push(
     await checkTcp(),
+    ...(await checkListening(config)),
     checkPorts(config),
     ...(await checkSourcePorts(config)),
     checkOpenFiles(config),
   )
   for (const finding of await upstreams) if (finding !== null) findings.push(finding)
   return findings
+}
+
+/** A relay needs nothing of the kernel but a firewall that lets its ports in, if that can be looked at. */
+async function checkFirewallOfRelay(config: Config): Promise<readonly Finding[]> {
+  const nft = hasNetAdmin() ? await openNft().catch(() => null) : null
+  if (nft === null) return []
+  try {
+    return checkForeignRules(config, nft)
+  } finally {
+    nft.close()
+  }
 }
 
 /** `'FAIL  forwarding: net.ipv4.ip_forward is 0 … -> sysctl -w net.ipv4.ip_forward=1'` */

@@ -6,6 +6,7 @@ import { markOf } from '../../firewall/intercept-table.ts'
 import { hexMark } from '../../firewall/mark.ts'
 import type { Nft } from '../../kernel/nft.ts'
 import { type Finding, fail, type Needs, needsOf, ok, warn } from './finding.ts'
+import { checkOpenPorts } from './open-ports.ts'
 import { readSysctl } from './settings.ts'
 
 interface Chain {
@@ -45,7 +46,17 @@ export function checkForeignRules(config: Config, nft: Nft): readonly Finding[] 
       ),
     ]
   }
-  return [checkHelper(entries), ...checkChains(config, entries)]
+  const own = needsOf(config).kernel ? [checkHelper(entries), ...checkChains(config, entries)] : []
+  return [...own, ...checkInput(config, entries)]
+}
+
+/** Input chains that drop by default, and what comes to our ports with nothing else to tell it. */
+function checkInput(config: Config, entries: readonly RuleSetEntry[]): readonly Finding[] {
+  return entries.flatMap(({ chain }) => {
+    if (chain === undefined || chain.hook !== 'input' || !dropsByDefault(chain, entries)) return []
+    const name = `${chain.family} ${chain.table} ${chain.name}`
+    return checkOpenPorts(config, { chain: name, rules: rulesReachedFrom(chain, entries) })
+  })
 }
 
 /** nf_conntrack_ftp would translate the endpoints that we have translated already, and open holes of its own. */

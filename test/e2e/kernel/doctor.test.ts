@@ -2,6 +2,7 @@
 // commands, and after running them all is well.
 
 import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { doctor } from '../../../src/cli/doctor.ts'
 import { firewall } from '../../../src/cli/firewall.ts'
@@ -159,6 +160,54 @@ describe.skipIf(obstacle !== null)('ftp-alg doctor', () => {
     expect(lines.join('\n')).toMatch(
       /warn {2}listener t: listens on every address.* {2}-> {2}listen: 127\.0\.0\.1:2123/,
     )
+  })
+
+  it('sees that a default-drop input chain keeps clients and relayed data out, and cures it', async () => {
+    const relaying = gatewayConfig(
+      [
+        {
+          ...listenerConfig('front', { address: '0.0.0.0', port: 2130 }),
+          upstream: { host: '127.0.0.1', port: 9 },
+        },
+      ],
+      { backend: 'relay' },
+    )
+    const input = async () => {
+      const { lines } = await consult(relaying)
+      return lines.filter((line) => line.includes('your input chain'))
+    }
+    expect(await input()).toEqual([])
+    lab.nft(`table inet filter {
+      chain input { type filter hook input priority filter; policy drop;
+        iifname lo accept
+        ct state established,related accept
+        meta l4proto icmp accept
+        tcp dport { 22, 2129 } accept
+        udp dport 2130 accept
+      }
+    }`)
+    const shut = await input()
+    expect(shut.map((line) => line.split('  ->  ')[0])).toEqual([
+      'FAIL  your input chain: inet filter input drops by default and does not accept port 2130 (listener front)',
+      'FAIL  your input chain: inet filter input drops by default and does not accept port 30000-30999 (data connections)',
+    ])
+    for (const line of shut) execFileSync('sh', ['-c', line.split('  ->  ')[1] ?? ''], { stdio: 'pipe' })
+    expect(await input()).toEqual([
+      'ok    your input chain: inet filter input drops by default and lets our ports in',
+    ])
+  })
+
+  it('names who holds a port of ours', async () => {
+    const holder = await lab.listen('gateway', { address: '127.0.0.1', port: 2131 }, () => undefined)
+    const { exitCode, lines } = await consult(
+      gatewayConfig([listenerConfig('taken', { address: '127.0.0.1', port: 2131 })], { backend: 'relay' }),
+    )
+    const name = readFileSync('/proc/self/comm', 'latin1').trim()
+    expect(lines).toContain(
+      `FAIL  port of taken: 127.0.0.1 port 2131 is in use by ${name} (process ${process.pid})  ->  stop it, or another port`,
+    )
+    expect(exitCode).toBe(1)
+    holder.server.close()
   })
 
   it('asks the servers', async () => {
