@@ -11,7 +11,7 @@ export interface Alert {
   readonly annotations: {
     readonly summary: string
     readonly description: string
-    /** `docs/runbook.md#ftpalgdown` */
+    /** A template that gives `docs/runbook.md#ftpalgdown`, or a link. */
     readonly runbook_url: string
   }
 }

@@ -43,7 +43,14 @@ export async function loadMetricCatalog(): Promise<MetricCatalog> {
   })
   created.process.runsOn('epoll')
   const { families } = created
-  const series = new Map<string, Series>([['up', { labels: new Set(targetLabels), values: new Map() }]])
+  // Prometheus' own.
+  const series = new Map<string, Series>([
+    ['up', { labels: new Set(targetLabels), values: new Map() }],
+    [
+      'ALERTS',
+      { labels: new Set([...targetLabels, 'alertname', 'alertstate', 'severity']), values: new Map() },
+    ],
+  ])
   const metrics = await families()
   for (const { name, type, values } of metrics) {
     const suffixes = type === 'histogram' ? ['_bucket', '_sum', '_count'] : ['']

@@ -169,8 +169,11 @@ async function intrudeAndExhaust({ network, proxy }: Scene): Promise<void> {
 
 async function meetBadServers({ network, proxy }: Scene, running: RunningProgram[]): Promise<void> {
   const client = network.host('client')
-  const refused = await openControlConnection({ ...edge, port: 2124 }, client)
-  await refused.close()
+  // Fewer are no alert.
+  for (let attempt = 0; attempt < 5; attempt += 1) {
+    const refused = await openControlConnection({ ...edge, port: 2124 }, client)
+    await refused.close()
+  }
   const script = new URL('odd-server.py', import.meta.url).pathname
   const odd = network.host('server').start(['/usr/bin/python3', script, '10.77.2.10', '2221'])
   running.push(odd)
