@@ -12,6 +12,8 @@ import { Advertiser, resolveAdvertised } from './net/session/advertise.ts'
 import { dataPeersOf } from './net/session/data-peers.ts'
 import { SessionRegistry } from './net/session/registry.ts'
 import type { SessionSetting } from './net/session/setting.ts'
+import type { OpenTrace } from './net/session/trace.ts'
+import { openTrace, type TraceSettings } from './net/session/trace-output.ts'
 import { byTransparentSocket, connectAsFor } from './net/upstream/connect-as.ts'
 import { Dialer } from './net/upstream/dial.ts'
 import { Names } from './net/upstream/names.ts'
@@ -31,6 +33,7 @@ export interface AppOptions {
   readonly observer: Recorder
   /** Listening descriptors that the service manager opened for us, by listener name (`unknown`: for the only one). */
   readonly inherited?: readonly { readonly name: string; readonly fd: number }[]
+  readonly trace?: TraceSettings
 }
 
 /** What listens where, once it does. */
@@ -41,6 +44,7 @@ export interface Started {
 
 export class App {
   readonly #observer: Recorder
+  readonly #trace: OpenTrace | null
   readonly #inherited: NonNullable<AppOptions['inherited']>
   readonly #names: Names
   readonly #pools: Pools
@@ -61,7 +65,8 @@ export class App {
   /** What the descriptors of this process carry. */
   readonly #sessionsCarried = sessionsWithin(descriptorLimit())
 
-  constructor({ config, observer, inherited = [] }: AppOptions) {
+  constructor({ config, observer, inherited = [], trace }: AppOptions) {
+    this.#trace = openTrace(trace)
     this.#inherited = inherited
     this.#config = config
     this.#observer = observer
@@ -192,6 +197,7 @@ export class App {
         policy: enginePolicy,
         limits,
         pinholeTimeoutMs: pinholes.timeoutMs,
+        trace: this.#trace,
         tls: this.#tls.of(name),
         backend: running.backend,
         dataPeers: dataPeersOf(policy),

@@ -29,10 +29,20 @@ async function main(args: readonly string[]): Promise<number> {
   await yargs(args)
     .scriptName('ftp-alg')
     .usage('$0 <command> [options]\n\nA firewall-aware FTP proxy and application layer gateway.')
-    .command('run', 'run the proxy', configOptions, async (argv) => {
-      const { run } = await import('./cli/run.ts')
-      await run({ sources: sourcesOf(argv), version, stderr })
-    })
+    .command(
+      'run',
+      'run the proxy',
+      (command) =>
+        configOptions(command).option('record', {
+          type: 'string',
+          requiresArg: true,
+          describe: 'DIR: write a transcript of each session there, secrets masked',
+        }),
+      async (argv) => {
+        const { run } = await import('./cli/run.ts')
+        await run({ sources: sourcesOf(argv), version, stderr, record: argv.record ?? null })
+      },
+    )
     .command(
       'check',
       'validate the configuration and print what it means',

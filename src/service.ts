@@ -1,6 +1,6 @@
 // What `run` runs: the proxy in this process, or a supervisor with workers. Both start, reload, drain and stop.
 
-import { App } from './app.ts'
+import { App, type AppOptions } from './app.ts'
 import { Supervisor } from './cluster/supervisor.ts'
 import { workerConfig } from './cluster/worker-config.ts'
 import type { Config } from './config/config.ts'
@@ -26,10 +26,11 @@ export interface ServiceOptions {
   readonly config: Config
   readonly observer: Recorder
   readonly environment: Readonly<Record<string, string | undefined>>
+  readonly trace?: AppOptions['trace']
 }
 
-export function createService({ config, observer, environment }: ServiceOptions): Service {
-  const options = { config, observer, inherited: inheritedSockets(environment) }
+export function createService({ config, observer, environment, trace }: ServiceOptions): Service {
+  const options = { config, observer, inherited: inheritedSockets(environment), ...(trace && { trace }) }
   const service = config.workers > 1 ? createSupervised(options) : createSingle(options)
   const tabled = needsTables(config) ? withTables(service, options) : service
   const intercepts = config.listeners.some(({ intercept }) => intercept !== 'none')
@@ -40,8 +41,8 @@ interface ProcessOptions extends Omit<ServiceOptions, 'environment'> {
   readonly inherited: readonly InheritedSocket[]
 }
 
-function createSingle({ config, observer, inherited }: ProcessOptions): Service {
-  const app = new App({ config, observer, inherited })
+function createSingle({ config, observer, inherited, trace }: ProcessOptions): Service {
+  const app = new App({ config, observer, inherited, ...(trace && { trace }) })
   return {
     start: async () => {
       await app.start()

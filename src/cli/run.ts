@@ -22,6 +22,8 @@ export interface RunRequest {
   readonly sources: ConfigSources
   readonly version: string
   readonly stderr: { write(text: string): unknown }
+  /** The folder for a transcript of each session; null for none. */
+  readonly record: string | null
 }
 
 /** Runs until a signal (or, in a worker, the supervisor) ends it, and ends the process. Errors: `AlgError` at start. */
@@ -29,7 +31,7 @@ export async function run(request: RunRequest): Promise<void> {
   await endProcess(cluster.isWorker ? await runWorker(request) : await runService(request))
 }
 
-async function runService({ sources, version, stderr }: RunRequest): Promise<number> {
+async function runService({ sources, version, stderr, record }: RunRequest): Promise<number> {
   const { config, warnings } = loadConfig(sources)
   const { environment } = sources
   const priority = isJournal(2, environment) ? '<4>' : ''
@@ -42,7 +44,8 @@ async function runService({ sources, version, stderr }: RunRequest): Promise<num
   })
   surviveMistakes(observer)
   const signals = new Signals()
-  const service = createService({ config, observer, environment })
+  const trace = traceSettings(environment, record)
+  const service = createService({ config, observer, environment, trace })
   process.on('SIGUSR2', () => service.reopenLogs())
   const manager = await connectServiceManager({
     environment,
@@ -66,7 +69,7 @@ async function runService({ sources, version, stderr }: RunRequest): Promise<num
 }
 
 /** A worker has everything from its supervisor, even the configuration: it may start when the file is wrong. */
-async function runWorker({ sources, version }: RunRequest): Promise<number> {
+async function runWorker({ sources, version, record }: RunRequest): Promise<number> {
   // Signals are the supervisor's business.
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const) {
     process.on(signal, () => undefined)
@@ -82,7 +85,8 @@ async function runWorker({ sources, version }: RunRequest): Promise<number> {
         pid: process.ppid,
         firstFd: FIRST_FD_IN_WORKER,
       })
-      const app = new App({ config, observer, inherited })
+      const trace = traceSettings(sources.environment, record)
+      const app = new App({ config, observer, inherited, trace })
       await app.start()
       return {
         observer,
@@ -100,6 +104,11 @@ async function runWorker({ sources, version }: RunRequest): Promise<number> {
   } finally {
     await close()
   }
+}
+
+/** For developers: `FTP_ALG_TRACE=session` shows what each session's engine is told and wants, on the error stream. */
+function traceSettings(environment: ConfigSources['environment'], record: string | null) {
+  return { isShown: environment.FTP_ALG_TRACE === 'session', folder: record }
 }
 
 /**

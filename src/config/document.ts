@@ -48,7 +48,7 @@ function sourcesChapter(): string {
 
 A flag wins over the environment, and both win over the file. They are merged first and validated once.
 Variables that are not in this table are not read, whatever their name: Kubernetes sets \`FTP_ALG_PORT\` and
-\`FTP_ALG_SERVICE_HOST\` for a Service called ftp-alg. A variable that is set to nothing counts as not set.
+\`FTP_ALG_SERVICE_HOST\` for a Service called ftp-alg. (\`FTP_ALG_TRACE\` is for developers, see contributing.md.) A variable that is set to nothing counts as not set.
 
 ${table(['flag', 'variable', 'key', 'meaning'], rows)}
 

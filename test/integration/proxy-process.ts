@@ -30,6 +30,9 @@ export interface ProcessPlan {
   readonly adminPort?: number
   /** Descriptors that the process may have open. */
   readonly maxDescriptors?: number
+  /** More of the command line: `['--record', '/tmp/x']`. */
+  readonly flags?: readonly string[]
+  readonly environment?: Readonly<Record<string, string>>
   /** As where the optional package koffi is not installed. */
   readonly withoutKoffi?: boolean
   /** A module that this process, and its workers, import before everything else. */
@@ -89,13 +92,22 @@ export class ProxyProcess implements Endpoint {
     const ports = await claimPorts()
     const file = join(folder, 'config.yaml')
     await writeFile(file, configText(plan, ports))
-    const run = [...withUs, process.execPath, '--enable-source-maps', main, 'run', '--config', file]
+    const run = [
+      ...withUs,
+      process.execPath,
+      '--enable-source-maps',
+      main,
+      'run',
+      '--config',
+      file,
+      ...(plan.flags ?? []),
+    ]
     const { maxDescriptors, withoutKoffi = false, preload = withoutKoffi ? hideKoffi : undefined } = plan
     const [program = '', ...args] =
       maxDescriptors === undefined
         ? run
         : ['sh', '-c', `ulimit -n ${maxDescriptors}; exec "$@"`, 'sh', ...run]
-    const env = { ...process.env, ...(preload !== undefined && preloading(preload)) }
+    const env = { ...process.env, ...(preload !== undefined && preloading(preload)), ...plan.environment }
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env })
     return new ProxyProcess(plan, child, folder, ports)
   }

@@ -1,8 +1,9 @@
 import type { UpstreamFact } from '../../src/engine/contract.ts'
+import { type Shown, shownRecords } from '../../src/engine/notation.ts'
 import type { EngineOptions } from '../../src/engine/options.ts'
 import type { Policy } from '../../src/engine/policy.ts'
 import type { Endpoint } from '../../src/ftp/endpoints.ts'
-import { readEndpoint, type Shown, shownRecords } from './transcript-notation.ts'
+import { readEndpoint } from './transcript-notation.ts'
 
 /** The circumstances of a conversation. Each has a word of its own in the header, all may be left out. */
 export interface Header {
@@ -128,7 +129,7 @@ function readTls(settings: readonly string[]): NonNullable<EngineOptions['tls']>
 
 /** A word, or networks separated by commas. */
 function readPasvAddress(value: string): Policy['pasvAddress'] {
-  if (value.includes('/')) return value.split(',')
+  if (/[/,]|^any$/.test(value)) return value.split(',')
   return oneOf(value, ['control-peer', 'must-match'])
 }
 

@@ -16,8 +16,10 @@
 
 import type { Effect, Event, Side } from '../../src/engine/contract.ts'
 import { ControlEngine } from '../../src/engine/control.ts'
+import { renderEffects } from '../../src/engine/notation.ts'
+import type { EngineOptions } from '../../src/engine/options.ts'
 import { type Header, readHeader } from './transcript-header.ts'
-import { readEvent, readText, renderEffects } from './transcript-notation.ts'
+import { readEvent, readText } from './transcript-notation.ts'
 
 export interface Transcript {
   /** The first comment: a sentence. */
@@ -29,6 +31,8 @@ export interface Transcript {
 
 /** How what one side says arrives: in which pieces. */
 export type Segmentation = (text: string) => readonly string[]
+
+export type MakeEngine = (options: EngineOptions) => ControlEngine
 
 export const whole: Segmentation = (text) => [text]
 export const byteByByte: Segmentation = (text) => [...text]
@@ -47,8 +51,16 @@ export function parseTranscript(text: string): Transcript {
  * Plays the events of a transcript and gives the conversation as it really went, in the same notation: equal to
  * `transcript.conversation` if the engine did what stands there.
  */
-export function replay({ header, conversation }: Transcript, segmentation: Segmentation): string {
-  const engine = startEngine(header)
+export function replay(transcript: Transcript, segmentation: Segmentation): string {
+  return play(transcript, { segmentation, make: (options) => new ControlEngine(options) })
+}
+
+/** The same with an engine of the caller's. */
+export function play(
+  { header, conversation }: Transcript,
+  { segmentation, make }: { readonly segmentation: Segmentation; readonly make: MakeEngine },
+): string {
+  const engine = startEngine(header, make)
   const rendered: string[] = []
   for (const step of stepsOf(conversation)) {
     rendered.push(...step.lines)
@@ -60,8 +72,11 @@ export function replay({ header, conversation }: Transcript, segmentation: Segme
 }
 
 /** An engine as the header describes it, after what has happened unseen. */
-export function startEngine({ options, server, knows, start }: Header): ControlEngine {
-  const engine = new ControlEngine(options)
+export function startEngine(
+  { options, server, knows, start }: Header,
+  make: MakeEngine = (options) => new ControlEngine(options),
+): ControlEngine {
+  const engine = make(options)
   if (start === 'nothing') return engine
   engine.handle({ type: 'upstreamConnected', server, knows })
   const say = (side: Side, line: string) => engine.handle({ type: 'received', side, text: `${line}\r\n` })

@@ -1,10 +1,15 @@
 import { ControlEngine } from '../../engine/control.ts'
+import type { EngineOptions } from '../../engine/options.ts'
 import { isOwnAddress } from '../../kernel/own-addresses.ts'
-import type { SessionSetting } from './setting.ts'
+import type { SessionStart } from './setting.ts'
+import { TracedEngine } from './trace.ts'
 
 /** The engine of one client's session, as its listener is set. `client` is canonical. */
-export function createEngine(setting: SessionSetting, client: string): ControlEngine {
-  return new ControlEngine({
+export function createEngine(
+  { setting, observer }: Pick<SessionStart, 'setting' | 'observer'>,
+  client: string,
+): ControlEngine {
+  const options: EngineOptions = {
     client,
     upstreamMode: setting.upstreamMode,
     upstreamVerbs: setting.upstreamVerbs,
@@ -12,5 +17,8 @@ export function createEngine(setting: SessionSetting, client: string): ControlEn
     policy: setting.policy,
     isOwnAddress,
     tls: setting.tls?.policy ?? null,
-  })
+  }
+  const sessionId = observer.id
+  const write = setting.trace?.(sessionId) ?? null
+  return write === null ? new ControlEngine(options) : new TracedEngine(options, { sessionId, write })
 }

@@ -50,7 +50,7 @@ export class Session implements ControlEvents {
     this.#tls = setting.tls?.open({ observer: options.observer, host: options.target.host }) ?? null
     this.#parties = new Parties({ ...options, clientAddress: connection.remote.address })
     this.#deadlines = new Deadlines(setting.limits, this.#startedMs)
-    this.#engine = createEngine(setting, this.#parties.clientAddress)
+    this.#engine = createEngine(options, this.#parties.clientAddress)
     const arrived = () => this.#emit({ type: 'clientArrived' })
     const met = this.#tls?.meet(connection, arrived) ?? connection
     this.#client = new ControlChannel('client', met, this)

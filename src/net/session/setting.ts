@@ -13,6 +13,7 @@ import type { Upstreams, UpstreamTarget } from '../upstream/upstreams.ts'
 import type { Advertiser } from './advertise.ts'
 import type { DeadlineLimits } from './deadlines.ts'
 import type { TlsSupport } from './session-tls.ts'
+import type { OpenTrace } from './trace.ts'
 
 /** What all sessions of one listener share. */
 export interface SessionSetting {
@@ -25,6 +26,8 @@ export interface SessionSetting {
   /** A client that says nothing for so long in a transfer is spoken for with a NOOP; null: never. */
   readonly upstreamKeepAliveMs: number | null
   readonly pinholeTimeoutMs: number
+  /** Null: sessions are not traced. */
+  readonly trace: OpenTrace | null
   /** Null: TLS on neither side. */
   readonly tls: TlsSupport | null
   readonly backend: PinholeBackend

@@ -91,6 +91,7 @@ async function download({ idleMs = IDLE, forwards = true } = {}) {
       policy: { ...policy, maxLineBytes: limits.lineBytes, maxRefusals: limits.refusals },
       limits: { ...limits, idleMs },
       pinholeTimeoutMs: IDLE,
+      trace: null,
       backend: kernel,
       dataPeers: { client: [], server: [] },
       dialer,

@@ -64,6 +64,7 @@ export async function listen({ routeOf, isOwnListener = () => false, host, trans
       pool: null,
       policy: { ...policy, maxLineBytes: limits.lineBytes, maxRefusals: limits.refusals },
       limits,
+      trace: null,
       pinholeTimeoutMs: 60_000,
       backend,
       dataPeers: { client: [], server: [] },
