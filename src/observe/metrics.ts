@@ -2,6 +2,7 @@
 
 import { Registry } from 'prom-client'
 import type { PoolUpstreamUse, PoolUse } from '../vocabulary.ts'
+import { type ConntrackUse, defineConntrackMetrics } from './metrics/conntrack.ts'
 import { type ControlMetrics, defineControlMetrics } from './metrics/control.ts'
 import { type DataMetrics, defineDataMetrics } from './metrics/data.ts'
 import type { Families, MetricFamily } from './metrics/family.ts'
@@ -50,6 +51,8 @@ export interface MetricsFacts extends BuildFacts {
     readonly intercepts: boolean
     readonly hasTls: boolean
   }[]
+  /** Called at every scrape; absent: nothing of ours is tracked. */
+  readonly conntrack?: () => ConntrackUse | null
   /** Called at every scrape. */
   readonly pools: () => readonly PoolUse[]
   readonly upstreams: () => readonly PoolUpstreamUse[]
@@ -87,6 +90,7 @@ export function createMetrics(facts: MetricsFacts): Metrics {
     listeners.set(name, made)
     return made
   }
+  defineConntrackMetrics(families, facts.conntrack ?? (() => null))
   defineRecentMetrics(families, () => [...listeners.values()])
   for (const { name, intercepts, hasTls } of facts.listeners) {
     const made = listener(name)

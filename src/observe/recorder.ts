@@ -5,6 +5,7 @@ import type { Config } from '../config/config.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
 import type { LogLevel, PoolUpstreamUse, PoolUse } from '../vocabulary.ts'
 import { createLog, errorFields, type LogSettings } from './log.ts'
+import { readConntrack } from './metrics/conntrack.ts'
 import { formatExposition } from './metrics/exposition.ts'
 import type { MetricFamily } from './metrics/family.ts'
 import { residentBytes } from './metrics/resident-bytes.ts'
@@ -65,6 +66,9 @@ export function createObserver(options: RecorderOptions): Recorder {
   let pools: () => readonly PoolUse[] = () => []
   let tcp: StatusView['tcp'] = null
   let upstreams: () => readonly PoolUpstreamUse[] = () => []
+  const isTracked =
+    config.pinholes.backend === 'nftables' || config.listeners.some(({ intercept }) => intercept !== 'none')
+  const conntrack = () => (isTracked ? readConntrack() : null)
   const metrics = createMetrics({
     version,
     backend: config.pinholes.backend,
@@ -73,6 +77,7 @@ export function createObserver(options: RecorderOptions): Recorder {
       intercepts: intercept !== 'none',
       hasTls: tls !== undefined || upstreamTls !== undefined,
     })),
+    conntrack,
     pools: () => pools(),
     upstreams: () => upstreams(),
   })
@@ -203,6 +208,7 @@ export function createObserver(options: RecorderOptions): Recorder {
         (total, { session }) => total + session.defects.value,
         0,
       ),
+      conntrack: conntrack(),
       interception_missing: interceptionMissing,
       swallowed_lately: { input: swallowed.input.view().failed, forward: swallowed.forward.view().failed },
       transfer_log: transferLog.view(),

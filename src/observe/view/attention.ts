@@ -23,6 +23,7 @@ export function attentionOf(status: StatusView, notReady: string | null): readon
   const all = [
     ...ofProcess(status, notReady),
     ...ofInterception(status),
+    ...ofConntrack(status),
     ...firewall,
     ...status.listeners.flatMap((listener) => ofListener(listener, firewall.length > 0)),
     ...status.pools.flatMap(ofPool),
@@ -120,6 +121,15 @@ function ofData({ listener, lately }: ListenerView): Attention[] {
 
 function shareOf(failed: number, succeeded: number): string {
   return `${formatCount(failed)} of ${formatCount(failed + succeeded)}`
+}
+
+function ofConntrack({ conntrack }: StatusView): Attention[] {
+  if (conntrack === null || conntrack.entries < NEARLY_FULL * conntrack.limit) return []
+  const { entries, limit } = conntrack
+  const use = `${formatCount(entries)} of ${formatCount(limit)} connections`
+  return entries >= 0.99 * limit
+    ? [bad(`The kernel’s connection tracking is full (${use}): new connections are dropped.`)]
+    : [warn(`The kernel’s connection tracking is nearly full: ${use}. Raise net.netfilter.nf_conntrack_max.`)]
 }
 
 function ofInterception({ interception_missing: missing }: StatusView): Attention[] {

@@ -29,6 +29,8 @@ export interface StatusView {
   readonly intruders_total: number
   /** Sessions ended by a defect of this proxy. */
   readonly session_defects_total: number
+  /** Connections of the whole machine that the kernel tracks; null where nothing of ours is. */
+  readonly conntrack: { readonly entries: number; readonly limit: number } | null
   /** What is missing of the rules that bring clients here, or null. */
   readonly interception_missing: string | null
   /** Peers that pinholes let in and a chain of the firewall dropped, in the last two minutes. */

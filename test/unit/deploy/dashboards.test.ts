@@ -7,6 +7,9 @@ import { readPromql } from '../../support/promql.ts'
 
 /** Families that no panel shows, and why. */
 const notShown: Readonly<Record<string, string>> = {
+  ftp_alg_conntrack_entries:
+    'of the whole machine: node_exporter’s dashboards have it, an alert of ours tells',
+  ftp_alg_conntrack_limit: 'the same',
   ftp_alg_interception_in_place: 'an alert tells at once, and without it nothing else can be seen',
   ftp_alg_listener_intercepts: 'the configuration says so; the alerts need it',
   ftp_alg_listener_up: 'a process whose listener is not up does not start, or is not ready',

@@ -166,6 +166,17 @@ describe('what needs attention', () => {
     expect(said(proxy)).toEqual([])
   })
 
+  test('is connection tracking that is full, or nearly so', () => {
+    const saidOf = (entries: number) => said(started(), { conntrack: { entries, limit: 1000 } })
+    expect(saidOf(799)).toEqual([])
+    expect(saidOf(900)).toEqual([
+      'warn: The kernel’s connection tracking is nearly full: 900 of 1,000 connections. Raise net.netfilter.nf_conntrack_max.',
+    ])
+    expect(saidOf(998)).toEqual([
+      'bad: The kernel’s connection tracking is full (998 of 1,000 connections): new connections are dropped.',
+    ])
+  })
+
   test('is a server that sends sessions away, in its words', () => {
     const proxy = started()
     const line = '421 There are too many connections from your internet address.'
