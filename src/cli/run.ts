@@ -49,7 +49,7 @@ async function runService({ sources, version, stderr, record }: RunRequest): Pro
   process.on('SIGUSR2', () => service.reopenLogs())
   const manager = await connectServiceManager({
     environment,
-    failed: (problem) => observer.log('warn', 'systemd.failed', problem),
+    failed: (problem) => observer.log('warn', 'systemd.fail', problem),
   })
   const failed = await startOrExplain(service, observer)
   if (failed !== null) return failed

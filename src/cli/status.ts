@@ -2,7 +2,7 @@
 
 import type { ConfigSources } from '../config/load.ts'
 import { AlgError } from '../errors.ts'
-import { withoutTricks } from '../observe/log/text.ts'
+import { escapeUnsafeCharacters } from '../observe/log/text.ts'
 import { withControlPictures } from '../observe/view/wording.ts'
 import { adminAddress } from './status/admin-address.ts'
 import { askAdmin, type Snapshot } from './status/ask-admin.ts'
@@ -56,6 +56,6 @@ function printed(snapshot: Snapshot, options: PrintOptions): readonly string[] {
 function withPlainTexts(snapshot: Snapshot): Snapshot {
   const text = JSON.stringify(snapshot)
   const plain = (_key: string, value: unknown) =>
-    typeof value === 'string' ? withoutTricks(withControlPictures(value)) : value
+    typeof value === 'string' ? escapeUnsafeCharacters(withControlPictures(value)) : value
   return JSON.parse(text, plain)
 }

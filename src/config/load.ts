@@ -7,7 +7,7 @@ import { schemaKeysAt } from './json-schema.ts'
 import { type EphemeralPorts, readEphemeralPorts } from './kernel-ports.ts'
 import { listenerSchema } from './listener-schema.ts'
 import { type Merged, mergeOverrides } from './merge.ts'
-import { type Finding, findingsOf, printFindings, type Whereabouts } from './mistakes.ts'
+import { type ErrorLocation, type Finding, findingsOf, printFindings } from './mistakes.ts'
 import { withPool } from './pool-rules.ts'
 import { checkRules, type ValidSections } from './rules.ts'
 import { fileSchema, sections } from './schema.ts'
@@ -46,7 +46,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   // Without a file, a listener can only come from the command line or the environment.
   const origins =
     name === null ? [{ path: ['listeners'], name: '--upstream' }, ...merged.origins] : merged.origins
-  const whereabouts: Whereabouts = { name, file, origins }
+  const location: ErrorLocation = { name, file, origins }
   const result = fileSchema.safeParse(merged.tree)
   const valid = result.success ? result.data : validSectionsOf(merged.tree)
   const rules = checkRules(valid, (sources.ephemeralPorts ?? readEphemeralPorts)())
@@ -54,9 +54,9 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
     ...(result.success ? [] : findingsOf(result.error.issues, schemaKeysAt)),
     ...rules.breaches,
   ]
-  const mistakes = [...printFindings(findings, whereabouts), ...misplaced(merged)]
+  const mistakes = [...printFindings(findings, location), ...misplaced(merged)]
   if (mistakes.length > 0 || !result.success || rules.dataPorts === null) throw invalid(mistakes)
-  const warnings = printFindings(rules.warnings, whereabouts)
+  const warnings = printFindings(rules.warnings, location)
   const { upstreams, listeners } = result.data
   const config = {
     ...result.data,

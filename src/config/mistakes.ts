@@ -15,7 +15,7 @@ export interface Finding {
 }
 
 /** Everything a location is worked out from. Both are null or empty when there is no file. */
-export interface Whereabouts {
+export interface ErrorLocation {
   /** As the user named it. */
   readonly name: string | null
   readonly file: YamlFile | null
@@ -31,9 +31,9 @@ export function findingsOf(issues: readonly z.core.$ZodIssue[], keysAt: KeysAt):
 export type KeysAt = (path: readonly PropertyKey[]) => readonly string[]
 
 /** Lines in the order of the file; then what came from the environment and the command line. */
-export function printFindings(findings: readonly Finding[], whereabouts: Whereabouts): string[] {
-  const located = findings.map((finding) => locate(finding, whereabouts))
-  return sortByPosition([...(whereabouts.file?.mistakes ?? []).map(byFile(whereabouts)), ...located])
+export function printFindings(findings: readonly Finding[], location: ErrorLocation): string[] {
+  const located = findings.map((finding) => locate(finding, location))
+  return sortByPosition([...(location.file?.mistakes ?? []).map(byFile(location)), ...located])
 }
 
 /** `['listeners', 0, 'upstream']` is `listeners[0].upstream`. */
@@ -72,7 +72,7 @@ function wordUnknownKey(key: string, known: readonly string[]): string {
   return `${reason} (given ${printable(key)}, allowed ${oneOf(known)})`
 }
 
-function locate({ path, text, unknownKey }: Finding, { name, file, origins }: Whereabouts): Line {
+function locate({ path, text, unknownKey }: Finding, { name, file, origins }: ErrorLocation): Line {
   const origin = unknownKey === undefined ? originOf(path, origins) : null
   if (origin !== null) return unlocated(`${origin.name}: ${text}`)
   const full = formatPath(unknownKey === undefined ? path : [...path, unknownKey])
@@ -82,7 +82,7 @@ function locate({ path, text, unknownKey }: Finding, { name, file, origins }: Wh
   return { line, column, text: `${name}:${line}:${column} ${full}: ${text}` }
 }
 
-function byFile({ name }: Whereabouts) {
+function byFile({ name }: ErrorLocation) {
   return ({ position, text }: FileMistake): Line =>
     position === null
       ? { line: 0, column: 0, text: `${name}: ${text}` }

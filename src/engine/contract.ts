@@ -106,7 +106,7 @@ export type Effect =
   | { readonly type: 'connectUpstream' }
   /** `finish`: legs that were never joined end politely, joined ones get a moment to drain. `reset`: RST. */
   | { readonly type: 'closeChannel'; readonly channel: number; readonly how: 'finish' | 'reset' }
-  /** In pairs, of either side: too much of it waits for its turn. */
+  /** Always in pairs, for each side: too many of that side's lines wait for their turn. */
   | { readonly type: 'pauseReading'; readonly side: Side }
   | { readonly type: 'resumeReading'; readonly side: Side }
   /** Starts or restarts a short timer; each has its fixed length in the session driver. */

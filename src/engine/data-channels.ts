@@ -80,7 +80,7 @@ export class DataChannels {
     else channel.close('reset', 'replaced')
   }
 
-  /** The current channel is closed already, or never was more than an idea. */
+  /** The current channel is closed already, or was never opened. */
   forget(): void {
     this.#current = null
   }

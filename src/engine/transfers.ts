@@ -31,7 +31,7 @@ export class Transfers {
     return entry.purpose === 'command' && (code === 125 || code === 150) && current !== null
   }
 
-  /** Whether the final reply of the running transfer must wait. Nobody aborts a transfer for its success to be held. */
+  /** Whether the final reply of the running transfer must wait; that of one that is being aborted does not. */
   mustHold(entry: Outstanding, code: number): boolean {
     const { abort, channels } = this.#parts
     if (code < 200 || code >= 300 || !entry.isTransfer || entry.isAnswered || abort.isPending) return false

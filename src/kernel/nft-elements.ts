@@ -38,7 +38,7 @@ export interface ElementChange extends ElementName {
    * the kernel then waits for all its processors to pass a quiet state: ten milliseconds in which we wait too.
    */
   readonly action: 'add' | 'delete' | 'destroy'
-  /** What a map gives for the key, laid out likewise. */
+  /** What a map gives for the key, in the same layout as the key. */
   readonly value?: Uint8Array
   /** The kernel removes the element by itself after so long. */
   readonly timeoutMs?: number

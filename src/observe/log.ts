@@ -8,7 +8,7 @@ import { type EventName, events } from './log/events.ts'
 import { createFloodGate } from './log/flood-gate.ts'
 import { createLogOutput, type LogOutput, type LogOutputOptions } from './log/output.ts'
 import { formatPretty } from './log/pretty.ts'
-import { truncate, withoutTricks } from './log/text.ts'
+import { escapeUnsafeCharacters, truncate } from './log/text.ts'
 
 /** Flat, snake_case. Strings from peers must have passed `safeText`. */
 export type LogFields = Readonly<Record<string, unknown>>
@@ -104,7 +104,7 @@ export function createLog(settings: LogSettings): Log {
       if (levels[level] < threshold) return
       // By event alone: a message may hold what a peer can vary at will.
       if (levels[level] >= levels.warn && !gate.admits(event)) return
-      logger[level]({ event, ...presentable(fields) }, withoutTricks(message))
+      logger[level]({ event, ...presentable(fields) }, escapeUnsafeCharacters(message))
     },
     setLevel: (level) => {
       threshold = levels[level]
@@ -130,7 +130,7 @@ export function errorFields(error: unknown): LogFields {
   const { type, stack } = stdSerializers.err(error)
   const code = 'code' in error ? { code: String(error.code) } : {}
   const context = error instanceof AlgError ? presentable(error.context) : {}
-  return { ...context, error: { type, message: withoutTricks(withCause(error)), ...code, stack } }
+  return { ...context, error: { type, message: escapeUnsafeCharacters(withCause(error)), ...code, stack } }
 }
 
 /** Mostly the message has its cause's words already. */
@@ -169,7 +169,7 @@ function presentable(fields: LogFields): LogFields {
   for (const [name, value] of Object.entries(fields)) {
     if (ownFields.has(name)) continue
     if (value instanceof Error) Object.assign(result, errorFields(value))
-    else result[name] = typeof value === 'string' ? withoutTricks(truncate(value)) : value
+    else result[name] = typeof value === 'string' ? escapeUnsafeCharacters(truncate(value)) : value
   }
   return result
 }

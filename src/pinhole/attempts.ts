@@ -15,7 +15,7 @@ export interface EachAttemptOptions {
  * Tells of each attempt once, however often its packet comes and whoever sees it: the kernel on its way in, or a port that
  * we listen on. Attempts are told apart by the stranger's address and port and by ours.
  */
-export function eachAttempt({ now, intruded }: EachAttemptOptions): (intruder: Intruder) => void {
+export function deduplicateAttempts({ now, intruded }: EachAttemptOptions): (intruder: Intruder) => void {
   const lastMs = new Map<string, number>()
   return (intruder) => {
     const { from, port } = intruder

@@ -5,7 +5,7 @@ import { needsTables, tableOf, workerTable } from '../firewall/table-names.ts'
 import { steadyClock } from '../kernel/steady-clock.ts'
 import { Introductions } from '../tcp/proxy-protocol/introductions.ts'
 import type { Tcp } from '../tcp/tcp.ts'
-import { eachAttempt } from './attempts.ts'
+import { deduplicateAttempts } from './attempts.ts'
 import type { BackendObserver, DisguiseNext, PinholeBackend, Restore } from './backend.ts'
 import { PortPool } from './port-pool.ts'
 import { RelayBackend } from './relay/relay-backend.ts'
@@ -65,7 +65,7 @@ export async function createBackend(
   const setNamed = (text: string | null) => (text === null ? null : parseSetName(text))
   const { mark, admit } = pinholes
   // A stranger at a port that we listen on is seen twice.
-  const intrudedOnce = eachAttempt({ now, intruded })
+  const intrudedOnce = deduplicateAttempts({ now, intruded })
   const backend = await createNftablesBackend({
     relay: new RelayBackend({ tcp, pools, intruded: intrudedOnce, introductions, now }),
     pools,

@@ -115,7 +115,7 @@ export class PortPool {
   }
 
   /**
-   * A connection came to this port, which has been given back, and lasts until the function that this returns is called.
+   * Marks a connection as still using this released port. Call the returned function when the connection closes.
    * For peers that come from one port of their own, as a server does from port 20: a second connection between the same
    * two endpoints is impossible, and refused by the peer's own system.
    */

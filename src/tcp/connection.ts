@@ -1,4 +1,4 @@
-// What the proxy needs of a TCP connection, and nothing more. Two makes: `epoll/` (system calls of Linux, at half the
+// What the proxy needs of a TCP connection, and nothing more. Two implementations: `epoll/` (system calls of Linux, at half the
 // cost) and `node/` (node:net, everywhere).
 
 import type { Endpoint } from '../ftp/endpoints.ts'

@@ -1,5 +1,5 @@
 export interface RecentKeysOptions {
-  /** A key is remembered so many milliseconds. */
+  /** How long a key is remembered, in milliseconds. */
   readonly forMs: number
   /** Milliseconds on a clock that never goes back. */
   readonly now: () => number
@@ -8,7 +8,7 @@ export interface RecentKeysOptions {
 /**
  * Keys that are remembered for a while.
  *
- * Two generations, each of one while: the older one is dropped as a whole. Taking keys out one by one would leave holes
+ * Two generations of `forMs` each: the older one is dropped as a whole. Taking keys out one by one would leave holes
  * in a `Map`, over which every look at its oldest key has to step.
  */
 export class RecentKeys {

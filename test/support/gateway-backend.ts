@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { Endpoint } from '../../src/ftp/endpoints.ts'
-import { eachAttempt } from '../../src/pinhole/attempts.ts'
+import { deduplicateAttempts } from '../../src/pinhole/attempts.ts'
 import type {
   BackendObserver,
   OpenPinhole,
@@ -73,7 +73,7 @@ export class GatewayBackend {
     const pool = new PortPool({ ...range, quarantineMs: 0, share: 1000, random })
     const pools = { client: pool, server: pool }
     const now = () => performance.now()
-    const intruded = eachAttempt({ now, intruded: (intruder) => void this.intruders.push(intruder) })
+    const intruded = deduplicateAttempts({ now, intruded: (intruder) => void this.intruders.push(intruder) })
     const relay = new RelayBackend({ tcp, introductions, pools, intruded, now })
     const log: NftablesBackendOptions['log'] = (level, event, message) =>
       void this.log.push({ level, event, message })

@@ -37,8 +37,8 @@ export type DataEffect = Extract<
 >
 
 /**
- * So long the kernel's last word about connections is waited for when their session is over: conntrack remembers for
- * days those whose ends have vanished. A process that drains has less time.
+ * How long to wait, after the session has ended, for conntrack's final byte counts: it remembers connections whose peers have
+ * vanished for days. A process that drains has less time.
  */
 const LAST_WORD_MS = 60_000
 const LAST_WORD_IN_DRAIN_MS = 3_000

@@ -38,7 +38,7 @@ export async function resolveAdvertised(
   await Promise.all(
     rules.map(({ address }) =>
       names.resolve(address).catch((error: unknown) => {
-        observer.log('warn', 'names.failed', 'advertised name does not resolve', { host: address, error })
+        observer.log('warn', 'names.fail', 'advertised name does not resolve', { host: address, error })
       }),
     ),
   )

@@ -15,8 +15,8 @@ export interface ControlEvents {
 }
 
 const CONGESTED_BYTES = 64 * 1024
-/** What a peer may still say after our last word. */
-const UNHEARD_BYTES = 1024 * 1024
+/** Input that is discarded after we have closed our side; more of it resets the connection. */
+const MAX_DISCARDED_BYTES = 1024 * 1024
 /** Silence before the first probe. */
 const KEEP_ALIVE_MS = 60_000
 const PROBE_MS = 1_000
@@ -100,7 +100,7 @@ export class ControlChannel implements ConnectionEvents {
    * goes on and on gets the RST all the same.
    */
   finish(lastWord = ''): void {
-    this.#unheardBytes = UNHEARD_BYTES
+    this.#unheardBytes = MAX_DISCARDED_BYTES
     this.#connection.end(lastWord)
   }
 
@@ -168,7 +168,7 @@ export class ControlChannel implements ConnectionEvents {
   #checkCongestion(): void {
     if (this.#isCongested || this.#connection.unsentBytes <= CONGESTED_BYTES) return
     this.#isCongested = true
-    // Who does not read our answers must not ask for more of them. The two directions of a pipe are independent.
+    // Back pressure: no more commands are read from a client that does not read its replies. The two directions of a pipe are independent.
     this.#holdsItself = this.#pipe === null
     if (this.#holdsItself) this.hold()
     this.#events.congested(this.side, true)

@@ -1,4 +1,4 @@
-// Two ways to connect in somebody else's name.
+// Two ways to open a connection whose source address is not ours: a transparent socket, or translation by conntrack.
 //
 // A transparent socket is bound to that address; the answers find it by the rules and the route of tproxy. Towards servers, in
 // the client's name.

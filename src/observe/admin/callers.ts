@@ -24,7 +24,7 @@ const harmlessPaths = new Set(['/metrics', '/livez', '/readyz'])
  * Null, or why this request is not answered:
  * - a page of another origin loads something from us: browsers say so. A link to us is fine, and so is what is not a
  *   browser.
- * - a stranger's name was made to point at loopback (DNS rebinding), so that his page counts as of our origin. Then the
+ * - DNS rebinding: an attacker's host name resolves to loopback, which makes his page one of our origin. Then the
  *   name is in Host. Browsers send no Sec-Fetch-Site to such a page over plain HTTP; behind a TLS proxy that keeps the
  *   name they do, and it is let through.
  * @see https://www.w3.org/TR/fetch-metadata/

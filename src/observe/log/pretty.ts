@@ -1,4 +1,4 @@
-import { withoutTricks } from './text.ts'
+import { escapeUnsafeCharacters } from './text.ts'
 
 /**
  * A JSON log line as a person reads it in a terminal:
@@ -18,7 +18,7 @@ export function formatPretty(line: string): string {
 function formatValue(value: unknown): string {
   const text = typeof value === 'string' ? value : JSON.stringify(value)
   const isPlain = /^[^\s"=\\\x00-\x1f]+$/.test(text)
-  return withoutTricks(isPlain || typeof value !== 'string' ? text : JSON.stringify(text))
+  return escapeUnsafeCharacters(isPlain || typeof value !== 'string' ? text : JSON.stringify(text))
 }
 
 function formatError(error: unknown): string {
@@ -26,6 +26,6 @@ function formatError(error: unknown): string {
   const text = 'stack' in error ? String(error.stack) : JSON.stringify(error)
   return text
     .split('\n')
-    .map((line) => `    ${JSON.stringify(withoutTricks(line)).slice(1, -1)}\n`)
+    .map((line) => `    ${JSON.stringify(escapeUnsafeCharacters(line)).slice(1, -1)}\n`)
     .join('')
 }

@@ -29,12 +29,12 @@ export function truncate(text: string, max: number = MAX_TEXT): string {
 }
 
 /** Text that is not latin1 bytes: our own words, an error's message. */
-export function withoutTricks(text: string): string {
+export function escapeUnsafeCharacters(text: string): string {
   return text.replace(treacherous, escaped)
 }
 
 function cleaned(bytes: Buffer, isCut: boolean): string {
-  return withoutTricks(readUtf8(bytes, isCut) ?? bytes.toString('latin1'))
+  return escapeUnsafeCharacters(readUtf8(bytes, isCut) ?? bytes.toString('latin1'))
 }
 
 /** Null when the bytes are not UTF-8. A cut may stand inside a character: up to three bytes are left out then. */

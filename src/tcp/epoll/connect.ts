@@ -89,7 +89,7 @@ class EpollConnecting implements Connecting, Pollable {
   /** The system does not even try; with another source port it may. */
   #refused(errno: number, call: string): void {
     const mayBeThePort = (this.#call.from?.port ?? 0) !== 0 && !this.#takesAnyPort
-    if (mayBeThePort && notToBeHad.has(errnoName(errno))) {
+    if (mayBeThePort && sourcePortUnavailable.has(errnoName(errno))) {
       this.#takesAnyPort = true
       this.#drop()
       this.start()
@@ -111,5 +111,5 @@ class EpollConnecting implements Connecting, Pollable {
   }
 }
 
-/** We may not have it, somebody listens on it, or the same endpoint is connected with it: all before a packet has left. */
-const notToBeHad: ReadonlySet<string> = new Set(['EACCES', 'EADDRINUSE', 'EADDRNOTAVAIL'])
+/** Errors of bind and connect that mean: try another source port. No packet has been sent. */
+const sourcePortUnavailable: ReadonlySet<string> = new Set(['EACCES', 'EADDRINUSE', 'EADDRNOTAVAIL'])

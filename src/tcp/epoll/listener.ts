@@ -123,7 +123,7 @@ export class EpollListener implements Listening, Pollable {
     return false
   }
 
-  /** Those who wait would be told of again and again, at the cost of everybody else. */
+  /** Level-triggered epoll would report the waiting connections continuously. */
   #pause(error: ConnectionError): void {
     this.#stopPolling()
     this.#restAfter(error)
@@ -177,7 +177,7 @@ export class EpollListener implements Listening, Pollable {
   }
 
   #stopPolling(): void {
-    // What others have too would go on being told of.
+    // Another process may share this socket; epoll would report it even after we close it.
     this.#poller.forget(this.#fd)
     this.#poller.remove(this.#number)
   }

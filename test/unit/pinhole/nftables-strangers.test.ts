@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { eachAttempt } from '../../../src/pinhole/attempts.ts'
+import { deduplicateAttempts } from '../../../src/pinhole/attempts.ts'
 import { Strangers } from '../../../src/pinhole/nftables/strangers.ts'
 import type { Intruder } from '../../../src/pinhole/relay/gate.ts'
 
@@ -80,7 +80,10 @@ describe('an attempt', () => {
   it('is told of once, as long as its packet comes again', () => {
     let nowMs = 0
     const told: Intruder[] = []
-    const attempt = eachAttempt({ now: () => nowMs, intruded: (intruder) => void told.push(intruder) })
+    const attempt = deduplicateAttempts({
+      now: () => nowMs,
+      intruded: (intruder) => void told.push(intruder),
+    })
     for (const ms of [0, 1_000, 3_000, 7_000, 15_000, 31_000, 63_000, 127_000]) {
       nowMs = ms
       attempt({ ...knock, reason: ms === 0 ? 'wrong_peer' : 'late' })
@@ -95,7 +98,7 @@ describe('an attempt', () => {
 
   it('costs no more memory than ten thousand others', () => {
     const told: Intruder[] = []
-    const attempt = eachAttempt({ now: () => 0, intruded: (intruder) => void told.push(intruder) })
+    const attempt = deduplicateAttempts({ now: () => 0, intruded: (intruder) => void told.push(intruder) })
     for (let port = 1; port <= 10_001; port += 1) attempt({ ...knock, from: { address: stranger, port } })
     attempt({ ...knock, from: { address: stranger, port: 10_001 } })
     expect(told).toHaveLength(10_001)
