@@ -19,7 +19,10 @@ import { driveEncrypted, encryptedListeners } from './encrypted-traffic.ts'
 
 /** Two ports for clients, so that the third pinhole of one client finds none. */
 export const gatewayConfiguration = (folder: string, transferLog: string) => `
+upstreams:
+  - { name: pool, servers: [{ address: '10.77.2.10:2' }, { address: '10.77.2.10:21' }], balance: first, health: false }
 listeners:
+  - { name: pooled, listen: '0.0.0.0:2140', upstream: pool }
   - { name: edge, listen: '0.0.0.0:2121', upstream: '10.77.2.10:21' }
   - { name: to-passive, listen: '0.0.0.0:2122', upstream: '10.77.2.10:21', upstreamMode: passive }
   - { name: to-active, listen: '0.0.0.0:2123', upstream: '10.77.2.10:21', upstreamMode: active }
@@ -100,11 +103,14 @@ export async function driveTraffic(scene: Scene): Promise<Traffic> {
     ),
   )
   await untilMetric(proxy, /^ftp_alg_data_connections_active\{[^}]*\} 1$/m)
+  const pooled = await openControlConnection({ ...edge, port: 2140 }, client)
+  await pooled.login()
   await provokeRefusals(scene)
   await driveEncrypted(network, edge.address)
   await untilMetric(proxy, /^ftp_alg_tls_truncations_total\{[^}]*\} [1-9]/m)
   await intrudeAndExhaust(scene)
   await meetBadServers(scene, running)
+  await pooled.close()
   await reload(scene)
   await transfer(2121, 'passive')
   await untilMetric(proxy, /^ftp_alg_transfer_log_failing 1$/m)
