@@ -22,7 +22,7 @@ export interface Figures {
   whole: number
   bytes: number
   readonly faults: Partial<Record<FaultKind, number>>
-  /** Transfers that were planned and not made, by the reason. */
+  /** Transfers that were planned and not made, or are condoned, by the reason. */
   readonly leftOut: Record<string, number>
   /** One sentence each, with the number that brings it back. */
   readonly wrong: string[]
@@ -86,7 +86,7 @@ export function describeFigures(name: string, { seed }: RunOptions, figures: Fig
   return [
     `chaos, ${name}, seed ${seed}: ${transfers} transfers in ${sessions} sessions, ${(bytes / 1e6).toFixed(0)} MB, ` +
       `${whole} whole, ${transfers - whole} seen as failed, ${wrong.length} wrong; ${kinds.sort().join(', ')}`,
-    ...Object.entries(leftOut).map(([reason, count]) => `${count} transfers were left out: ${reason}`),
+    ...Object.entries(leftOut).map(([reason, count]) => `${count} transfers do not count: ${reason}`),
     ...wrong,
   ].join('\n  ')
 }
@@ -110,7 +110,11 @@ async function runSession(
     const { kind } = run.plan.fault
     if (kind !== 'none') figures.faults[kind] = (figures.faults[kind] ?? 0) + 1
     const fault = judge(run)
-    if (fault !== null) isWrong(`transfer ${index}: ${fault}; ${describePlan(run)}`)
+    if (fault === null) continue
+    const reason = lane.condones?.(run) ?? null
+    const condoned = reason === null ? 0 : (figures.leftOut[reason] ?? 0)
+    if (reason !== null && condoned <= figures.transfers / 1000) figures.leftOut[reason] = condoned + 1
+    else isWrong(`transfer ${index}: ${fault}; ${describePlan(run)}`)
   }
 }
 
