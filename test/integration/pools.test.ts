@@ -1,6 +1,6 @@
 // Several servers behind one listener: no session fails while one of them lives, and none hears of the others.
 
-import { describe, expect } from 'vitest'
+import { describe, expect, vi } from 'vitest'
 import { ftpScript } from '../support/peers/ftp-script.ts'
 import type { Script } from '../support/peers/scripted-server.ts'
 import { type Lab, test } from './lab.ts'
@@ -71,17 +71,19 @@ describe.concurrent('a server that cannot be had', () => {
       servers: [first, closed],
       more: 'balance: first, health: { interval: 100ms, timeout: 1s, rise: 1, fall: 1 }',
     })
+    const answers = (status: number) =>
+      vi.waitFor(async () => expect((await proxy.ask('/readyz')).status).toBe(status), 10_000)
     expect((await greeted()).greeting).toBe('220 This is a.')
     first.close()
 
-    await expect.poll(async () => (await proxy.ask('/readyz')).status).toBe(503)
+    await answers(503)
 
     expect(await (await proxy.ask('/readyz')).text()).toBe(
       'not ready: no server of the pool files can be had (log event upstream.lose)\n',
     )
     expect((await greeted()).greeting).toMatch(/^421 /)
     await lab.server(named('a again'), { port })
-    await expect.poll(async () => (await proxy.ask('/readyz')).status).toBe(200)
+    await answers(200)
     expect((await greeted()).greeting).toBe('220 This is a again.')
   })
 })

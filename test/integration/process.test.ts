@@ -442,7 +442,7 @@ admin: { listen: '${admin}' }
     rmSync(folder, { recursive: true })
   })
   const isReady = () => fetch(`http://${admin}/readyz`).then(({ status }) => status, String)
-  await expect.poll(isReady, { timeout: 30_000 }).toBe(200)
+  await vi.waitFor(async () => expect(await isReady()).toBe(200), 30_000)
   child.kill('SIGTERM')
   expect(await exit).toEqual([0, null])
 })

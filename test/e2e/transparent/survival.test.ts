@@ -226,14 +226,14 @@ describe.skipIf(missing !== null)('transfers in the kernel', () => {
       const { large } = lab.samples
       const transfer = await proxy.waitForRecord(({ event }) => event === 'transfer', 'the transfer')
       expect(transfer).toMatchObject({ path: 'kernel', direction: 'download', result: 'ok' })
-      // Packet headers count too.
-      expect(Number(transfer.bytes)).toBeGreaterThan(large.bytes)
-      expect(Number(transfer.bytes)).toBeLessThan(large.bytes * 1.1)
+      // What was sent twice counts twice.
+      expect(Number(transfer.bytes)).toBeGreaterThan(large.bytes * 0.99)
+      expect(Number(transfer.bytes)).toBeLessThan(large.bytes * 1.01)
       const bytes =
         /^ftp_alg_data_bytes_total\{listener="client",direction="download",path="kernel"\} (\d+)$/m
       await expect
         .poll(async () => Number(bytes.exec(await proxy.metrics())?.[1]), PATIENCE)
-        .toBeGreaterThan(large.bytes)
+        .toBeGreaterThan(large.bytes * 0.99)
     })
   })
 })
