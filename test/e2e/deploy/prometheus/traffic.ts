@@ -144,6 +144,7 @@ async function provokeRefusals({ network, proxy }: Scene): Promise<void> {
   // A third party that may be named, and is not there.
   await active.ask('PORT 10,77,1,99,200,1')
   await active.ask('LIST')
+  await untilMetric(proxy, /^ftp_alg_data_foreign_peers_total\{[^}]*side="client"\} [1-9]/m)
   await active.close()
   const stranger = await openControlConnection(edge, client)
   await stranger.ask('USER nobody-of-that-name')
