@@ -226,8 +226,7 @@ export class Session implements ControlEvents {
     const { setting, observer, connection: client, target } = this.#options
     const { upstreams, pool, limits } = setting
     const as = this.#parties.calledAs(client.remote.port)
-    const [secureMs, greetingMs] = [limits.connectMs, limits.connectMs]
-    const call = { upstreams, pool, client, target, as, observer, tls: this.#tls, secureMs, greetingMs }
+    const call = { upstreams, pool, client, target, as, observer, tls: this.#tls, secureMs: limits.connectMs }
     this.#attempt = linkSession(call, {
       linked: (link) => this.#linked(link),
       failed: (reason) => this.#emit({ type: 'upstreamFailed', reason }),

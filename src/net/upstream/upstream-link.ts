@@ -20,7 +20,7 @@ export interface UpstreamLinkCall extends UpstreamCall {
   readonly upstreams: Upstreams
   /** Null: in clear. */
   readonly tls: SessionTls | null
-  /** From the connection to the end of its handshake. */
+  /** From the connection to the end of its handshake, or to the greeting of a server of a pool. */
   readonly secureMs: number
   readonly observer: SessionObserver
   /** What the server is told before everything else; absent or null: nothing. */

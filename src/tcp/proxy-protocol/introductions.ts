@@ -3,7 +3,8 @@
 import { type Network, parseNetwork } from '../../ftp/addresses.ts'
 import type { Endpoint } from '../../ftp/endpoints.ts'
 import type { Connection } from '../connection.ts'
-import { type Receiving, receiveProxyHeader } from './receive.ts'
+import type { Introducing } from './introduce.ts'
+import { receiveProxyHeader } from './receive.ts'
 
 /** A client that is known, or a connection that has said nothing of the kind; that is closed already. */
 export type Met =
@@ -27,7 +28,7 @@ const MAX_WAITING = 1_024
 export class Introductions {
   readonly #from: readonly Network[]
   readonly #timeoutMs: number
-  readonly #waiting = new Set<Receiving>()
+  readonly #waiting = new Set<Introducing>()
 
   /** `from`: the balancers, as networks; `timeoutMs`: how long one waits for its header. */
   constructor({ from, timeoutMs }: { readonly from: readonly string[]; readonly timeoutMs: number }) {

@@ -14,8 +14,6 @@ export interface SessionLinkCall extends UpstreamLinkCall {
   /** Null: the target is the server. */
   readonly pool: Pool | null
   readonly client: Connection
-  /** How long a server of a pool may take to greet. */
-  readonly greetingMs: number
 }
 
 /** Begins to connect, to the server or to one of a pool. Cancelling an attempt that is over does nothing. */
@@ -76,8 +74,8 @@ class PoolLink implements UpstreamAttempt {
       this.#serve(server, link)
       return
     }
-    const { greetingMs, observer } = this.#call
-    const timeoutMs = this.#pool.config.health?.timeoutMs ?? greetingMs
+    const { secureMs, observer } = this.#call
+    const timeoutMs = this.#pool.config.health?.timeoutMs ?? secureMs
     this.#attempt = awaitGreeting(link.connection, { timeoutMs }, (connection, problem) => {
       if (connection !== null) {
         this.#serve(server, { ...link, connection })
