@@ -201,7 +201,7 @@ export class App {
         tls: this.#tls.of(name),
         backend: running.backend,
         dataPeers: dataPeersOf(policy),
-        dialer: new Dialer({ tcp, connectAs: connectAsFor(intercept, tcp, running.disguise) }),
+        dialer: new Dialer({ tcp, connectAs: connectAsFor(intercept, tcp, running.sourceNat) }),
         activeSourcePort: hasSourcePort ? activeSourcePort : 0,
         source,
         upstreams,

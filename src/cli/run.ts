@@ -54,7 +54,7 @@ async function runService({ sources, version, stderr, record }: RunRequest): Pro
   const failed = await startOrExplain(service, observer)
   if (failed !== null) return failed
   if (isTerminal(2)) stderr.write(`${greetingOf(version, config)}\n`)
-  observer.log('info', 'process.started', 'ftp-alg is running', {
+  observer.log('info', 'process.start', 'ftp-alg is running', {
     version,
     pid: process.pid,
     workers: config.workers,
@@ -62,7 +62,7 @@ async function runService({ sources, version, stderr, record }: RunRequest): Pro
   warnOfDescriptors(config, observer)
   manager.ready('Running')
   const exitCode = await untilStopped({ service, observer, manager, config, sources, signals })
-  observer.log('info', 'process.stopped', 'ftp-alg has stopped', { exit_code: exitCode })
+  observer.log('info', 'process.exit', 'ftp-alg has stopped', { exit_code: exitCode })
   await manager.close()
   await observer.close()
   return exitCode
@@ -126,8 +126,7 @@ async function startOrExplain(
   } catch (error) {
     const isOnePlace = isSamePlace(1, 2)
     const isForPeople = isOnePlace && isTerminal(2)
-    if (!isForPeople)
-      observer.log('error', 'process.failed', 'cannot start', { error, ...worldFailure(error) })
+    if (!isForPeople) observer.log('error', 'process.fail', 'cannot start', { error, ...worldFailure(error) })
     await observer.close()
     if (isOnePlace && !isForPeople && error instanceof AlgError) return error.exitCode
     throw error

@@ -8,9 +8,9 @@ import { type AdminSource, type Readiness, readinessOf } from '../observe/admin/
 import type { Recorder } from '../observe/recorder.ts'
 import { Figures } from './figures.ts'
 import type { ToWorker } from './messages.ts'
-import { Place } from './place.ts'
 import { shareSessions } from './session-shares.ts'
 import { workerConfig } from './worker-config.ts'
+import { WorkerSlot } from './worker-slot.ts'
 
 export interface SupervisorOptions {
   readonly config: Config
@@ -26,11 +26,11 @@ const KILL_AFTER_MS = 5_000
 const GATHER_MS = 50
 
 export class Supervisor {
-  readonly #places: readonly Place[]
+  readonly #slots: readonly WorkerSlot[]
   readonly #figures: Figures
   readonly #inherited: readonly number[]
   /** How many sessions each worker was last told that it may have. */
-  readonly #shares = new Map<Place, number>()
+  readonly #shares = new Map<WorkerSlot, number>()
   #config: Config
   #isEnding = false
   #sharing: NodeJS.Timeout | null = null
@@ -40,10 +40,10 @@ export class Supervisor {
     this.#inherited = inherited
     this.#figures = new Figures({
       observer,
-      workers: () => this.#places.flatMap(({ running }) => running ?? []),
+      workers: () => this.#slots.flatMap(({ running }) => running ?? []),
     })
-    this.#places = Array.from({ length: config.workers }, (_, index) => {
-      const place: Place = new Place({
+    this.#slots = Array.from({ length: config.workers }, (_, index) => {
+      const slot: WorkerSlot = new WorkerSlot({
         index,
         observer,
         order: () => ({ type: 'start', config: workerConfig(this.#config, index) }),
@@ -51,23 +51,23 @@ export class Supervisor {
         changed: () => this.#shareSoon(),
         ended: () => {
           this.#figures.ended(index)
-          this.#shares.delete(place)
+          this.#shares.delete(slot)
         },
       })
-      return place
+      return slot
     })
   }
 
   /** Ready when every worker runs. */
   get readiness(): Readiness {
     if (this.#isEnding) return { ready: false, reason: 'draining' }
-    const missing = this.#places.filter(({ running }) => running === null).map(({ index }) => index)
+    const missing = this.#slots.filter(({ running }) => running === null).map(({ index }) => index)
     if (missing.length > 0)
       return { ready: false, reason: `of the workers these do not run: ${missing.join(', ')}` }
     // While one accepts, clients are served.
-    const [first, ...others] = this.#places
+    const [first, ...others] = this.#slots
     const obstacles = first?.obstacles ?? []
-    return readinessOf(obstacles.filter((text) => others.every((place) => place.obstacles.includes(text))))
+    return readinessOf(obstacles.filter((text) => others.every((slot) => slot.obstacles.includes(text))))
   }
 
   /** What the admin server shows: all workers as one. */
@@ -81,7 +81,7 @@ export class Supervisor {
     cluster.schedulingPolicy = cluster.SCHED_NONE
     cluster.setupPrimary({ stdio: ['inherit', 'inherit', 'inherit', 'ipc', ...this.#inherited] })
     try {
-      await Promise.all(this.#places.map((place) => place.fill()))
+      await Promise.all(this.#slots.map((slot) => slot.fill()))
     } catch (error) {
       await this.stop()
       throw error
@@ -93,7 +93,7 @@ export class Supervisor {
   async reload(config: Config): Promise<void> {
     this.#config = config
     this.#shareSoon()
-    await Promise.all(this.#places.map(({ index, worker }) => worker?.reload(workerConfig(config, index))))
+    await Promise.all(this.#slots.map(({ index, worker }) => worker?.reload(workerConfig(config, index))))
   }
 
   reopenLogs(): void {
@@ -111,18 +111,18 @@ export class Supervisor {
 
   async #end(order: ToWorker, killAfterMs: number): Promise<void> {
     this.#isEnding = true
-    for (const place of this.#places) place.close()
+    for (const slot of this.#slots) slot.close()
     this.#tellAll(order)
     const kill = setTimeout(() => {
-      for (const place of this.#places) place.kill()
+      for (const slot of this.#slots) slot.kill()
     }, killAfterMs)
-    await Promise.all(this.#places.map((place) => place.isEmpty()))
+    await Promise.all(this.#slots.map((slot) => slot.isEmpty()))
     clearTimeout(kill)
     this.#figures.stop()
   }
 
   #tellAll(order: ToWorker): void {
-    for (const { running } of this.#places) running?.tell(order)
+    for (const { running } of this.#slots) running?.tell(order)
   }
 
   #shareSoon(): void {
@@ -133,16 +133,16 @@ export class Supervisor {
   }
 
   #share(): void {
-    const running = this.#places.filter((place) => place.running !== null)
+    const running = this.#slots.filter((slot) => slot.running !== null)
     const shares = shareSessions({
       limit: this.#config.limits.sessions,
       inUse: running.map(({ sessions }) => sessions),
     })
-    for (const [nth, place] of running.entries()) {
+    for (const [nth, slot] of running.entries()) {
       const sessions = shares[nth] ?? 0
-      if (this.#shares.get(place) === sessions) continue
-      this.#shares.set(place, sessions)
-      place.running?.tell({ type: 'shareSessions', sessions })
+      if (this.#shares.get(slot) === sessions) continue
+      this.#shares.set(slot, sessions)
+      slot.running?.tell({ type: 'shareSessions', sessions })
     }
   }
 }

@@ -84,7 +84,7 @@ export interface ListenerConfig {
   /** Balancers, as networks in canonical text, that say in a PROXY header who the client is. */
   readonly proxyProtocol: { readonly from: readonly string[] }
   /** Which connections `ftp-alg firewall` brings here; absent: to port 21, from every interface. */
-  readonly catches?: { readonly ports: readonly number[]; readonly interfaces: readonly string[] }
+  readonly matches?: { readonly ports: readonly number[]; readonly interfaces: readonly string[] }
   /** Null only when the destination comes from interception. */
   readonly upstream: { readonly host: string; readonly port: number } | null
   /** The pool that `upstream` names; absent: it is a server. */

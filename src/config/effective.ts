@@ -72,14 +72,14 @@ function printHealth({ intervalMs, timeoutMs, ...rest }: HealthConfig) {
 }
 
 function printListener(listener: ListenerConfig) {
-  const { name, listen, intercept, catches, upstream, source, upstreamMode, advertise } = listener
+  const { name, listen, intercept, matches, upstream, source, upstreamMode, advertise } = listener
   const { activeSourcePort, upstreamVerbs, upstreamKeepAliveMs, tls, upstreamTls } = listener
   return {
     name,
     listen: formatListen(listen),
     intercept,
     proxyProtocol: listener.proxyProtocol,
-    catches,
+    matches,
     upstream: listener.pool ?? (upstream === null ? undefined : formatUpstream(upstream)),
     source,
     upstreamMode,

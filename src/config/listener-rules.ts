@@ -165,17 +165,17 @@ function catchWarnings(listeners: ListenerSections): RuleBreach[] {
       .slice(0, index)
       .find((other) => other !== undefined && catchBoth(other, listener))
     if (earlier === undefined) return []
-    const text = `takes connections that listener ${earlier.name} takes too (given ports ${listener.catches.ports.join(', ')})`
-    return [{ path: ['listeners', index, 'catches'], text }]
+    const text = `takes connections that listener ${earlier.name} takes too (given ports ${listener.matches.ports.join(', ')})`
+    return [{ path: ['listeners', index, 'matches'], text }]
   })
 }
 
 function catchBoth(one: ListenerSection, other: ListenerSection): boolean {
   const isCommon = <T>(these: readonly T[], those: readonly T[]) => these.some((item) => those.includes(item))
-  const [from, alsoFrom] = [one.catches.interfaces, other.catches.interfaces]
+  const [from, alsoFrom] = [one.matches.interfaces, other.matches.interfaces]
   return (
     one.intercept !== 'none' &&
-    isCommon(one.catches.ports, other.catches.ports) &&
+    isCommon(one.matches.ports, other.matches.ports) &&
     (from.length === 0 || alsoFrom.length === 0 || isCommon(from, alsoFrom)) &&
     isCommon(familiesOf(one), familiesOf(other))
   )

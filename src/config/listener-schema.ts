@@ -81,7 +81,7 @@ export const listenerSchema = section(
         'For clients that come through a balancer. Without an advertise rule they are told the address that the header says they connected to. Data connections need it only where they come through the balancer too, and the pinholes of the relay.',
       ).prefault({}),
     ),
-    catches: section(
+    matches: section(
       {
         ports: listField(integerField({ min: 1, max: 65_535 }, 'A port.'), {
           description: 'The ports of other machines on which FTP servers listen.',

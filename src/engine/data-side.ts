@@ -253,7 +253,7 @@ export class DataSide implements NegotiationParts {
       configured: upstreamVerbs,
       isTranslating: this.#algs?.isTranslating ?? null,
     }
-    const wish = {
+    const plan = {
       verb,
       clientMode,
       serverMode,
@@ -266,7 +266,7 @@ export class DataSide implements NegotiationParts {
       reachesFirst: serverMode === 'passive' && (reachesFirst || clientMode === 'active'),
       serverVerbs: serverMode === 'passive' ? passiveVerbs(choice) : activeVerbs(choice),
     }
-    this.#negotiation = new Negotiation(wish, this.channels.begin(wish), this)
+    this.#negotiation = new Negotiation(plan, this.channels.begin(plan), this)
     this.#settle(this.#negotiation.start())
   }
 

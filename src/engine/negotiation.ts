@@ -13,8 +13,8 @@ import { reportFailure } from './refusals.ts'
 import type { Reply } from './reply.ts'
 import type { ReplyQueue } from './reply-queue.ts'
 
-/** What the client wants, as judged, and what becomes of it on the server's side. */
-export interface Wish {
+/** The approved request for a data channel, and how it will be made on the server's side. */
+export interface DataChannelPlan {
   /** What the client said. */
   readonly verb: DataVerb
   readonly clientMode: Mode
@@ -48,7 +48,7 @@ export interface NegotiationParts {
 export type NegotiationState = 'pending' | 'ready' | 'refused'
 
 export class Negotiation {
-  readonly #wish: Wish
+  readonly #plan: DataChannelPlan
   readonly #channel: DataChannel
   readonly #parts: NegotiationParts
   /** How many of the verbs the server was asked with. */
@@ -67,8 +67,8 @@ export class Negotiation {
   /** What the client will be told, once it is true. */
   #announce: Endpoint | null = null
 
-  constructor(wish: Wish, channel: DataChannel, parts: NegotiationParts) {
-    this.#wish = wish
+  constructor(plan: DataChannelPlan, channel: DataChannel, parts: NegotiationParts) {
+    this.#plan = plan
     this.#channel = channel
     this.#parts = parts
   }
@@ -84,19 +84,19 @@ export class Negotiation {
   }
 
   start(): NegotiationState {
-    const { serverMode, clientMode, clientEndpoint } = this.#wish
+    const { serverMode, clientMode, clientEndpoint } = this.#plan
     if (serverMode === 'passive') return this.#askPassive()
     return this.#openPinhole('server', clientMode === 'active' ? clientEndpoint : null)
   }
 
   replied(reply: Reply): NegotiationState {
-    if (this.#asked === this.#wish.verb) this.#ownReply = reply
-    return this.#wish.serverMode === 'passive' ? this.#passiveReplied(reply) : this.#activeReplied(reply)
+    if (this.#asked === this.#plan.verb) this.#ownReply = reply
+    return this.#plan.serverMode === 'passive' ? this.#passiveReplied(reply) : this.#activeReplied(reply)
   }
 
   /** The client was told by the server itself, in a reply that is none to what we asked: 250 to a PORT is as good as 200. */
   repliedAstray(code: number): NegotiationState {
-    const { clientMode, serverMode } = this.#wish
+    const { clientMode, serverMode } = this.#plan
     if (code < 300 && clientMode === 'active' && serverMode === 'active') return 'ready'
     this.#channel.close('reset', 'refused')
     return 'refused'
@@ -131,7 +131,7 @@ export class Negotiation {
     if (!this.#isReaching) return 'pending'
     this.#isReaching = false
     if (this.#askedCount > 1 && this.#asked === 'PASV') this.#parts.learned('refusesEpsv')
-    if (this.#wish.clientMode === 'active') return this.#tellActiveClient()
+    if (this.#plan.clientMode === 'active') return this.#tellActiveClient()
     return this.#announce === null ? 'pending' : this.#announceToClient(this.#announce)
   }
 
@@ -139,8 +139,8 @@ export class Negotiation {
   serverUnreachable(): NegotiationState {
     this.#isReaching = false
     this.#channel.serverUnreachable()
-    if (this.#askedCount < this.#wish.serverVerbs.length) return this.#askPassive()
-    return this.#refuse('data_failed', unusable(this.#wish, 'The data port of the server cannot be reached.'))
+    if (this.#askedCount < this.#plan.serverVerbs.length) return this.#askPassive()
+    return this.#refuse('data_failed', unusable(this.#plan, 'The data port of the server cannot be reached.'))
   }
 
   /** What was set up for it so far is lost. */
@@ -153,7 +153,7 @@ export class Negotiation {
   #askPassive(): NegotiationState {
     const verb = this.#nextVerb()
     if (verb === null) return this.#refuse('upstream_refused', '425 The server has no passive mode.')
-    this.#parts.queue.ask({ verb, line: verb === this.#wish.verb ? this.#wish.line : verb })
+    this.#parts.queue.ask({ verb, line: verb === this.#plan.verb ? this.#plan.line : verb })
     return 'pending'
   }
 
@@ -165,13 +165,13 @@ export class Negotiation {
       const isUnusable = reply.code === 227 || reply.code === 229
       if (isUnusable ? this.#hasNextVerb : this.#mayFallBack(reply)) return this.#askPassive()
       if (!isUnusable) return this.#passOn(reply)
-      return this.#refuse('pasv_reply', unusable(this.#wish, NO_ENDPOINT), reply.line)
+      return this.#refuse('pasv_reply', unusable(this.#plan, NO_ENDPOINT), reply.line)
     }
     const address = named?.address ?? null
     const verdict = judgeServerEndpoint({ named: address, port, server, policy, isOwnAddress })
     if (!verdict.ok) return this.#refuse(verdict.reason, verdict.text, reply.line)
     this.#channel.serverEndpoint = verdict.endpoint
-    const { clientMode, reachesFirst } = this.#wish
+    const { clientMode, reachesFirst } = this.#plan
     if (reachesFirst) {
       this.#isReaching = true
       this.#channel.reachServer()
@@ -185,7 +185,7 @@ export class Negotiation {
 
   #tellActiveClient(): NegotiationState {
     this.#converted()
-    this.#parts.outbox.reply(`200 ${this.#wish.verb} command successful.`)
+    this.#parts.outbox.reply(`200 ${this.#plan.verb} command successful.`)
     return 'ready'
   }
 
@@ -199,7 +199,7 @@ export class Negotiation {
     }
     const verb = this.#nextVerb()
     if (verb === null) return this.#refuse('upstream_refused', '425 The server has no active mode.')
-    const { clientEndpoint, delimiter } = this.#wish
+    const { clientEndpoint, delimiter } = this.#plan
     const kind = verb === 'EPRT' ? 'eprt' : 'port'
     outbox.record({ type: 'rewrite', kind, from: clientEndpoint, to: announced })
     const argument = verb === 'EPRT' ? formatEprt(announced, delimiter) : formatHostPort(announced)
@@ -215,9 +215,9 @@ export class Negotiation {
       return stillOpen !== null && this.#mayFallBack(reply) ? this.#askActive(stillOpen) : this.#passOn(reply)
     }
     if (this.#asked === 'PORT' && this.#askedCount > 1) this.#parts.learned('refusesEprt')
-    if (this.#wish.clientMode === 'passive') return this.#openPinhole('client', null)
+    if (this.#plan.clientMode === 'passive') return this.#openPinhole('client', null)
     if (this.#ownReply === reply) outbox.send('client', reply.text)
-    else outbox.reply(`200 ${this.#wish.verb} command successful.`)
+    else outbox.reply(`200 ${this.#plan.verb} command successful.`)
     return 'ready'
   }
 
@@ -225,7 +225,7 @@ export class Negotiation {
 
   #announceToClient(announce: Endpoint): NegotiationState {
     const { outbox } = this.#parts
-    const { verb, serverMode } = this.#wish
+    const { verb, serverMode } = this.#plan
     if (verb === 'PASV' && familyOf(announce.address) !== 4) {
       return this.#refuse('family', '425 No IPv4 address can be announced, use EPSV.', announce.address)
     }
@@ -246,7 +246,7 @@ export class Negotiation {
 
   /** The verb to ask the server with now; null when it was asked with all of them. */
   #nextVerb(): DataVerb | null {
-    this.#asked = this.#wish.serverVerbs[this.#askedCount] ?? null
+    this.#asked = this.#plan.serverVerbs[this.#askedCount] ?? null
     this.#askedCount += 1
     return this.#asked
   }
@@ -257,11 +257,11 @@ export class Negotiation {
   }
 
   get #hasNextVerb(): boolean {
-    return this.#askedCount < this.#wish.serverVerbs.length
+    return this.#askedCount < this.#plan.serverVerbs.length
   }
 
   #converted(): void {
-    const { clientMode, serverMode } = this.#wish
+    const { clientMode, serverMode } = this.#plan
     this.#parts.outbox.record({ type: 'conversion', from: clientMode, to: serverMode })
   }
 
@@ -270,7 +270,7 @@ export class Negotiation {
     const isForClient = reply.code === 421 || reply.code === 530
     // A server that knows neither verb has said so of the client's own one.
     const said =
-      isForClient || (this.#wish.verb === 'EPSV' && this.#asked === 'PASV') ? reply : this.#ownReply
+      isForClient || (this.#plan.verb === 'EPSV' && this.#asked === 'PASV') ? reply : this.#ownReply
     // A 227 whose port could not be reached is no refusal, and names the server's address.
     if (said === null || said.code < 400) {
       const text = '425 The server refused to set up a data connection.'
@@ -284,7 +284,7 @@ export class Negotiation {
   #refuse(reason: RefusalReason, text: string, detail = ''): NegotiationState {
     this.#isOpening = false
     this.#channel.close('reset', 'refused')
-    reportFailure(this.#parts.outbox, { verb: this.#wish.verb, reason, text, detail })
+    reportFailure(this.#parts.outbox, { verb: this.#plan.verb, reason, text, detail })
     return 'refused'
   }
 }
@@ -292,6 +292,6 @@ export class Negotiation {
 const NO_ENDPOINT = 'The server answered passive mode with no usable endpoint.'
 
 /** A client that could fall back from EPSV by itself is told to: by a 5xx, since to some a 425 is worth another try. */
-function unusable({ isFaithful, verb }: Wish, text: string): string {
+function unusable({ isFaithful, verb }: DataChannelPlan, text: string): string {
   return `${isFaithful && verb === 'EPSV' ? '522' : '425'} ${text}`
 }

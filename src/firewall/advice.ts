@@ -80,8 +80,8 @@ function admitSets({ listeners, pinholes }: Config): readonly string[] {
 }
 
 /** What tells the control connections that were brought to a listener from those that somebody makes to it. */
-function interceptedRule({ intercept, catches, listen }: ListenerConfig): readonly string[] {
-  const ports = catches?.ports ?? [21]
+function interceptedRule({ intercept, matches, listen }: ListenerConfig): readonly string[] {
+  const ports = matches?.ports ?? [21]
   const caught = ports.length === 1 ? `${ports[0]}` : `{ ${ports.join(', ')} }`
   if (intercept === 'redirect') return [`tcp dport ${listen.port} ct original proto-dst ${caught} accept`]
   return intercept === 'tproxy' ? [`tcp dport ${caught} fib daddr type != local accept`] : []

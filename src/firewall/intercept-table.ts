@@ -53,7 +53,7 @@ export function interceptTable(config: Config): string | null {
 
 /**
  * Families in which sockets of ours have addresses that are not ours: the server's, or the client's. With redirect the
- * kernel translates instead (`pinhole/nftables/disguise.ts`), and a gateway's other traffic pays nothing.
+ * kernel translates instead (`pinhole/nftables/source-nat.ts`), and a gateway's other traffic pays nothing.
  */
 export function foreignFamilies({ listeners }: Config): readonly (4 | 6)[] {
   const tproxies = listeners.filter(({ intercept }) => intercept === 'tproxy')
@@ -126,8 +126,8 @@ function ownSocketsChain(mark: string): readonly string[] {
 }
 
 /** `'iifname { "lan0" } tcp dport 21 fib daddr type != local'`: never what is meant for this machine. */
-function caught({ catches }: ListenerConfig): string {
-  const { ports, interfaces } = catches ?? { ports: [21], interfaces: [] }
+function caught({ matches }: ListenerConfig): string {
+  const { ports, interfaces } = matches ?? { ports: [21], interfaces: [] }
   const from = interfaces.length === 0 ? '' : `iifname ${setOf(interfaces.map(quoted))} `
   return `${from}tcp dport ${setOf(ports.map(String))} fib daddr type != local`
 }

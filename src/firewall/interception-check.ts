@@ -9,7 +9,7 @@ import { interceptTableOf } from './table-names.ts'
 /**
  * What is missing of the table, or null. `table` is the kernel's own listing of it, null when it is not loaded.
  *
- * `nft flush chain inet ftp_alg_intercept by_redirect` leaves a table that catches nobody.
+ * `nft flush chain inet ftp_alg_intercept by_redirect` leaves a table that catches nothing.
  */
 export function missingOfTable(config: Config, table: string | null): string | null {
   const intercepting = config.listeners.filter(({ intercept }) => intercept !== 'none')

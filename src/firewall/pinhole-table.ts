@@ -68,7 +68,7 @@ export function pinholeSets(table: string = DEFAULT_TABLE): Readonly<Record<Fami
  *     tcp dport { 30000-30999 } tcp flags & (fin | syn | rst | ack) == syn ct mark != 0xf7 iifname != "lo" fib daddr type local limit rate 1000/second burst 1000 packets log group 30000 snaplen 128
  *   }
  *   # The same for what we answer ourselves, and for what we connect in somebody else's name (redirect, active
- *   # clients): see disguise.ts.
+ *   # clients): see source-nat.ts.
  *   chain depart {
  *     type filter hook output priority -110; policy accept;
  *     ct status assured accept

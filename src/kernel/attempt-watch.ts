@@ -3,7 +3,7 @@
 // @see linux/netfilter/nfnetlink_log.h
 
 import type { Flow } from './conntrack.ts'
-import { errnoFailed, type Libc } from './libc.ts'
+import { errorFromErrno, type Libc } from './libc.ts'
 import {
   answerErrno,
   eachAttribute,
@@ -80,7 +80,7 @@ function bindGroup(libc: Libc, fd: number, group: number): void {
   converse(libc, { fd, question: writer, code: 'KERNEL_FEATURE_MISSING' }, (received, message) => {
     if (message.type !== NLMSG_ERROR) return false
     const errno = answerErrno(received, message)
-    if (errno !== 0) throw errnoFailed(errno, 'KERNEL_FEATURE_MISSING', call)
+    if (errno !== 0) throw errorFromErrno(errno, 'KERNEL_FEATURE_MISSING', call)
     return true
   })
 }

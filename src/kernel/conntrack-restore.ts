@@ -12,7 +12,7 @@ import {
   CTA_TUPLE_ORIG,
   keyOf,
 } from './conntrack.ts'
-import { EEXIST, errnoFailed } from './libc.ts'
+import { EEXIST, errorFromErrno } from './libc.ts'
 import { answerErrno, NetlinkWriter, NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST, NLMSG_ERROR } from './netlink.ts'
 import type { NetlinkSocket } from './netlink-socket.ts'
 import { addressBytes } from './sockaddr.ts'
@@ -75,7 +75,7 @@ export function restoreRedirected(
     })
   })
   // A second try after a lost answer finds what the first has made.
-  if (errno !== 0 && errno !== EEXIST) throw errnoFailed(errno, code, 'entry for conntrack')
+  if (errno !== 0 && errno !== EEXIST) throw errorFromErrno(errno, code, 'entry for conntrack')
 }
 
 const writer = new NetlinkWriter(1024)

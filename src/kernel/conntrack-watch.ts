@@ -14,7 +14,7 @@ import {
   readState,
 } from './conntrack.ts'
 import { type ConntrackFilter, filterProgram, INSTRUCTION_BYTES } from './conntrack-filter.ts'
-import { callFailed, type Libc, SOL_SOCKET } from './libc.ts'
+import { type Libc, SOL_SOCKET, syscallError } from './libc.ts'
 import { eachMessage, type NetlinkMessage } from './netlink.ts'
 import { openNetfilter } from './netlink-socket.ts'
 import { readDatagrams } from './netlink-stream.ts'
@@ -112,7 +112,7 @@ function subscribe(libc: Libc, { bufferBytes, ...filter }: ConntrackWatchOptions
   new Uint16Array(head.buffer, 0, 1)[0] = program.length / INSTRUCTION_BYTES
   new BigUint64Array(head.buffer, 8, 1)[0] = libc.addressOf(program)
   if (libc.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, head, head.length) !== 0) {
-    const error = callFailed(libc, 'KERNEL_FEATURE_MISSING', 'setsockopt(SO_ATTACH_FILTER)')
+    const error = syscallError(libc, 'KERNEL_FEATURE_MISSING', 'setsockopt(SO_ATTACH_FILTER)')
     libc.close(fd)
     throw error
   }

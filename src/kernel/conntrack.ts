@@ -6,7 +6,7 @@ import type { ErrorCode } from '../errors.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
 import { littleEndian } from './byte-order.ts'
 import { type DirectionCount, payloadOf } from './conntrack-payload.ts'
-import { errnoFailed } from './libc.ts'
+import { errorFromErrno } from './libc.ts'
 import {
   ATTRIBUTE_HEAD,
   answerErrno,
@@ -147,7 +147,7 @@ export function listFlows(socket: NetlinkSocket, mark: number, code: ErrorCode):
         return false
       }
       if (message.type === NLMSG_DONE) return true
-      throw errnoFailed(answerErrno(received, message), code, 'list of conntrack')
+      throw errorFromErrno(answerErrno(received, message), code, 'list of conntrack')
     })
     return reports
   })

@@ -83,8 +83,8 @@ export function errnoName(errno: number): string {
  *
  * The message reads `bind(192.0.2.1:21) failed: EADDRINUSE, address already in use`.
  */
-export function callFailed(libc: Pick<Libc, 'errno'>, code: ErrorCode, call: string): AlgError {
-  return errnoFailed(libc.errno(), code, call)
+export function syscallError(libc: Pick<Libc, 'errno'>, code: ErrorCode, call: string): AlgError {
+  return errorFromErrno(libc.errno(), code, call)
 }
 
 /** The error as Node would make it: `errnoError(104, 'read')` reads `read ECONNRESET: connection reset by peer`. */
@@ -93,8 +93,8 @@ export function errnoError(errno: number, syscall: string): NodeJS.ErrnoExceptio
   return Object.assign(new Error(`${syscall} ${code}: ${meaning}`), { code, errno: -errno, syscall })
 }
 
-/** As `callFailed`, for an errno that came another way, such as in a netlink answer. */
-export function errnoFailed(errno: number, code: ErrorCode, call: string): AlgError {
+/** As `syscallError`, for an errno that came another way, such as in a netlink answer. */
+export function errorFromErrno(errno: number, code: ErrorCode, call: string): AlgError {
   const context = { call, errno: errnoName(errno) }
   const message = `${call} failed: ${describeErrno(errno)}`
   if (errno === EPERM || errno === EACCES) {

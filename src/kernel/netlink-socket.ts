@@ -7,18 +7,18 @@
 import { AlgError, type ErrorCode } from '../errors.ts'
 import {
   AF_NETLINK,
-  callFailed,
   EACCES,
   EAGAIN,
   ENOENT,
   EPERM,
-  errnoFailed,
+  errorFromErrno,
   type Libc,
   MSG_DONTWAIT,
   SOCK_CLOEXEC,
   SOCK_NONBLOCK,
   SOCK_RAW,
   SOL_SOCKET,
+  syscallError,
 } from './libc.ts'
 import { answerErrno, eachMessage, type NetlinkMessage, type NetlinkWriter, NLMSG_ERROR } from './netlink.ts'
 import { intOption } from './sockaddr.ts'
@@ -113,7 +113,7 @@ export function requireUnknown(
   { code, call }: { readonly code: ErrorCode; readonly call: string },
 ): void {
   const errno = message.type === NLMSG_ERROR ? answerErrno(received, message) : 0
-  if (errno !== 0 && errno !== ENOENT) throw errnoFailed(errno, code, call)
+  if (errno !== 0 && errno !== ENOENT) throw errorFromErrno(errno, code, call)
 }
 
 export interface NetfilterSocketOptions {
@@ -129,7 +129,7 @@ export function openNetfilter(
   { groups, bufferBytes = RECEIVE_BUFFER_BYTES }: NetfilterSocketOptions,
 ): number {
   const fd = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_NETFILTER)
-  if (fd < 0) throw callFailed(libc, 'KERNEL_FEATURE_MISSING', 'socket(NETLINK_NETFILTER)')
+  if (fd < 0) throw syscallError(libc, 'KERNEL_FEATURE_MISSING', 'socket(NETLINK_NETFILTER)')
   // FORCE goes past rmem_max and needs CAP_NET_ADMIN; where it fails the default size serves.
   libc.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, intOption(bufferBytes), 4)
   libc.setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, intOption(SEND_BUFFER_BYTES), 4)
@@ -139,7 +139,7 @@ export function openNetfilter(
   words.setUint32(4, 0)
   new Uint32Array(address.buffer, 8, 1)[0] = groups
   if (libc.bind(fd, address, address.length) !== 0) {
-    const error = callFailed(
+    const error = syscallError(
       libc,
       'KERNEL_FEATURE_MISSING',
       `bind to netfilter groups 0x${groups.toString(16)}`,
@@ -161,7 +161,7 @@ const SEND_BUFFER_BYTES = 1024 * 1024
 
 function lost(libc: Libc, code: ErrorCode, call: string): AlgError {
   const errno = libc.errno()
-  const failed = errnoFailed(errno, code, call)
+  const failed = errorFromErrno(errno, code, call)
   if (errno === EPERM || errno === EACCES) return failed
   const { message, context } = failed
   return new LostAnswer(code, errno === EAGAIN ? `${call}: the kernel has not answered` : message, {

@@ -3,7 +3,6 @@
 import { Socket } from 'node:net'
 import {
   AF_UNIX,
-  callFailed,
   EAGAIN,
   type Libc,
   MSG_DONTWAIT,
@@ -11,6 +10,7 @@ import {
   SOCK_CLOEXEC,
   SOCK_NONBLOCK,
   SOCK_STREAM,
+  syscallError,
 } from './libc.ts'
 
 /**
@@ -24,7 +24,7 @@ import {
 export function readDatagrams(libc: Libc, fd: number, read: (datagram: DataView) => void): Socket {
   const pair = new Int32Array(2)
   if (libc.socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) !== 0) {
-    throw callFailed(libc, 'RUNTIME_FAILED', 'socketpair')
+    throw syscallError(libc, 'RUNTIME_FAILED', 'socketpair')
   }
   const [kept = -1, spare = -1] = pair
   const buffer = Buffer.allocUnsafeSlow(DATAGRAM_BYTES)
@@ -43,7 +43,7 @@ export function readDatagrams(libc: Libc, fd: number, read: (datagram: DataView)
           else {
             // ENOBUFS is told only once.
             if (libc.errno() !== EAGAIN)
-              socket.destroy(callFailed(libc, 'RUNTIME_FAILED', 'recv from netlink'))
+              socket.destroy(syscallError(libc, 'RUNTIME_FAILED', 'recv from netlink'))
             break
           }
         }
@@ -55,7 +55,7 @@ export function readDatagrams(libc: Libc, fd: number, read: (datagram: DataView)
   const moved = libc.dup3(fd, kept, O_CLOEXEC)
   libc.close(fd)
   libc.close(spare)
-  if (moved !== kept) throw callFailed(libc, 'RUNTIME_FAILED', 'dup3')
+  if (moved !== kept) throw syscallError(libc, 'RUNTIME_FAILED', 'dup3')
   socket.resume()
   socket.unref()
   return socket

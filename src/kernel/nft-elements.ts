@@ -4,7 +4,7 @@
 // @see linux/netfilter/nf_tables.h
 
 import type { ErrorCode } from '../errors.ts'
-import { errnoFailed } from './libc.ts'
+import { errorFromErrno } from './libc.ts'
 import {
   answerErrno,
   eachAttribute,
@@ -73,7 +73,7 @@ export function changeElements(
       const errno = answerErrno(received, message)
       const index = (message.sequence - first) | 0
       if (index < 0 || index >= changes.length) {
-        throw errnoFailed(errno, code, `nftables transaction of ${changes.length} elements`)
+        throw errorFromErrno(errno, code, `nftables transaction of ${changes.length} elements`)
       }
       if (errno !== 0) failures.push({ index, errno })
       // Answers come in order, and only the last change is answered whatever became of it.

@@ -3,7 +3,7 @@
 import type { Server, Socket } from 'node:net'
 import { familyOf } from '../ftp/addresses.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
-import { callFailed, ENOENT, type Libc, SOL_SOCKET } from './libc.ts'
+import { ENOENT, type Libc, SOL_SOCKET, syscallError } from './libc.ts'
 import { decodeSockaddr, intOption, SOCKADDR_BYTES } from './sockaddr.ts'
 
 /**
@@ -40,7 +40,7 @@ export function originalDestination(libc: Libc, { fd, remote }: Accepted): Endpo
   const sockaddr = new Uint8Array(SOCKADDR_BYTES)
   if (libc.getsockopt(fd, level, SO_ORIGINAL_DST, sockaddr, Uint32Array.of(SOCKADDR_BYTES)) !== 0) {
     if (notTracked.has(libc.errno())) return null
-    throw callFailed(libc, 'RUNTIME_FAILED', 'getsockopt(SO_ORIGINAL_DST)')
+    throw syscallError(libc, 'RUNTIME_FAILED', 'getsockopt(SO_ORIGINAL_DST)')
   }
   return decodeSockaddr(sockaddr)
 }
@@ -79,7 +79,7 @@ function setOption(libc: Libc, socket: Socket, { level, option, value, name }: I
   const fd = fdOf(socket)
   if (fd === null) return false
   if (libc.setsockopt(fd, level, option, intOption(value), 4) !== 0) {
-    throw callFailed(libc, 'RUNTIME_FAILED', `setsockopt(${name}, ${value})`)
+    throw syscallError(libc, 'RUNTIME_FAILED', `setsockopt(${name}, ${value})`)
   }
   return true
 }

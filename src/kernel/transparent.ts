@@ -3,7 +3,7 @@
 // `ftp-alg firewall` prints.
 
 import type { Endpoint } from '../ftp/endpoints.ts'
-import { callFailed, type Libc, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET } from './libc.ts'
+import { type Libc, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET, syscallError } from './libc.ts'
 import { decodeSockaddr, encodeSockaddr, intOption, SOCKADDR_BYTES, socketFamily } from './sockaddr.ts'
 import { SOL_IP, SOL_IPV6 } from './socket-options.ts'
 
@@ -46,8 +46,8 @@ export function openTransparentListener(
     setTransparent(libc, fd, at.address)
     const sockaddr = encodeSockaddr(at)
     if (libc.bind(fd, sockaddr, sockaddr.length) !== 0)
-      throw callFailed(libc, 'LISTEN_FAILED', `bind to ${what}`)
-    if (libc.listen(fd, BACKLOG) !== 0) throw callFailed(libc, 'LISTEN_FAILED', `listen on ${what}`)
+      throw syscallError(libc, 'LISTEN_FAILED', `bind to ${what}`)
+    if (libc.listen(fd, BACKLOG) !== 0) throw syscallError(libc, 'LISTEN_FAILED', `listen on ${what}`)
     return { fd, at: boundTo(libc, fd) ?? at }
   })
 }
@@ -87,7 +87,7 @@ export function bindForeign(libc: Libc, { from, avoidPort }: ForeignBind): numbe
  */
 export function ownAddressTowards(libc: Libc, peer: string): string | null {
   const fd = libc.socket(socketFamily(peer), SOCK_DGRAM_CLOEXEC, 0)
-  if (fd < 0) throw callFailed(libc, 'RUNTIME_FAILED', 'socket(SOCK_DGRAM)')
+  if (fd < 0) throw syscallError(libc, 'RUNTIME_FAILED', 'socket(SOCK_DGRAM)')
   const sockaddr = encodeSockaddr({ address: peer, port: DISCARD_PORT })
   const connected = libc.connect(fd, sockaddr, sockaddr.length) === 0
   const own = connected ? boundTo(libc, fd) : null
@@ -112,7 +112,7 @@ function bindOnce(libc: Libc, from: Endpoint): number {
     setTransparent(libc, fd, from.address)
     const sockaddr = encodeSockaddr(from)
     if (libc.bind(fd, sockaddr, sockaddr.length) !== 0) {
-      throw callFailed(libc, 'RUNTIME_FAILED', `bind to ${from.address} port ${from.port}`)
+      throw syscallError(libc, 'RUNTIME_FAILED', `bind to ${from.address} port ${from.port}`)
     }
     return fd
   })
@@ -120,7 +120,7 @@ function bindOnce(libc: Libc, from: Endpoint): number {
 
 function openSocket(libc: Libc, address: string): number {
   const fd = libc.socket(socketFamily(address), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
-  if (fd < 0) throw callFailed(libc, 'RUNTIME_FAILED', `socket for ${address}`)
+  if (fd < 0) throw syscallError(libc, 'RUNTIME_FAILED', `socket for ${address}`)
   return fd
 }
 
@@ -131,7 +131,7 @@ function setTransparent(libc: Libc, fd: number, address: string): void {
 
 function setInt(libc: Libc, fd: number, level: number, option: number, name: string): void {
   if (libc.setsockopt(fd, level, option, intOption(1), 4) !== 0) {
-    throw callFailed(libc, 'KERNEL_FEATURE_MISSING', `setsockopt(${name})`)
+    throw syscallError(libc, 'KERNEL_FEATURE_MISSING', `setsockopt(${name})`)
   }
 }
 

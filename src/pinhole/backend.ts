@@ -92,25 +92,25 @@ export interface PinholeHandle {
 }
 
 /** A connection of ours whose peer shall see another address than ours. */
-export interface DisguiseRequest {
+export interface SourceNatRequest {
   /** The peer that is to be called. */
   readonly to: Endpoint
   /** Address and port that it shall see; port 0 for any. */
   readonly as: Endpoint
 }
 
-export interface Disguise {
+export interface SourceNat {
   /** The address of ours from which the connection must be made, in this turn of the event loop. */
   readonly from: string
   /** The connection is up or has failed; any number of times. */
-  over(): void
+  release(): void
 }
 
 /**
- * Has the kernel translate the source of our next connection to a peer: one, once, as with a pinhole.
+ * Adds source NAT for our next connection to a peer, as a pinhole does for one of its own: for one connection, once.
  * Errors: `AlgError` PINHOLE_FAILED.
  */
-export type DisguiseNext = (request: DisguiseRequest) => Disguise
+export type AddSourceNat = (request: SourceNatRequest) => SourceNat
 
 /** Has the kernel translate a redirected connection again that it has forgotten. Errors: `AlgError` RUNTIME_FAILED. */
 export type Restore = (connection: Redirected) => void

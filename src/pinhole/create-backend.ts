@@ -6,7 +6,7 @@ import { steadyClock } from '../kernel/steady-clock.ts'
 import { Introductions } from '../tcp/proxy-protocol/introductions.ts'
 import type { Tcp } from '../tcp/tcp.ts'
 import { deduplicateAttempts } from './attempts.ts'
-import type { BackendObserver, DisguiseNext, PinholeBackend, Restore } from './backend.ts'
+import type { AddSourceNat, BackendObserver, PinholeBackend, Restore } from './backend.ts'
 import { PortPool } from './port-pool.ts'
 import { RelayBackend } from './relay/relay-backend.ts'
 
@@ -16,7 +16,7 @@ const QUARANTINE_MS = 2_000
 export interface RunningBackend {
   readonly backend: PinholeBackend
   /** Null without our tables in the kernel. */
-  readonly disguise: DisguiseNext | null
+  readonly sourceNat: AddSourceNat | null
   /** The same. */
   readonly restore: Restore | null
   /** Closes every pinhole and lets go of the kernel. */
@@ -57,7 +57,7 @@ export async function createBackend(
   })
   if (!needsTables(config)) {
     const relay = new RelayBackend({ tcp, pools, intruded, introductions, now })
-    return { backend: relay, disguise: null, restore: null, stop: () => relay.closeAll() }
+    return { backend: relay, sourceNat: null, restore: null, stop: () => relay.closeAll() }
   }
   // Imported only here: everything else runs where there is no Linux and no koffi.
   const { createNftablesBackend } = await import('./nftables/create.ts')
@@ -91,7 +91,7 @@ export async function createBackend(
   })
   return {
     backend,
-    disguise: (request) => backend.disguise(request),
+    sourceNat: (request) => backend.sourceNat(request),
     restore: (connection) => backend.restore(connection),
     stop: () => backend.stop(),
   }

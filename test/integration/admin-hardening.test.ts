@@ -26,7 +26,7 @@ test('an admin port in use stops the start with a clear message, exit code 1, an
     .map((line): Record<string, unknown> => JSON.parse(line))
   expect(records.at(-1)).toMatchObject({
     level: 'error',
-    event: 'process.failed',
+    event: 'process.fail',
     code: 'LISTEN_FAILED',
     port: first + 1,
   })

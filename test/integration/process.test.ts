@@ -29,10 +29,10 @@ describe.concurrent('SIGTERM', () => {
   test.for([1, 2])('during the start is heard at its end, with %i worker(s)', async (workers, { lab }) => {
     const upstream = { address: '127.0.0.1', port: 1 }
     const proxy = await lab.launch({ upstream, more: `workers: ${workers}` })
-    await proxy.record(workers === 1 ? 'listener.start' : 'worker.started')
+    await proxy.record(workers === 1 ? 'listener.start' : 'worker.start')
     proxy.signal('SIGTERM')
     expect(await proxy.exited()).toBe(0)
-    expect(proxy.output).toContain('"event":"process.stopped"')
+    expect(proxy.output).toContain('"event":"process.exit"')
   })
 
   test.for([1, 2])('ends %i worker(s) even where Node cannot end itself', async (workers, { lab }) => {
@@ -45,7 +45,7 @@ describe.concurrent('SIGTERM', () => {
     })
     proxy.signal('SIGTERM')
     expect(await proxy.exited(10_000)).toBe(0)
-    expect(proxy.output).toContain('"event":"process.stopped"')
+    expect(proxy.output).toContain('"event":"process.exit"')
   })
 
   test('lets fifty transfers finish, says 421 to the idle, refuses the new, and exits with 0', async ({
@@ -384,7 +384,7 @@ describe.concurrent('a listener that cannot accept', () => {
       // Over the connection that stands: the process has no descriptor for another.
       const ask = (path: string) => proxy.askOver(admin, path)
       expect(await ask('/readyz')).toEqual({ status: 200, text: 'ready\n' })
-      const started = proxy.records.filter(({ event }) => event === 'worker.started')
+      const started = proxy.records.filter(({ event }) => event === 'worker.start')
       const accepting = workers === 1 ? [proxy.pid] : started.map(({ pid }) => Number(pid))
       const limit = (pid: number, descriptors: number) =>
         execFileSync('prlimit', ['--pid', String(pid), `--nofile=${descriptors}:`])

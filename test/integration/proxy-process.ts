@@ -77,7 +77,7 @@ export class ProxyProcess implements Endpoint {
       throw new Error(`the proxy ended with ${code}\n${proxy.output}`)
     })
     try {
-      await Promise.race([proxy.record('process.started'), ended])
+      await Promise.race([proxy.record('process.start'), ended])
     } catch (error) {
       await proxy.kill()
       throw error

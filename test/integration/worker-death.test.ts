@@ -30,7 +30,7 @@ describe('a worker that is killed', () => {
     await killWorker(proxy, victim.worker)
     expect(await victim.client.wire.ended()).toMatch(/fin|reset/)
     await comesToRefuse(victim.pinhole)
-    expect(await proxy.record('worker.died')).toMatchObject({
+    expect(await proxy.record('worker.exit')).toMatchObject({
       level: 'error',
       worker: victim.worker,
       how: 'SIGKILL',
@@ -58,7 +58,7 @@ describe('a worker that is killed', () => {
       seen = now
     }
     await killWorker(proxy, 0)
-    await proxy.record('worker.died')
+    await proxy.record('worker.exit')
     const isReadyAgain = async () => {
       await look()
       return readyz(proxy)
@@ -71,7 +71,7 @@ describe('a worker that is killed', () => {
     // Nobody is left who counts.
     await killWorker(proxy, 0, 2)
     await killWorker(proxy, 1)
-    await proxy.record('worker.died', 3)
+    await proxy.record('worker.exit', 3)
     await look()
     expect(losses).toEqual([])
     expect(seen.get('ftp_alg_sessions_total{listener="edge"}')).toBeGreaterThanOrEqual(4)
@@ -85,7 +85,7 @@ describe('a worker that is killed', () => {
     for (const [index, retry_ms] of [0, 1000, 2000].entries()) {
       const nth = index + 1
       await killWorker(proxy, 1, nth)
-      const death = await proxy.record('worker.died', nth)
+      const death = await proxy.record('worker.exit', nth)
       expect(death.retry_ms).toBe(retry_ms)
       // Only the longest pause is sure to be seen.
       if (retry_ms === 2000) {
@@ -94,7 +94,7 @@ describe('a worker that is killed', () => {
         expect((await proxy.ask('/livez')).status).toBe(200)
       }
       // The first two starts are those of the pair.
-      const start = await proxy.record('worker.started', nth + 2)
+      const start = await proxy.record('worker.start', nth + 2)
       expect(ms(start) - ms(death)).toBeGreaterThanOrEqual(retry_ms)
     }
     await becomesReady(proxy)
@@ -114,7 +114,7 @@ describe('a worker that is killed', () => {
     expect((await victim.client.reply()).code).toBe(421)
     victim.client.close()
     expect(await proxy.exited()).toBe(0)
-    expect(proxy.records.filter(({ event }) => event === 'worker.died')).toEqual([])
+    expect(proxy.records.filter(({ event }) => event === 'worker.exit')).toEqual([])
   })
 })
 
@@ -127,7 +127,7 @@ test('a worker that hangs is killed and replaced, and the other takes the client
   process.kill(pid, 'SIGSTOP')
   for (let count = 0; count < 10; count += 1) await (await lab.client(proxy)).login()
   expect(await proxy.record('worker.hang')).toMatchObject({ worker: victim.worker, pid, silence_ms: 10_000 })
-  expect(await proxy.record('worker.died')).toMatchObject({ worker: victim.worker, how: 'SIGKILL' })
+  expect(await proxy.record('worker.exit')).toMatchObject({ worker: victim.worker, how: 'SIGKILL' })
   expect(await victim.client.wire.ended()).toMatch(/fin|reset/)
   expect((await other.client.command('NOOP')).code).toBe(200)
   await becomesReady(proxy)

@@ -53,7 +53,7 @@ export function workerOf(proxy: ProxyProcess, port: number): number {
 export async function pidOf(proxy: ProxyProcess, worker: number, nth = 1): Promise<number> {
   return vi.waitFor(
     () => {
-      const starts = proxy.records.filter((record) => record.event === 'worker.started')
+      const starts = proxy.records.filter((record) => record.event === 'worker.start')
       const pid = starts.filter((record) => record.worker === worker)[nth - 1]?.pid
       if (typeof pid !== 'number') throw new Error(`worker ${worker} was not started ${nth} times`)
       return pid

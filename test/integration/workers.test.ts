@@ -223,7 +223,7 @@ describe('a start that fails', () => {
       moreListeners: `  - { name: second, listen: "127.0.0.1:${first}", upstream: "127.0.0.1:${server.port}" }`,
     })
     expect(await proxy.exited()).toBe(1)
-    expect(proxy.records.filter(({ event }) => event === 'process.failed')).toMatchObject([
+    expect(proxy.records.filter(({ event }) => event === 'process.fail')).toMatchObject([
       { code: 'LISTEN_FAILED', listener: 'second', port: first, errno: 'EADDRINUSE' },
     ])
     expect(proxy.output).toMatch(/^ftp-alg: cannot listen on 127\.0\.0\.1 port \d+: .*EADDRINUSE/m)

@@ -27,7 +27,7 @@ export interface ListenerOptions {
 
 /** Where a client wants to go, or why it is turned away. */
 export type Route =
-  | Pick<SessionStart, 'target' | 'assumed' | 'translation'>
+  | Pick<SessionStart, 'target' | 'interceptedDestination' | 'translation'>
   | { readonly refusal: RejectReason }
 
 /** Accepts control connections and makes sessions of them. */

@@ -31,13 +31,15 @@ export function routeOf(connection: Connection, options: RouteOptions): Route {
   const { listener, libc, restore, isOwnListener } = options
   const { intercept, upstream } = listener
   if (intercept === 'none') {
-    return upstream === null ? { refusal: 'no_destination' } : { target: upstream, assumed: null }
+    return upstream === null
+      ? { refusal: 'no_destination' }
+      : { target: upstream, interceptedDestination: null }
   }
   const destination = intercept === 'tproxy' ? arrivedAt(connection) : knownBefore(connection, libc)
   if (destination === null) return { refusal: 'no_destination' }
   if (isOwnListener(destination)) return { refusal: 'loop' }
   const target = upstream ?? { host: destination.address, port: destination.port }
-  const route = { target, assumed: destination.address }
+  const route = { target, interceptedDestination: destination.address }
   if (intercept !== 'redirect' || libc === null || restore === null) return route
   return { ...route, translation: new Translation({ libc, connection, wanted: destination, restore }) }
 }

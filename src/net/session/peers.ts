@@ -7,7 +7,7 @@ import type { SessionAddresses } from './addresses.ts'
 import type { ControlChannel } from './control-channel.ts'
 import type { SessionSetting, SessionStart } from './setting.ts'
 
-export interface PartiesOptions {
+export interface SessionPeersOptions {
   readonly setting: Pick<
     SessionSetting,
     'source' | 'advertise' | 'announceOffset' | 'activeSourcePort' | 'upstreams'
@@ -15,7 +15,7 @@ export interface PartiesOptions {
   /** Canonical. */
   readonly clientAddress: string
   /** The address the client believes to talk to, where that is not ours: the intercepted destination. */
-  readonly assumed: string | null
+  readonly interceptedDestination: string | null
   /** The balancer's address, where the client came through one that told. */
   readonly reachedAt: string | null
   readonly translation?: SessionStart['translation']
@@ -28,9 +28,9 @@ const KEEP_ALIVE_FROM_MS = 30_000
 const TRANSLATION_MS = 5_000
 
 /** The two peers of a session, and what each of them takes us for. */
-export class Parties implements SessionAddresses {
+export class SessionPeers implements SessionAddresses {
   readonly clientAddress: string
-  readonly #options: PartiesOptions
+  readonly #options: SessionPeersOptions
   #keepAliveAtMs = steadyClock.now() + KEEP_ALIVE_FROM_MS
   #isProbing = false
   #translationAtMs = steadyClock.now() + TRANSLATION_MS
@@ -41,7 +41,7 @@ export class Parties implements SessionAddresses {
   /** The upstream's control endpoint, canonical; null until we are connected. */
   serverEndpoint: Endpoint | null = null
 
-  constructor(options: PartiesOptions) {
+  constructor(options: SessionPeersOptions) {
     this.#options = options
     this.clientAddress = options.clientAddress
   }
@@ -124,8 +124,8 @@ export class Parties implements SessionAddresses {
   }
 
   local(side: Side): string {
-    const { assumed, setting } = this.#options
-    if (side === 'client') return assumed ?? this.client?.localAddress ?? ''
+    const { interceptedDestination, setting } = this.#options
+    if (side === 'client') return interceptedDestination ?? this.client?.localAddress ?? ''
     return setting.source === 'client' ? this.clientAddress : (this.server?.localAddress ?? '')
   }
 
@@ -143,12 +143,12 @@ export class Parties implements SessionAddresses {
    * firewalls insist (RFC 959 §3.2), in our own the configured one; 0 for any.
    */
   dataSource(side: Side, to: Endpoint): { readonly from: string | null; readonly fromPort: number } {
-    const { assumed, setting } = this.#options
+    const { interceptedDestination, setting } = this.#options
     const { serverEndpoint } = this
     const isServerItself = side === 'server' && to.address === serverEndpoint?.address
     const from = isServerItself && setting.source === 'proxy' ? null : this.local(side)
     if (side === 'server') return { from, fromPort: 0 }
-    const isServersCall = assumed !== null && serverEndpoint !== null
+    const isServersCall = interceptedDestination !== null && serverEndpoint !== null
     return { from, fromPort: isServersCall ? serverEndpoint.port - 1 : setting.activeSourcePort }
   }
 

@@ -3,30 +3,30 @@
 import type { Event } from '../../engine/contract.ts'
 import type { SessionObserver } from '../../observe/observer.ts'
 import { SessionData } from '../data/data-side.ts'
-import type { Parties } from './peers.ts'
+import type { SessionPeers } from './peers.ts'
 import type { SessionTls } from './session-tls.ts'
 import type { SessionSetting } from './setting.ts'
 
 export interface SessionDataParts {
   readonly setting: SessionSetting
   readonly observer: SessionObserver
-  readonly parties: Parties
+  readonly peers: SessionPeers
   readonly tls: SessionTls | null
   readonly isWorkedOn: (channel: number) => boolean
   readonly emit: (event: Event) => void
 }
 
 export function openSessionData(parts: SessionDataParts): SessionData {
-  const { setting, observer, parties, tls, isWorkedOn, emit } = parts
+  const { setting, observer, peers, tls, isWorkedOn, emit } = parts
   return new SessionData({
     observer,
     backend: setting.backend,
     dataPeers: setting.dataPeers,
     pinholeTimeoutMs: setting.pinholeTimeoutMs,
     connectMs: setting.limits.connectMs,
-    addresses: parties,
+    addresses: peers,
     connect: ({ side, endpoint: to }, done) =>
-      setting.dialer.dial({ to, ...parties.dataSource(side, to) }, done),
+      setting.dialer.dial({ to, ...peers.dataSource(side, to) }, done),
     secure: tls === null ? null : (leg, secured, truncated) => tls.secureData(leg, secured, truncated),
     isWorkedOn,
     emit,

@@ -119,15 +119,15 @@ export class SessionTls {
 
   carryOut(
     effect: Extract<Effect, { readonly type: 'secure' | 'freshTicket' }>,
-    parties: ControlChannels,
+    peers: ControlChannels,
     done: (result: SecureUpstreamResult['type']) => void,
   ): void {
     if (effect.type === 'freshTicket') {
       this.#client?.freshTicket()
       return
     }
-    parties.flush()
-    this.#secure(effect.side, parties, done)
+    peers.flush()
+    this.#secure(effect.side, peers, done)
   }
 
   /** A control connection that stands goes on with TLS: the client's at once, the server's by AUTH, after which `done` follows. */

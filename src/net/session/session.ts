@@ -11,7 +11,7 @@ import type { UpstreamAttempt } from '../upstream/upstreams.ts'
 import { ControlChannel, type ControlEvents } from './control-channel.ts'
 import { Deadlines } from './deadlines.ts'
 import { createEngine } from './engine.ts'
-import { Parties } from './peers.ts'
+import { SessionPeers } from './peers.ts'
 import { openSessionData } from './session-data.ts'
 import type { SessionTls } from './session-tls.ts'
 import type { SessionStart } from './setting.ts'
@@ -28,7 +28,7 @@ export class Session implements ControlEvents {
   readonly #options: SessionOptions
   readonly #engine: ControlEngine
   readonly #client: ControlChannel
-  readonly #parties: Parties
+  readonly #peers: SessionPeers
   readonly #tls: SessionTls | null
   readonly #startedMs = steadyClock.now()
   #data: SessionData | null = null
@@ -48,19 +48,19 @@ export class Session implements ControlEvents {
     const { setting, connection } = options
     this.#options = options
     this.#tls = setting.tls?.open({ observer: options.observer, host: options.target.host }) ?? null
-    this.#parties = new Parties({ ...options, clientAddress: connection.remote.address })
+    this.#peers = new SessionPeers({ ...options, clientAddress: connection.remote.address })
     this.#deadlines = new Deadlines(setting.limits, this.#startedMs)
-    this.#engine = createEngine(options, this.#parties.clientAddress)
+    this.#engine = createEngine(options, this.#peers.clientAddress)
     const arrived = () => this.#emit({ type: 'clientArrived' })
     const met = this.#tls?.meet(connection, arrived) ?? connection
     this.#client = new ControlChannel('client', met, this)
-    this.#parties.client = this.#client
+    this.#peers.client = this.#client
     if (met === connection) arrived()
   }
 
   /** The client's address, canonical. */
   get clientAddress(): string {
-    return this.#parties.clientAddress
+    return this.#peers.clientAddress
   }
 
   /** Where the protocol stands, for the status page. */
@@ -85,10 +85,10 @@ export class Session implements ControlEvents {
     this.#options.observer.failed(error)
     try {
       // What is piped may be ciphertext.
-      if (this.#engine.state !== 'pipe') this.#parties.say('client', DEFECT)
+      if (this.#engine.state !== 'pipe') this.#peers.say('client', DEFECT)
       this.#close('error')
       this.#data?.destroy()
-      this.#parties.server?.destroy()
+      this.#peers.server?.destroy()
     } catch {
       this.#closeReason ??= 'error'
       this.#destroySockets()
@@ -99,13 +99,13 @@ export class Session implements ControlEvents {
   sweep(nowMs: number): void {
     if (this.#data?.sweep(nowMs) === true || this.#hasTalked) this.#deadlines.active(nowMs)
     this.#hasTalked = false
-    this.#parties.keepAlive(nowMs)
+    this.#peers.keepAlive(nowMs)
     // Of a session that is over only data are left to wait for.
     this.#deadlines.awaits(this.#closeReason === null ? this.#engine.awaits : 'data', nowMs)
     const keepAliveMs = this.#options.setting.upstreamKeepAliveMs
     this.#silence.listen({ nowMs, keepAliveMs, engine: this.#engine }, this.#fire)
     for (let due = this.#deadlines.next(nowMs); due !== null; due = this.#deadlines.next(nowMs)) {
-      if (due === 'linger') this.#parties.destroy()
+      if (due === 'linger') this.#peers.destroy()
       else this.#fire(due)
       // The data connections of a session that ends so have not moved a byte either.
       if (due === 'idle' || due === 'reply' || due === 'transfer') this.#data?.destroy()
@@ -126,9 +126,9 @@ export class Session implements ControlEvents {
 
   ended(side: Side): void {
     // The peer has closed after us, or the server after its 221: nothing more can come.
-    if (this.#closeReason !== null) this.#parties.channel(side)?.close()
+    if (this.#closeReason !== null) this.#peers.channel(side)?.close()
     else if (this.#engine.state === 'pipe')
-      this.#parties.channel(side === 'client' ? 'server' : 'client')?.end()
+      this.#peers.channel(side === 'client' ? 'server' : 'client')?.end()
     else this.#emit({ type: 'ended', side, isGone: false })
   }
 
@@ -142,7 +142,7 @@ export class Session implements ControlEvents {
   }
 
   congested(side: Side, isCongested: boolean): void {
-    const other = this.#parties.channel(side === 'client' ? 'server' : 'client')
+    const other = this.#peers.channel(side === 'client' ? 'server' : 'client')
     if (isCongested) other?.hold()
     else other?.release()
   }
@@ -161,7 +161,7 @@ export class Session implements ControlEvents {
       for (let next: Event | undefined = event; next !== undefined; next = this.#pending.shift()) {
         for (const effect of this.#engine.handle(next)) this.#carryOut(effect)
       }
-      this.#parties.flush()
+      this.#peers.flush()
     } catch (error) {
       this.failed(error)
     } finally {
@@ -175,7 +175,7 @@ export class Session implements ControlEvents {
   #carryOut(effect: Effect): void {
     switch (effect.type) {
       case 'send':
-        this.#parties.say(effect.side, effect.text)
+        this.#peers.say(effect.side, effect.text)
         break
       case 'record':
         this.#options.observer.record(effect.record)
@@ -195,7 +195,7 @@ export class Session implements ControlEvents {
         break
       case 'pauseReading':
       case 'resumeReading':
-        this.#parties.steer(effect)
+        this.#peers.steer(effect)
         break
       case 'setTimer':
       case 'clearTimer':
@@ -203,16 +203,16 @@ export class Session implements ControlEvents {
         this.#deadlines.carryOut(effect, steadyClock.now())
         break
       case 'passThrough':
-        this.#parties.flush()
+        this.#peers.flush()
         this.#deadlines.clear('login')
-        this.#parties.pipe()
+        this.#peers.pipe()
         break
       case 'secure':
       case 'freshTicket':
-        this.#tls?.carryOut(effect, this.#parties, this.#serverSecured)
+        this.#tls?.carryOut(effect, this.#peers, this.#serverSecured)
         break
       case 'remember':
-        this.#parties.remember(effect.fact)
+        this.#peers.remember(effect.fact)
         break
       case 'close':
         this.#close(effect.reason)
@@ -225,7 +225,7 @@ export class Session implements ControlEvents {
   #connectUpstream(): void {
     const { setting, observer, connection: client, target } = this.#options
     const { upstreams, pool, limits } = setting
-    const as = this.#parties.calledAs(client.remote.port)
+    const as = this.#peers.calledAs(client.remote.port)
     const call = { upstreams, pool, client, target, as, observer, tls: this.#tls, secureMs: limits.connectMs }
     this.#attempt = linkSession(call, {
       linked: (link) => this.#linked(link),
@@ -236,8 +236,8 @@ export class Session implements ControlEvents {
 
   #linked({ connection, server, greeting, isSecure }: UpstreamLink): void {
     this.#open += 1
-    this.#parties.serverEndpoint = server
-    this.#parties.server = new ControlChannel('server', connection, this)
+    this.#peers.serverEndpoint = server
+    this.#peers.server = new ControlChannel('server', connection, this)
     this.#deadlines.set('greeting', steadyClock.now())
     const { upstreams } = this.#options.setting
     this.#emit({ type: 'upstreamConnected', server, knows: upstreams.knownOf(server) })
@@ -254,8 +254,8 @@ export class Session implements ControlEvents {
   #close(reason: CloseReason): void {
     if (this.#closeReason !== null) return
     this.#closeReason = reason
-    const lastWord = this.#parties.takeLastWord()
-    this.#parties.flush()
+    const lastWord = this.#peers.takeLastWord()
+    this.#peers.flush()
     this.#attempt?.cancel()
     this.#data?.sessionEnded()
     if (reason === 'quit') {
@@ -263,14 +263,14 @@ export class Session implements ControlEvents {
       this.#client.close(lastWord)
     } else {
       this.#client.finish(lastWord)
-      this.#parties.server?.finish()
+      this.#peers.server?.finish()
     }
     this.#deadlines.set('linger', steadyClock.now())
   }
 
   #destroySockets(): void {
     this.#data?.destroy()
-    this.#parties.destroy()
+    this.#peers.destroy()
   }
 
   #finishWhenClosed(): void {
@@ -289,7 +289,7 @@ export class Session implements ControlEvents {
     this.#data = openSessionData({
       setting,
       observer,
-      parties: this.#parties,
+      peers: this.#peers,
       tls: this.#tls,
       isWorkedOn: (channel) => this.#engine.isWorkedOn(channel),
       emit: (event) => this.#emit(event),

@@ -53,7 +53,7 @@ export interface SessionStart {
   readonly connection: Connection
   readonly target: UpstreamTarget
   /** The address the client believes to talk to, where that is not ours: the intercepted destination. */
-  readonly assumed: string | null
+  readonly interceptedDestination: string | null
   /** The address the client connected to, where a balancer told and it is not ours: what it is told for data, too. */
   readonly reachedAt: string | null
   /** Where the kernel translates it: whether it still does. */

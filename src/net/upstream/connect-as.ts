@@ -10,7 +10,7 @@
 
 import type { ListenerConfig } from '../../config/config.ts'
 import type { Endpoint } from '../../ftp/endpoints.ts'
-import type { DisguiseNext } from '../../pinhole/backend.ts'
+import type { AddSourceNat } from '../../pinhole/backend.ts'
 import type { Connected, Connecting } from '../../tcp/connection.ts'
 import type { Tcp } from '../../tcp/tcp.ts'
 
@@ -31,14 +31,14 @@ export function byTransparentSocket(tcp: Tcp): ConnectAs {
 }
 
 /** `avoidPort` is of no use here: the kernel finds a free port when it translates. */
-function byTranslation(tcp: Tcp, disguise: DisguiseNext): ConnectAs {
+function byTranslation(tcp: Tcp, sourceNat: AddSourceNat): ConnectAs {
   return ({ to, as }, done) => {
-    const { from, over } = disguise({ to, as })
+    const { from, release } = sourceNat({ to, as })
     const stands: Connected = (error, connection) => {
-      over()
+      release()
       done(error, connection)
     }
-    return cancelling(tcp.connect({ to, from: { address: from, port: 0 } }, stands), over)
+    return cancelling(tcp.connect({ to, from: { address: from, port: 0 } }, stands), release)
   }
 }
 
@@ -51,19 +51,19 @@ function byPort({ certain, any }: { readonly certain: ConnectAs; readonly any: C
 export function connectAsFor(
   intercept: ListenerConfig['intercept'],
   tcp: Tcp,
-  disguise: DisguiseNext | null,
+  sourceNat: AddSourceNat | null,
 ): ConnectAs | null {
-  if (intercept === 'none' || disguise === null) return null
-  const translated = byTranslation(tcp, disguise)
+  if (intercept === 'none' || sourceNat === null) return null
+  const translated = byTranslation(tcp, sourceNat)
   return intercept === 'redirect'
     ? translated
     : byPort({ certain: translated, any: byTransparentSocket(tcp) })
 }
 
-function cancelling(connecting: Connecting, over: () => void): Connecting {
+function cancelling(connecting: Connecting, release: () => void): Connecting {
   return {
     cancel() {
-      over()
+      release()
       connecting.cancel()
     },
   }

@@ -12,7 +12,7 @@ export const events = {
   'listener.start': { level: 'info', message: 'listening' },
   'tcp.fallback': {
     level: 'warn',
-    message: 'connections go through the sockets of Node, at more CPU time: epoll is not to be had',
+    message: 'epoll is not available: connections use the sockets of Node, at more CPU time',
   },
   'drain.start': { level: 'info', message: 'draining: no new sessions' },
   'interception.miss': {

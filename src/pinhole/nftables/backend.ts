@@ -6,18 +6,18 @@ import { canonicalAddress, familyOf } from '../../ftp/addresses.ts'
 import type { Redirected } from '../../kernel/conntrack-restore.ts'
 import type { BackendName, PoolUse } from '../../vocabulary.ts'
 import type {
-  Disguise,
-  DisguiseRequest,
   PinholeBackend,
   PinholeEvents,
   PinholeHandle,
   PinholeRequest,
   Restore,
+  SourceNat,
+  SourceNatRequest,
 } from '../backend.ts'
-import { disguise } from './disguise.ts'
 import { ForwardedHole, type ForwardRequest } from './forwarded-hole.ts'
 import type { HoleContext, LivingHole, Opened } from './hole.ts'
 import { RelayedHole } from './relayed-hole.ts'
+import { sourceNat } from './source-nat.ts'
 
 /** What the backend needs beside what its holes need. */
 export interface NftablesBackendParts extends Omit<HoleContext, 'ended'> {
@@ -57,8 +57,8 @@ export class NftablesBackend implements PinholeBackend {
   }
 
   /** For a connection of ours that shall seem to come from somebody else. Errors: `AlgError` PINHOLE_FAILED. */
-  disguise(request: DisguiseRequest): Disguise {
-    return disguise(this.#context, request)
+  sourceNat(request: SourceNatRequest): SourceNat {
+    return sourceNat(this.#context, request)
   }
 
   /** For a redirected connection that conntrack has forgotten. Errors: `AlgError` RUNTIME_FAILED. */

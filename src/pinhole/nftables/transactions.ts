@@ -2,7 +2,7 @@
 // a pinhole, nobody for that.
 
 import { AlgError } from '../../errors.ts'
-import { EEXIST, ENOENT, errnoFailed } from '../../kernel/libc.ts'
+import { EEXIST, ENOENT, errorFromErrno } from '../../kernel/libc.ts'
 import type { ElementChange, ElementFailure } from '../../kernel/nft-elements.ts'
 
 /** What became of one job. */
@@ -165,7 +165,7 @@ function changeFailed({ action, set }: ElementChange, errno: number): AlgError {
   const name = `${set.family} ${set.table} ${set.set}`
   const call = `nft ${action} element ${name}`
   const hint = errno === EEXIST ? ' (the same peer, address and port with another target)' : ''
-  const { message, context, code } = errnoFailed(errno, 'PINHOLE_FAILED', call)
+  const { message, context, code } = errorFromErrno(errno, 'PINHOLE_FAILED', call)
   return new AlgError(code, message + hint, { context })
 }
 

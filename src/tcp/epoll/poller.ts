@@ -5,13 +5,13 @@ import { Socket } from 'node:net'
 import { AlgError } from '../../errors.ts'
 import {
   AF_UNIX,
-  callFailed,
   errnoError,
   type Libc,
   O_CLOEXEC,
   SOCK_CLOEXEC,
   SOCK_NONBLOCK,
   SOCK_STREAM,
+  syscallError,
 } from '../../kernel/libc.ts'
 import { watchReadable } from './carrier.ts'
 
@@ -44,9 +44,9 @@ export class Poller {
     this.libc = libc
     const pair = new Int32Array(2)
     const epollFd = libc.epollCreate(O_CLOEXEC)
-    if (epollFd < 0) throw callFailed(libc, 'KERNEL_FEATURE_MISSING', 'epoll_create1')
+    if (epollFd < 0) throw syscallError(libc, 'KERNEL_FEATURE_MISSING', 'epoll_create1')
     if (libc.socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) !== 0) {
-      const error = callFailed(libc, 'KERNEL_FEATURE_MISSING', 'socketpair')
+      const error = syscallError(libc, 'KERNEL_FEATURE_MISSING', 'socketpair')
       libc.close(epollFd)
       throw error
     }

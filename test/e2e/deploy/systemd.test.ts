@@ -140,7 +140,7 @@ describe.skipIf(missing !== null)('under systemd, the process', () => {
     // A wildcard and the server's own port: only who knows this machine's addresses can tell the two apart.
     const flags = ['run', '--listen', '0.0.0.0:21', '--upstream', '10.77.2.10:21', '--admin', 'off']
     const proxy = startProgram([...restricted, ...flags], { place: network.gateway })
-    await proxy.waitForOutput(/"process.started"/)
+    await proxy.waitForOutput(/"process.start"/)
     const session = await openControlConnection({ address: '10.77.1.1', port: 21 }, network.host('client'))
     await session.login()
     expect(await session.ask('PASV')).toMatch(/^227 /)

@@ -175,12 +175,12 @@ describe.skipIf(obstacle !== null)('ftp-alg firewall', () => {
     expect(lab.exec('gateway', 'nft', 'list', 'ruleset')).not.toMatch(/ftp_alg/)
   })
 
-  it('catches only the ports and interfaces that it is told to', async () => {
-    const catches = { ports: [21, 2100], interfaces: [lab.interfaceTowards('client')] }
+  it('matches only the ports and interfaces that it is told to', async () => {
+    const matches = { ports: [21, 2100], interfaces: [lab.interfaceTowards('client')] }
     const listener = listenerConfig(
       'edge',
       { address: '0.0.0.0', port: 2121 },
-      { intercept: 'redirect', catches },
+      { intercept: 'redirect', matches },
     )
     await run(gatewayConfig([listener]), 'apply')
     const arrivals: string[] = []

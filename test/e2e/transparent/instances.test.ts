@@ -16,7 +16,7 @@ const missing = debianRootMissing('two instances on a gateway')
 interface Instance {
   readonly config: string
   readonly admin: Endpoint
-  /** The server's port that this one catches. */
+  /** The server's port that this one intercepts. */
   readonly port: number
 }
 
@@ -30,7 +30,7 @@ function instance(number: number, { port, pinholes = '' }: { port: number; pinho
   - name: only
     listen: '127.0.0.1:${2121 + number}'
     intercept: tproxy
-    catches: { ports: [${port}] }
+    matches: { ports: [${port}] }
 pinholes: { backend: nftables${pinholes} }
 dataPorts: ${30_000 - number * 1_000}-${30_999 - number * 1_000}
 `,

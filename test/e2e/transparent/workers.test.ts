@@ -63,7 +63,7 @@ describe.skipIf(missing !== null)('two workers', () => {
       )
       const [pid = 0] = workersOf(proxy)
       process.kill(pid, 'SIGKILL')
-      const { worker } = await proxy.waitForRecord(({ event }) => event === 'worker.died', 'a dead worker')
+      const { worker } = await proxy.waitForRecord(({ event }) => event === 'worker.exit', 'a dead worker')
       const [dead, alive] = worker === 0 ? waiting : waiting.toReversed()
       if (dead === undefined || alive === undefined) throw new Error('not two sessions')
       expect(await dead.client.wire.readRest()).toBe('')

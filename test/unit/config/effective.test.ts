@@ -19,7 +19,7 @@ listeners: [{ upstream: "[2001:db8::5]", listen: ":2121", advertise: { servers: 
     intercept: none
     proxyProtocol:
       from: []
-    catches:
+    matches:
       ports:
         - 21
       interfaces: []
@@ -117,7 +117,7 @@ function rightFiles() {
     { upstream: 'ftp.internal', activeSourcePort: 20 },
     { upstream: '[2001:db8::5]:990' },
     { intercept: 'redirect' },
-    { intercept: 'tproxy', source: 'client', catches: { ports: [21, 990], interfaces: ['lan0', 'null'] } },
+    { intercept: 'tproxy', source: 'client', matches: { ports: [21, 990], interfaces: ['lan0', 'null'] } },
   )
   const slice = fc.constantFrom({}, { slice: { index: 3, of: 7 } })
   const dataPorts = fc.oneof(

@@ -12,7 +12,7 @@ test('a file with only an upstream gets every default', () => {
         listen: { address: '0.0.0.0', port: 2121 },
         intercept: 'none',
         proxyProtocol: { from: [] },
-        catches: { ports: [21], interfaces: [] },
+        matches: { ports: [21], interfaces: [] },
         upstream: { host: 'ftp.internal', port: 21 },
         source: 'proxy',
         upstreamMode: 'client',
@@ -67,7 +67,7 @@ test('every key of a file is read', () => {
   - name: edge
     listen: "[::]:2121"
     intercept: tproxy
-    catches: { ports: [21, 2100], interfaces: [lan0] }
+    matches: { ports: [21, 2100], interfaces: [lan0] }
     source: client
     upstreamMode: passive
     upstreamVerbs: [PASV, PORT]
@@ -98,7 +98,7 @@ workers: 2
         listen: { address: '::', port: 2121 },
         intercept: 'tproxy',
         proxyProtocol: { from: [] },
-        catches: { ports: [21, 2100], interfaces: ['lan0'] },
+        matches: { ports: [21, 2100], interfaces: ['lan0'] },
         upstream: null,
         source: 'client',
         upstreamMode: 'passive',

@@ -97,12 +97,12 @@ test('nobody stands between us and the clients that we intercept', () => {
 })
 
 test('a listener that takes the connections of an earlier one gives a warning', () => {
-  const yaml = (catches: string) => `listeners:
-  - { name: a, intercept: tproxy, listen: 127.0.0.1:2121, catches: { ports: [21, 2100], interfaces: [lan0] } }
-  - { name: b, intercept: redirect, listen: 127.0.0.1:2122, catches: ${catches} }
+  const yaml = (matches: string) => `listeners:
+  - { name: a, intercept: tproxy, listen: 127.0.0.1:2121, matches: { ports: [21, 2100], interfaces: [lan0] } }
+  - { name: b, intercept: redirect, listen: 127.0.0.1:2122, matches: ${matches} }
 `
   expect(warningsIn(yaml('{ interfaces: [lan1, lan0] }'))).toEqual([
-    'config.yaml:3:70 listeners[1].catches: takes connections that listener a takes too (given ports 21)',
+    'config.yaml:3:70 listeners[1].matches: takes connections that listener a takes too (given ports 21)',
   ])
   expect(warningsIn(yaml('{ ports: [990, 2100] }'))).toHaveLength(1)
   expect(warningsIn(yaml('{ interfaces: [lan1] }'))).toEqual([])

@@ -54,8 +54,8 @@ describe('the interception table', () => {
 
   it('lets nothing but an interface name into a rule', () => {
     for (const name of ['lan0" accept #', 'a very long interface name', '', 'eth0\n']) {
-      const catches = { ports: [21], interfaces: [name] }
-      expect(() => interceptTable(gatewayConfig([{ ...redirect, catches }]))).toThrow('not an interface name')
+      const matches = { ports: [21], interfaces: [name] }
+      expect(() => interceptTable(gatewayConfig([{ ...redirect, matches }]))).toThrow('not an interface name')
     }
   })
 })

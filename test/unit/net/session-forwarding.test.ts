@@ -104,7 +104,7 @@ async function download({ idleMs = IDLE, forwards = true } = {}) {
     },
     connection: await listener.next,
     target: { host: server.address, port: server.port },
-    assumed: null,
+    interceptedDestination: null,
     reachedAt: null,
     observer: observer.sessionOpened({ listener: 'edge', client: { address: '127.0.0.1', port: 40_001 } }),
     ended: () => {

@@ -44,7 +44,7 @@ export function configurationOf({ intercept, source, backend }: Variant, more = 
     intercept: ${intercept}
     source: ${source}
     upstreamMode: ${upstreamMode}
-    catches: { ports: [${portOf[upstreamMode]}] }`,
+    matches: { ports: [${portOf[upstreamMode]}] }`,
     )
   })
   return `listeners:\n${entries.join('\n')}\npinholes: { backend: ${backend} }\n${more}`

@@ -75,7 +75,8 @@ export async function listen({ routeOf, isOwnListener = () => false, host, trans
       advertise: { client: advertiser, server: advertiser },
       announceOffset: { client: 0, server: 0 },
     }),
-    routeOf: routeOf ?? (() => ({ target, assumed: null, ...(translation && { translation }) })),
+    routeOf:
+      routeOf ?? (() => ({ target, interceptedDestination: null, ...(translation && { translation }) })),
   })
   const { port } = await listener.start()
   closers.push(

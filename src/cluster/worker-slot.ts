@@ -1,10 +1,10 @@
-// A place for a worker: filled again whenever its worker dies, without hurry when that happens again and again.
+// Runs one worker process: restarts it when it dies, with back-off when that happens again and again.
 
 import type { Recorder } from '../observe/recorder.ts'
 import type { Snapshot, StartOrder } from './messages.ts'
 import { WorkerProcess } from './worker-process.ts'
 
-export interface PlaceOptions {
+export interface WorkerSlotOptions {
   /** From 0. */
   readonly index: number
   readonly observer: Pick<Recorder, 'log' | 'workerDied'>
@@ -21,8 +21,8 @@ export interface PlaceOptions {
 const STEADY_MS = 60_000
 const LONGEST_DELAY_MS = 30_000
 
-export class Place {
-  readonly #options: PlaceOptions
+export class WorkerSlot {
+  readonly #options: WorkerSlotOptions
   #worker: WorkerProcess | null = null
   #sessions = 0
   #obstacles: readonly string[] = []
@@ -31,7 +31,7 @@ export class Place {
   #isClosed = false
   #wait: { readonly timer: NodeJS.Timeout; readonly over: () => void } | null = null
 
-  constructor(options: PlaceOptions) {
+  constructor(options: WorkerSlotOptions) {
     this.#options = options
   }
 
@@ -112,7 +112,7 @@ export class Place {
       changed()
     })
     await worker.started
-    observer.log('info', 'worker.started', 'a worker runs', { worker: index, pid: worker.pid })
+    observer.log('info', 'worker.start', 'a worker runs', { worker: index, pid: worker.pid })
     changed()
     return worker
   }
@@ -124,7 +124,7 @@ export class Place {
       if (performance.now() - sinceMs >= STEADY_MS) this.#failures = 0
       const retry_ms = restartDelayMs(this.#failures)
       this.#options.observer.workerDied()
-      this.#options.observer.log('error', 'worker.died', 'a worker died and is being replaced', {
+      this.#options.observer.log('error', 'worker.exit', 'a worker died and is being replaced', {
         worker: this.index,
         how,
         retry_ms,
@@ -146,7 +146,7 @@ export class Place {
     } catch (error) {
       if (this.#isClosed) return
       const retry_ms = restartDelayMs(this.#failures)
-      this.#options.observer.log('error', 'worker.failed', 'a worker cannot be replaced yet', {
+      this.#options.observer.log('error', 'worker.fail', 'a worker cannot be replaced yet', {
         worker: this.index,
         error,
         retry_ms,

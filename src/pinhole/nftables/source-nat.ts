@@ -3,7 +3,7 @@
 // No route is needed, as a transparent socket would.
 
 import { AlgError } from '../../errors.ts'
-import type { Disguise, DisguiseRequest } from '../backend.ts'
+import type { SourceNat, SourceNatRequest } from '../backend.ts'
 import { type Hole, openHole } from './elements.ts'
 import { type HoleContext, removal } from './hole.ts'
 
@@ -12,10 +12,10 @@ import { type HoleContext, removal } from './hole.ts'
  *
  * Errors: `AlgError` PINHOLE_FAILED, also without a route to the peer.
  */
-export function disguise(
+export function sourceNat(
   { transactions, sets, ownAddressTowards, isTracked }: HoleContext,
-  { to, as }: DisguiseRequest,
-): Disguise {
+  { to, as }: SourceNatRequest,
+): SourceNat {
   const from = ownAddressTowards(to.address)
   if (from === null) {
     throw new AlgError(
@@ -47,7 +47,7 @@ export function disguise(
   let isOver = false
   return {
     from,
-    over() {
+    release() {
       if (!isOver) transactions.submitLater(removal(hole, sets))
       isOver = true
     },
