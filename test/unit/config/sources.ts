@@ -1,9 +1,8 @@
 // Configuration from a text in a test, as it would come from a file called config.yaml.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll } from 'vitest'
+import { inject } from 'vitest'
 import type { Config } from '../../../src/config/config.ts'
 import type { EphemeralPorts } from '../../../src/config/kernel-ports.ts'
 import { type LoadedConfig, loadConfig } from '../../../src/config/load.ts'
@@ -16,10 +15,9 @@ export interface Beside {
   readonly ephemeralPorts?: EphemeralPorts | null
 }
 
-const directory = mkdtempSync(join(tmpdir(), 'ftp-alg-config-'))
-afterAll(() => rmSync(directory, { recursive: true, force: true }))
+const directory = mkdtempSync(join(inject('temporaryFolder'), 'config-'))
 
-/** Where `fileOf` puts the text; every test file has its own. */
+/** Where `writeConfig` puts the text; test files that run at the same time have different ones. */
 export const configFile = join(directory, 'config.yaml')
 
 /** A new file each time: what a test did to the one before, its mode for instance, is gone. */

@@ -1,17 +1,11 @@
 import { once } from 'node:events'
 import { request as httpRequest, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http'
 import { connect, type Socket } from 'node:net'
-import { afterEach } from 'vitest'
+import { onTestFinished } from 'vitest'
 import type { Readiness } from '../../../src/observe/admin/answers.ts'
-import { type AdminServer, createAdminServer } from '../../../src/observe/admin.ts'
+import { createAdminServer } from '../../../src/observe/admin.ts'
 import type { Recorder } from '../../../src/observe/recorder.ts'
 import { observe } from './fixture.ts'
-
-const running: AdminServer[] = []
-
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((server) => server.stop()))
-})
 
 /** An admin server on loopback; stopped after the test. */
 export async function startAdmin({
@@ -19,7 +13,7 @@ export async function startAdmin({
   ready = isReady,
 } = {}) {
   const server = createAdminServer({ observer, ready, listen: { address: '127.0.0.1', port: 0 } })
-  running.push(server)
+  onTestFinished(() => server.stop())
   const { port } = await server.start()
   return { port, server, observer, get: (path: string) => ask({ port, path }) }
 }

@@ -2,7 +2,6 @@
 
 import type { Server } from 'node:net'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { listenNode } from '../../../src/tcp/node/listener.ts'
 
 const made = vi.hoisted((): Server[] => [])
 vi.mock('node:net', async (original) => {
@@ -14,6 +13,10 @@ vi.mock('node:net', async (original) => {
   }
   return { ...net, createServer }
 })
+
+// Files share modules: this one needs a listener that sees the server made here.
+vi.resetModules()
+const { listenNode } = await import('../../../src/tcp/node/listener.ts')
 
 const closers: (() => void)[] = []
 afterEach(() => {

@@ -1,6 +1,6 @@
 // A listener before a scripted server, with its clients.
 
-import { afterEach } from 'vitest'
+import { onTestFinished } from 'vitest'
 import { loadConfig } from '../../../../src/config/load.ts'
 import { Listener, type Route } from '../../../../src/net/arrival/listener.ts'
 import { Advertiser } from '../../../../src/net/session/advertise.ts'
@@ -15,11 +15,6 @@ import { ftpScript } from '../../../support/peers/ftp-script.ts'
 import { ScriptedClient } from '../../../support/peers/scripted-client.ts'
 import { startScriptedServer } from '../../../support/peers/scripted-server.ts'
 import { observe } from '../../observe/fixture.ts'
-
-const closers: (() => void)[] = []
-afterEach(() => {
-  for (const close of closers.splice(0).reverse()) close()
-})
 
 const backend: PinholeBackend = {
   name: 'relay',
@@ -79,14 +74,14 @@ export async function listen({ routeOf, isOwnListener = () => false, host, trans
       routeOf ?? (() => ({ target, interceptedDestination: null, ...(translation && { translation }) })),
   })
   const { port } = await listener.start()
-  closers.push(
-    () => server.close(),
-    () => listener.stop(),
-    () => registry.destroyAll(),
-  )
+  onTestFinished(() => {
+    registry.destroyAll()
+    listener.stop()
+    server.close()
+  })
   const connect = async () => {
     const client = await ScriptedClient.connect({ address: '127.0.0.1', port })
-    closers.push(() => client.close())
+    onTestFinished(() => client.close())
     return client
   }
   return { connect, linesOf, registry, observer, defects: () => observer.status().session_defects_total }
