@@ -42,7 +42,7 @@ const advertiseRules = (about: string) =>
         to: textField(audienceForm, 'The peers that this rule is for.'),
         address: textField(
           hostForm,
-          'What they are told instead of our own address; a DNS name is resolved again as its TTL passes.',
+          'What they are told: an address, a DNS name, which is resolved again as its TTL passes, or `own`, our own address on that control connection.',
         ),
       },
       'One rule; the first that matches the peer wins.',

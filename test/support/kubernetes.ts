@@ -20,6 +20,7 @@ export interface KubernetesObject {
 export interface Workload extends KubernetesObject {
   readonly spec: {
     readonly replicas?: number
+    readonly selector: { readonly matchLabels: Readonly<Record<string, string>> }
     readonly template: {
       readonly metadata: { readonly labels: Readonly<Record<string, string>> }
       readonly spec: PodSpec
@@ -32,6 +33,9 @@ export interface PodSpec {
   readonly hostNetwork?: boolean
   readonly enableServiceLinks: boolean
   readonly automountServiceAccountToken: boolean
+  readonly priorityClassName?: string
+  readonly tolerations?: readonly { readonly key?: string; readonly operator?: string }[]
+  readonly volumes?: readonly { readonly name: string }[]
   readonly securityContext: {
     readonly seccompProfile?: { readonly type: string }
     readonly sysctls?: readonly { readonly name: string; readonly value: string }[]
@@ -56,6 +60,7 @@ export interface Container {
   }
   readonly securityContext?: Readonly<Record<string, unknown>>
   readonly resources?: unknown
+  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[]
 }
 
 interface Command {
@@ -71,6 +76,7 @@ export interface Service extends KubernetesObject {
     readonly type?: string
     readonly clusterIP?: string
     readonly externalTrafficPolicy?: string
+    readonly ipFamilyPolicy?: string
     readonly selector: Readonly<Record<string, string>>
     readonly ports: readonly {
       readonly name: string
@@ -82,6 +88,7 @@ export interface Service extends KubernetesObject {
 
 export interface NetworkPolicy extends KubernetesObject {
   readonly spec: {
+    readonly podSelector: { readonly matchLabels: Readonly<Record<string, string>> }
     readonly ingress: readonly {
       readonly from?: unknown
       readonly ports: readonly { readonly port: number | string; readonly endPort?: number }[]
@@ -95,15 +102,16 @@ export type Overlay = (typeof overlays)[number]
 const project = new URL('../../', import.meta.url).pathname
 const manifests = join(project, 'deploy', 'kubernetes')
 
-/** An overlay, with components added to it as a user would. Each is rendered once. */
+/** An overlay, with components and other keys of a Kustomization added as a user would. Each is rendered once. */
 export function renderOverlay(
   overlay: Overlay,
   components: readonly string[] = [],
+  own: Readonly<Record<string, unknown>> = {},
 ): Promise<readonly KubernetesObject[]> {
-  const key = [overlay, ...components].join(' ')
+  const key = [overlay, ...components, JSON.stringify(own)].join(' ')
   const known = rendered.get(key)
   if (known !== undefined) return known
-  const rendering = renderWith(overlay, components)
+  const rendering = renderWith(overlay, components, own)
   rendered.set(key, rendering)
   return rendering
 }
@@ -113,6 +121,7 @@ const rendered = new Map<string, Promise<readonly KubernetesObject[]>>()
 async function renderWith(
   overlay: Overlay,
   components: readonly string[],
+  own: Readonly<Record<string, unknown>>,
 ): Promise<readonly KubernetesObject[]> {
   const cache = join(project, '.cache')
   await mkdir(cache, { recursive: true })
@@ -122,6 +131,7 @@ async function renderWith(
     kind: 'Kustomization',
     resources: [relative(folder, join(manifests, 'overlays', overlay))],
     components: components.map((name) => relative(folder, join(manifests, 'components', name))),
+    ...own,
   }
   try {
     await writeFile(join(folder, 'kustomization.yaml'), JSON.stringify(kustomization))

@@ -15,12 +15,13 @@ export class Advertiser {
 
   /**
    * The address of the first rule that matches the peer and has one of its family; `own`, our own address on its
-   * control connection, where none does. All canonical.
+   * control connection, where none does or the rule says so. All canonical.
    */
   addressFor({ peer, own }: { readonly peer: string; readonly own: string }): string {
     const family = familyOf(peer)
     for (const { network, address } of this.#rules) {
       if (network !== null && !network.matches(peer)) continue
+      if (address === OWN) return own
       const known = this.#names.known(address, family)
       if (known !== null) return known
     }
@@ -35,11 +36,15 @@ export async function resolveAdvertised(
   observer: Pick<Observer, 'log'>,
 ): Promise<void> {
   const rules = listeners.flatMap(({ advertise }) => [...advertise.clients, ...advertise.servers])
+  const addresses = rules.flatMap(({ address }) => (address === OWN ? [] : [address]))
   await Promise.all(
-    rules.map(({ address }) =>
+    addresses.map((address) =>
       names.resolve(address).catch((error: unknown) => {
         observer.log('warn', 'names.fail', 'advertised name does not resolve', { host: address, error })
       }),
     ),
   )
 }
+
+/** In a rule: as if no rule matched. No DNS name that anybody announces. */
+const OWN = 'own'

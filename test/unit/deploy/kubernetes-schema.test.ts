@@ -7,7 +7,7 @@ import { PodMonitor, PrometheusRule } from '@kubernetes-models/prometheus-operat
 import { DaemonSet, Deployment, StatefulSet } from 'kubernetes-models/apps/v1'
 import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1'
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1'
-import { ConfigMap, Service, ServiceAccount } from 'kubernetes-models/v1'
+import { ConfigMap, PersistentVolumeClaim, Service, ServiceAccount } from 'kubernetes-models/v1'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type KubernetesObject, overlays, renderOverlay } from '../../support/kubernetes.ts'
 import { runProgram } from '../../support/programs.ts'
@@ -23,6 +23,10 @@ const models: Readonly<
   ConfigMap: { module: core, check: (object) => new ConfigMap(object).validate() },
   Service: { module: core, check: (object) => new Service(object).validate() },
   ServiceAccount: { module: core, check: (object) => new ServiceAccount(object).validate() },
+  PersistentVolumeClaim: {
+    module: core,
+    check: (object) => new PersistentVolumeClaim(object).validate(),
+  },
   Deployment: { module: apps, check: (object) => new Deployment(asModel(object)).validate() },
   StatefulSet: { module: apps, check: (object) => new StatefulSet(asModel(object)).validate() },
   DaemonSet: { module: apps, check: (object) => new DaemonSet(asModel(object)).validate() },

@@ -74,12 +74,14 @@ describe.each(overlays)('the overlay %s', (overlay) => {
   it('has its admin listener where the kubelet comes: on the address of the pod', () => {
     const { admin } = configOf(objects)
     const isOnHost = workloadOf(objects).spec.template.spec.hostNetwork === true
-    expect(admin?.listen.address).toBe(isOnHost ? node['status.hostIP'] : '0.0.0.0')
+    expect(admin?.listen.address).toBe(isOnHost ? node['status.hostIP'] : '::')
   })
 
   it('has all three probes, on paths that exist', () => {
     const { startupProbe, readinessProbe, livenessProbe } = proxyContainer(objects)
-    expect(startupProbe?.httpGet).toEqual({ path: '/readyz', port: 'admin' })
+    // A sidecar must have started before the server does that it waits for.
+    const start = overlay === 'sidecar' ? '/livez' : '/readyz'
+    expect(startupProbe?.httpGet).toEqual({ path: start, port: 'admin' })
     expect(readinessProbe?.httpGet).toEqual({ path: '/readyz', port: 'admin' })
     expect(livenessProbe?.httpGet).toEqual({ path: '/livez', port: 'admin' })
   })
@@ -136,27 +138,27 @@ describe.each(overlays)('the overlay %s', (overlay) => {
   it('lets only Prometheus come to the admin port', () => {
     const policy = networkPolicyOf(objects)
     if (policy === null) return expect(overlay).toBe('edge')
-    const rules = policy.spec.ingress.filter(({ ports }) => ports.some(({ port }) => port === 'admin'))
+    const rules = policy.spec.ingress.filter(({ ports }) => ports.some(({ port }) => port === 9121))
     expect(rules).toHaveLength(1)
     expect(rules[0]?.from).toBeDefined()
-    expect(rules[0]?.ports).toEqual([{ port: 'admin', protocol: 'TCP' }])
+    expect(rules[0]?.ports).toEqual([{ port: 9121, protocol: 'TCP' }])
   })
 
   it('leads every Service to exactly the pods that it is for, on the data ports that they listen on', () => {
     const { labels } = workloadOf(objects).spec.template.metadata
     for (const { metadata, spec } of servicesOf(objects)) {
-      const { 'statefulset.kubernetes.io/pod-name': pod, ...others } = spec.selector
+      const { 'apps.kubernetes.io/pod-index': pod, ...others } = spec.selector
       for (const [label, value] of Object.entries(others)) expect(labels[label]).toBe(value)
       if (spec.type !== 'LoadBalancer') continue
       expect(spec.externalTrafficPolicy, metadata.name).toBe('Local')
-      const ordinal = pod === undefined ? 0 : Number(/-(\d+)$/.exec(pod)?.[1])
+      const ordinal = Number(pod ?? 0)
       const { first, last, announceOffset } = configOf(objects, ordinal).dataPorts.client
       const data = spec.ports.filter(({ name }) => name.startsWith('data-'))
       expect(data.map(({ targetPort }) => targetPort)).toEqual(
         Array.from({ length: last - first + 1 }, (_, index) => first + index),
       )
       for (const { port, targetPort } of data) expect(port).toBe(Number(targetPort) + announceOffset)
-      expect(spec.ports.find(({ name }) => name === 'ftp')).toMatchObject({ port: 21, targetPort: 'ftp' })
+      expect(spec.ports.find(({ name }) => name === 'ftp')).toMatchObject({ port: 21, targetPort: 2121 })
     }
   })
 })
@@ -198,8 +200,8 @@ describe('the overlay gateway', () => {
     const { replicas = 0 } = workloadOf(objects).spec
     const pods = Array.from({ length: replicas }, (_, ordinal) => ordinal)
     const services = servicesOf(objects).filter(({ spec }) => spec.type === 'LoadBalancer')
-    expect(services.map(({ spec }) => spec.selector['statefulset.kubernetes.io/pod-name']).sort()).toEqual(
-      pods.map((ordinal) => `ftp-alg-${ordinal}`),
+    expect(services.map(({ spec }) => spec.selector['apps.kubernetes.io/pod-index']).sort()).toEqual(
+      pods.map(String),
     )
     const taken = pods.flatMap((ordinal) => {
       const { first, last } = configOf(objects, ordinal).dataPorts.client
@@ -248,7 +250,11 @@ describe('files that are made', () => {
       kind: 'PrometheusRule',
       metadata: {
         name: 'ftp-alg',
-        labels: { 'app.kubernetes.io/name': 'ftp-alg', 'app.kubernetes.io/part-of': 'ftp-alg' },
+        labels: {
+          'app.kubernetes.io/name': 'ftp-alg',
+          'app.kubernetes.io/part-of': 'ftp-alg',
+          release: 'kube-prometheus-stack',
+        },
       },
       spec: { groups },
     }

@@ -29,7 +29,7 @@ describe.skipIf(missing !== null)('gateway: two replicas, each with its Service 
     const published = servicesOf(objects)
       .filter(({ spec }) => spec.type === 'LoadBalancer')
       .map((service) => {
-        const ordinal = Number(/-(\d)$/.exec(service.metadata.name)?.[1])
+        const ordinal = Number(service.spec.selector['apps.kubernetes.io/pod-index'])
         return { service, address: addresses[ordinal] ?? '', pod: `10.77.2.${10 * (ordinal + 1)}` }
       })
     await network.gateway.firewall(nodeRules(published, { workload, outward: 'side1' }))

@@ -70,6 +70,7 @@ describe('what is advertised', () => {
         { to: '2001:db8::/32', address: '2001:db8::9' },
         { to: '192.0.2.0/24', address: 'localhost' },
         { to: '198.51.100.0/24', address: 'nowhere.invalid' },
+        { to: '203.0.113.0/24', address: 'own' },
         { to: 'any', address: '203.0.113.1' },
       ],
       book,
@@ -81,6 +82,7 @@ describe('what is advertised', () => {
     expect(told('2001:db9::5')).toBe('own')
     expect(told('192.0.2.7')).toBe('127.0.0.1')
     expect(told('198.51.100.7')).toBe('203.0.113.1')
+    expect(told('203.0.113.7')).toBe('own')
   })
 
   it('is our own address without rules', () => {
