@@ -13,8 +13,8 @@ export interface ClientSecurityParts {
   readonly outbox: Outbox
   readonly refusals: Refusals
   readonly login: Login
-  /** The server is to be secured first, as the client is. */
-  readonly isServerFollowing: boolean
+  /** The server is here, and to be secured first, as the client is. */
+  readonly isServerFollowing: () => boolean
 }
 
 /** `following`: the server is being secured, then the client will be. */
@@ -143,7 +143,7 @@ export class ClientSecurity {
         this.#hasPbsz = true
         this.#isPrivate = policy.dataProtection !== 'never'
       }
-      if (!isServerFollowing) {
+      if (!isServerFollowing()) {
         this.#accept()
         return
       }

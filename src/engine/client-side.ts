@@ -13,6 +13,7 @@ import type { Outbox } from './outbox.ts'
 import type { Refusals } from './refusals.ts'
 import type { ReplyQueue } from './reply-queue.ts'
 import type { Security } from './security.ts'
+import type { Welcome } from './welcome.ts'
 
 export interface ClientSideParts {
   readonly options: EngineOptions
@@ -23,6 +24,7 @@ export interface ClientSideParts {
   readonly data: DataSide
   readonly abort: Abort
   readonly security: Security
+  readonly welcome: Welcome
 }
 
 const NOT_FTP = '421 This is an FTP service, closing.'
@@ -104,7 +106,8 @@ export class ClientSide {
 
   /** Whether a line waits for what is outstanding. */
   #mustWait(item: Intake): boolean {
-    const { queue, data, login, abort } = this.#parts
+    const { queue, data, login, abort, welcome } = this.#parts
+    if (welcome.isBusy) return true
     if (queue.isEmpty)
       return data.isNegotiating || (item.type === 'command' && this.#endsTooEarly(item.command))
     if (item.type !== 'command' || data.isNegotiating || queue.isFull) return true
@@ -137,9 +140,9 @@ export class ClientSide {
 
   /** Commands that never reach the server: their answer keeps its place among the replies. */
   #isAnsweredByUs(command: Command): boolean {
-    const { login, options, data, security } = this.#parts
+    const { login, options, data, security, welcome } = this.#parts
     const { verb, traits } = command
-    if (security.client?.concerns(command) === true) return true
+    if (security.client?.concerns(command) === true || welcome.concerns(command)) return true
     if (!isVerb(verb) || traits?.forbidden === true) return true
     if (traits === null && !login.isLoggedIn) return true
     if ((verb === 'AUTH' || verb === 'CCC') && options.policy.auth === 'refuse') return true
@@ -173,7 +176,7 @@ export class ClientSide {
   }
 
   #dispatch(command: Command): void {
-    const { refusals, login, options, security } = this.#parts
+    const { refusals, login, options, security, welcome } = this.#parts
     const { verb, traits } = command
     this.#recordCommand(command)
     const isAnswered = security.client?.answer(command, { hasMore: !this.#intake.isEmpty }) === true
@@ -190,7 +193,7 @@ export class ClientSide {
       refusals.refuse(command, 'auth', '502 AUTH is not supported.')
     } else if (verb === 'CCC' && options.policy.auth === 'refuse') {
       refusals.refuse(command, 'auth', '534 CCC is not supported.')
-    } else if (!this.#answeredAsAlg(command)) {
+    } else if (!welcome.answer(command) && !this.#answeredAsAlg(command)) {
       this.#passOn(command)
     }
   }

@@ -42,8 +42,10 @@ export type UpstreamFact = 'refusesEpsv' | 'refusesEprt' | 'speaksTls'
 export type Event =
   /** Bytes arrived on a control connection; `text` may hold part of a line or many lines. */
   | { readonly type: 'received'; readonly side: Side; readonly text: string }
-  /** A client is here: the first event. */
+  /** A client is here: the first event, but for `clientSecured` where TLS is implicit. */
   | { readonly type: 'clientArrived' }
+  /** The client's control connection is encrypted, and this is the host it asked for (SNI); only in sessions with a welcome. */
+  | { readonly type: 'clientSecured'; readonly serverName: string | null }
   /** That side sent FIN; what it said before still counts. `isGone`: it hears nothing more either. */
   | { readonly type: 'ended'; readonly side: Side; readonly isGone: boolean }
   /** The control connection to the server is up; `knows` is what earlier sessions learned about it. */
@@ -102,8 +104,8 @@ export type Effect =
   | { readonly type: 'beginTransfer'; readonly channel: number; readonly direction: Direction | null }
   /** Tell when the last byte of that direction is with the peer's system: `delivered` follows, or `channelEnded`. */
   | { readonly type: 'awaitDelivery'; readonly channel: number; readonly direction: Direction }
-  /** Connect to the FTP server: `upstreamConnected` or `upstreamFailed` follows. */
-  | { readonly type: 'connectUpstream' }
+  /** Connect to the FTP server, the session's only one without `to`: `upstreamConnected` or `upstreamFailed` follows. */
+  | { readonly type: 'connectUpstream'; readonly to?: UpstreamChoice }
   /** `finish`: legs that were never joined end politely, joined ones get a moment to drain. `reset`: RST. */
   | { readonly type: 'closeChannel'; readonly channel: number; readonly how: 'finish' | 'reset' }
   /** Always in pairs, for each side: too many of that side's lines wait for their turn. */
@@ -138,6 +140,9 @@ export interface PinholeSpec {
   /** What arrives is encrypted. */
   readonly isPrivate?: true
 }
+
+/** Which server: what a route of the listener leads to, by its name, or a host that the client named itself. */
+export type UpstreamChoice = { readonly route: string } | { readonly host: string; readonly port: number }
 
 export type UpstreamFailure =
   | 'refused'
@@ -202,6 +207,8 @@ export type RefusalReason =
   | 'ccc'
   | 'rein'
   | 'upstream_prot'
+  | 'no_route'
+  | 'host_name'
   | 'draining'
 
 /** What the peer did that no standard allows and that did not fit a refusal. */

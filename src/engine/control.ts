@@ -5,6 +5,7 @@ import { assertNever } from '../errors.ts'
 import { Abort } from './abort.ts'
 import { ClientSide } from './client-side.ts'
 import type { AwaitedParty, Effect, EngineTimer, Event, SessionTimer, Side } from './contract.ts'
+import { handleDataEvent } from './data-events.ts'
 import { DataSide } from './data-side.ts'
 import { FinalReplies } from './final-replies.ts'
 import { Login } from './login.ts'
@@ -16,6 +17,7 @@ import { farewellFor, Security } from './security.ts'
 import { ServerSide } from './server-side.ts'
 import { Strays } from './strays.ts'
 import { Transfers } from './transfers.ts'
+import { Welcome } from './welcome.ts'
 
 /** Where the protocol stands, in a word for the status page. `pipe`: bytes pass untouched. */
 export type EngineState = 'connecting' | 'login' | 'idle' | 'negotiating' | 'transfer' | 'pipe' | 'closed'
@@ -31,6 +33,7 @@ export class ControlEngine {
   readonly #client: ClientSide
   readonly #finals: FinalReplies
   readonly #server: ServerSide
+  readonly #welcome: Welcome
   #isConnected = false
   #hasClientEnded = false
   #isClientGone = false
@@ -41,11 +44,13 @@ export class ControlEngine {
     const login = new Login(outbox)
     const queue = new ReplyQueue(outbox)
     const refusals = new Refusals({ outbox, maxRefusals: options.policy.maxRefusals })
-    const security = new Security({ options, outbox, queue, refusals, login })
+    const isServerAbsent = () => welcome.isListening
+    const security = new Security({ options, outbox, queue, refusals, login, isServerAbsent })
+    const welcome = new Welcome({ options, outbox, queue, refusals, security })
     const data = new DataSide({ options, outbox, queue, refusals, security })
     const abort = new Abort({ outbox, queue, channels: data.channels })
     const transfers = new Transfers({ outbox, queue, channels: data.channels, abort })
-    const client = new ClientSide({ options, outbox, login, queue, refusals, data, abort, security })
+    const client = new ClientSide({ options, outbox, login, queue, refusals, data, abort, security, welcome })
     this.#outbox = outbox
     this.#login = login
     this.#queue = queue
@@ -53,10 +58,11 @@ export class ControlEngine {
     this.#abort = abort
     this.#transfers = transfers
     this.#client = client
+    this.#welcome = welcome
     const strays = new Strays(outbox)
-    const finals = new FinalReplies({ options, outbox, login, queue, data, abort, strays, security })
+    const finals = new FinalReplies({ options, outbox, login, queue, data, abort, strays, security, welcome })
     this.#finals = finals
-    this.#server = new ServerSide({ outbox, queue, data, abort, transfers, client, strays, finals })
+    this.#server = new ServerSide({ outbox, queue, data, abort, transfers, client, strays, finals, welcome })
   }
 
   handle(event: Event): Effect[] {
@@ -85,7 +91,7 @@ export class ControlEngine {
     const { transfer } = this.#queue
     if (current?.isFlowing === true || (current?.isJoined === true && transfer !== null)) return 'data'
     if (transfer !== null && current?.isJoining === true) return transfer.hasStarted ? 'data' : 'transfer'
-    return this.#queue.isEmpty && this.#server.hasGreeted ? 'client' : 'server'
+    return this.#queue.isEmpty && this.#mayHearClient && !this.#welcome.isBusy ? 'client' : 'server'
   }
 
   /** A pinhole of this channel has a transfer that the server works on, and a client that still wants it. */
@@ -103,7 +109,7 @@ export class ControlEngine {
   get state(): EngineState {
     if (this.#outbox.closeReason !== null) return 'closed'
     if (this.#server.isPipe) return 'pipe'
-    if (!this.#isConnected) return 'connecting'
+    if (!this.#isConnected) return this.#welcome.isListening ? 'login' : 'connecting'
     if (this.isTransferring) return 'transfer'
     if (this.#data.isNegotiating) return 'negotiating'
     return this.#login.isLoggedIn ? 'idle' : 'login'
@@ -112,7 +118,10 @@ export class ControlEngine {
   #handle(event: Event): void {
     switch (event.type) {
       case 'clientArrived':
-        this.#outbox.push({ type: 'connectUpstream' })
+        this.#welcome.clientArrived()
+        break
+      case 'clientSecured':
+        this.#welcome.clientSecured(event.serverName)
         break
       case 'received':
         if (event.side === 'client') this.#client.received(event.text)
@@ -128,6 +137,7 @@ export class ControlEngine {
         break
       case 'serverSecured':
         this.#data.serverSecured(event.isSecure)
+        this.#welcome.serverSecured(event.isSecure)
         break
       case 'upstreamFailed':
         this.#outbox.close('upstream', farewellFor(event.reason))
@@ -140,35 +150,7 @@ export class ControlEngine {
         this.#timerFired(event.timer)
         break
       default:
-        this.#handleData(event)
-    }
-  }
-
-  #handleData(event: Exclude<Event, { type: ControlEventType }>): void {
-    switch (event.type) {
-      case 'pinholeOpened':
-        this.#data.pinholeOpened(event)
-        break
-      case 'pinholeFailed':
-        this.#data.pinholeFailed(event.pinhole, event.reason)
-        break
-      case 'pinholeExpired':
-        this.#transfers.dataFailed(this.#data.pinholeExpired(event.pinhole))
-        break
-      case 'legConnected':
-        this.#data.legConnected(event.channel, event.side)
-        break
-      case 'legFailed':
-        this.#transfers.dataFailed(this.#data.legFailed(event.channel, event.side, event.reason))
-        break
-      case 'channelEnded':
-        this.#transfers.dataFailed(this.#data.channelEnded(event.channel))
-        break
-      case 'delivered':
-        this.#data.channels.delivered(event.channel)
-        break
-      default:
-        assertNever(event)
+        handleDataEvent(event, { data: this.#data, transfers: this.#transfers })
     }
   }
 
@@ -206,7 +188,7 @@ export class ControlEngine {
 
   /** True when a line of the client was acted upon, or the session closes because there is none. */
   #letCommandGo(): boolean {
-    if (!this.#server.hasGreeted) return false
+    if (!this.#mayHearClient) return false
     if (this.#isDraining && this.#queue.transfer === null && !this.#data.channels.isFinishing) {
       if (!this.#queue.isEmpty || this.#data.isNegotiating) return false
       this.#sayShuttingDown()
@@ -224,6 +206,11 @@ export class ControlEngine {
     return isOver
   }
 
+  /** The server has greeted, or we have in its place. */
+  get #mayHearClient(): boolean {
+    return this.#server.hasGreeted || this.#welcome.isListening
+  }
+
   /** Nobody waits for anybody, and all that the client sent is with the server. */
   get #isIdle(): boolean {
     return this.#queue.isEmpty && !this.#data.isNegotiating && !this.#data.isUploading
@@ -239,7 +226,8 @@ export class ControlEngine {
   #clientEnded(isGone: boolean): void {
     this.#hasClientEnded = true
     this.#isClientGone ||= isGone
-    if (!this.#server.hasGreeted && (isGone || this.#client.isEmpty)) this.#outbox.close('client')
+    const isDone = isGone || (this.#client.isEmpty && !this.#welcome.isBusy)
+    if (!this.#server.hasGreeted && isDone) this.#outbox.close('client')
   }
 
   #timerFired(timer: SessionTimer | EngineTimer): void {
@@ -286,10 +274,6 @@ export class ControlEngine {
     this.#outbox.close('drain', '421 Service is shutting down, try again later.')
   }
 }
-
-/** Events about the control channels and the session itself. */
-type ControlEventType = Exclude<Event['type'], DataEventType>
-type DataEventType = 'delivered' | 'channelEnded' | `pinhole${string}` | `leg${string}`
 
 function otherSide(side: Side): Side {
   return side === 'client' ? 'server' : 'client'

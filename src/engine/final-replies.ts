@@ -10,6 +10,7 @@ import type { Reply } from './reply.ts'
 import type { Outstanding, ReplyQueue } from './reply-queue.ts'
 import type { Security } from './security.ts'
 import type { Strays } from './strays.ts'
+import type { Welcome } from './welcome.ts'
 
 export interface FinalRepliesParts {
   readonly options: EngineOptions
@@ -20,6 +21,7 @@ export interface FinalRepliesParts {
   readonly abort: Abort
   readonly strays: Strays
   readonly security: Security
+  readonly welcome: Welcome
 }
 
 export class FinalReplies {
@@ -72,6 +74,8 @@ export class FinalReplies {
     } else if (entry.purpose === 'alg' && reply.code !== 200) {
       strays.record('bad_reply', reply.line)
       outbox.close('protocol', '421 The server is out of step.')
+    } else if (entry.purpose === 'replay') {
+      this.#parts.welcome.replied(entry.verb, reply.code)
     } else if (entry.command !== null) {
       login.replied(entry.command, reply.code)
       this.#answered(entry.verb, reply)

@@ -3,7 +3,7 @@
 
 import { assertNever } from '../errors.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
-import type { AuditRecord, Effect, Event, Side } from './contract.ts'
+import type { AuditRecord, Effect, Event, Side, UpstreamChoice } from './contract.ts'
 
 /** Records that a header can ask for, beyond refusals and protocol errors, which are always shown. */
 export const shownRecords = ['commands', 'replies', 'rewrites', 'conversions', 'logins', 'transfers'] as const
@@ -16,6 +16,8 @@ export function renderEvent(event: Event): string[] {
       return renderSaid(event.side === 'client' ? 'C>' : 'S>', event.text)
     case 'clientArrived':
       return ['! client arrived']
+    case 'clientSecured':
+      return [`! client secured${event.serverName === null ? '' : ` for ${event.serverName}`}`]
     case 'ended':
       return [`! ${event.side} ${event.isGone ? 'is gone' : 'ended'}`]
     case 'upstreamConnected': {
@@ -101,7 +103,7 @@ function renderEffect(effect: Exclude<Effect, { type: 'send' | 'record' }>): str
     case 'awaitDelivery':
       return `await ${effect.direction} of channel ${effect.channel}`
     case 'connectUpstream':
-      return 'connect upstream'
+      return `connect upstream${effect.to === undefined ? '' : ` ${formatChoice(effect.to)}`}`
     case 'closeChannel':
       return `close channel ${effect.channel} ${effect.how}`
     case 'pauseReading':
@@ -160,6 +162,11 @@ function renderRecord(record: AuditRecord, shown: ReadonlySet<Shown>): string | 
     default:
       return assertNever(record)
   }
+}
+
+/** `'partners'`, or `'ftp.example.net:21'`. */
+function formatChoice(to: UpstreamChoice): string {
+  return 'route' in to ? to.route : formatEndpoint({ address: to.host, port: to.port })
 }
 
 function formatEndpoint({ address, port }: Endpoint): string {

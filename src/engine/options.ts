@@ -1,3 +1,4 @@
+import type { RefusalReason, UpstreamChoice } from './contract.ts'
 import type { DataVerb } from './data-request.ts'
 import type { Policy } from './policy.ts'
 
@@ -15,6 +16,32 @@ export interface ServerTlsPolicy {
   readonly dataProtection: 'as-client' | 'required' | 'never'
 }
 
+/** What a client has said of itself, by which its server is chosen; undefined: it may still say it. */
+export interface ClientWords {
+  /** The host that it asked for with TLS (SNI), in lower case; null: none. */
+  readonly serverName: string | null | undefined
+  /** The argument of HOST (RFC 7151), as `serverName`. */
+  readonly host: string | null | undefined
+  /** The argument of USER. */
+  readonly user: string | undefined
+}
+
+export type Choice =
+  | { readonly type: 'connect'; readonly to: UpstreamChoice }
+  /** It has not said enough. */
+  | { readonly type: 'undecided' }
+  | { readonly type: 'refused'; readonly reason: RefusalReason; readonly text: string }
+
+/** For sessions whose server depends on what the client says: we greet by ourselves and connect when we know. */
+export interface WelcomePolicy {
+  /** The same answer to the same words. Never `undecided` once all of them are known. */
+  readonly choose: (words: ClientWords) => Choice
+  /** HOST chooses among our servers: one that knows no such host serves the session all the same. */
+  readonly usesHost: boolean
+  /** What the header of a transcript says of it. */
+  readonly notation: string
+}
+
 /** What a session's engine is told once. */
 export interface EngineOptions {
   /** The client's control address, canonical. */
@@ -28,6 +55,8 @@ export interface EngineOptions {
   readonly policy: Policy
   /** Whether an address belongs to this machine. */
   readonly isOwnAddress: (address: string) => boolean
+  /** Absent or null: the session has one server, which greets. */
+  readonly welcome?: WelcomePolicy | null
   /** Absent: no TLS on either side. */
   readonly tls?: { readonly client: ClientTlsPolicy; readonly server: ServerTlsPolicy | null } | null
 }

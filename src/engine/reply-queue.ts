@@ -7,9 +7,10 @@ import type { Outbox } from './outbox.ts'
 
 /**
  * `command`: the client's, whose reply passes. `negotiation`: ours or the client's, about a data channel. `alg`: a NOOP in
- * place of a command that we answered (RFC 6384 §12). `keepAlive`: a NOOP of ours in a long transfer.
+ * place of a command that we answered (RFC 6384 §12). `keepAlive`: a NOOP of ours in a long transfer. `replay`: what the
+ * client said before it had a server, and was answered by us.
  */
-export type Purpose = 'command' | 'negotiation' | 'alg' | 'keepAlive'
+export type Purpose = 'command' | 'negotiation' | 'alg' | 'keepAlive' | 'replay'
 
 /** A command that went to the server and has no final reply yet. */
 export interface Outstanding {
@@ -85,6 +86,11 @@ export class ReplyQueue {
   /** Asks a question of our own, whose answer belongs to the negotiation of a data channel. */
   ask({ verb, line }: { readonly verb: string; readonly line: string }): void {
     this.#sendOwn(verb, line, 'negotiation')
+  }
+
+  /** Tells the server what the client has said and was answered by us. */
+  replay({ verb, line }: { readonly verb: string; readonly line: string }): void {
+    this.#sendOwn(verb, line, 'replay')
   }
 
   noop(purpose: 'alg' | 'keepAlive'): void {

@@ -16,6 +16,8 @@ export interface SecurityParts {
   readonly queue: ReplyQueue
   readonly refusals: Refusals
   readonly login: Login
+  /** The client talks with us alone. */
+  readonly isServerAbsent: () => boolean
 }
 
 /** Which legs of a data channel are encrypted. */
@@ -30,9 +32,9 @@ export class Security {
   readonly server: ServerProtection | null
   readonly #outbox: Outbox
 
-  constructor({ options, outbox, queue, refusals, login }: SecurityParts) {
+  constructor({ options, outbox, queue, refusals, login, isServerAbsent }: SecurityParts) {
     const { client = null, server = null } = options.tls ?? {}
-    const isServerFollowing = server?.followsClient === true
+    const isServerFollowing = () => server?.followsClient === true && !isServerAbsent()
     this.#outbox = outbox
     this.client =
       client === null

@@ -12,6 +12,7 @@ import type { Outstanding, ReplyQueue } from './reply-queue.ts'
 import { fateOf, type ReplyUnderWay } from './reply-under-way.ts'
 import type { Strays } from './strays.ts'
 import type { Transfers } from './transfers.ts'
+import type { Welcome } from './welcome.ts'
 
 export interface ServerSideParts {
   readonly outbox: Outbox
@@ -22,6 +23,7 @@ export interface ServerSideParts {
   readonly client: ClientSide
   readonly strays: Strays
   readonly finals: FinalReplies
+  readonly welcome: Welcome
 }
 
 /** `pipe`: the server accepted AUTH, from here on only the two peers can read. */
@@ -30,15 +32,12 @@ type Phase = 'greeting' | 'talking' | 'pipe'
 /** Bytes that wait behind a reply that is held back; then we stop reading. */
 const MAX_PENDING_BYTES = 16 * 1024
 const MAX_OWNED_BYTES = 64 * 1024
-/** A service that says so much before it greets is none. */
-const MAX_GREETING_BYTES = 64 * 1024
 
 export class ServerSide {
   readonly #parts: ServerSideParts
   readonly #outbox: Outbox
   readonly #lines = new ReplyLines()
   #phase: Phase = 'greeting'
-  #greetingBytes = 0
   #lastCode = 0
   #hasEnded = false
   #isPaused = false
@@ -141,14 +140,8 @@ export class ServerSide {
   }
 
   #pass(text: string): void {
-    if (this.#phase === 'greeting') {
-      this.#greetingBytes += text.length
-      if (this.#greetingBytes > MAX_GREETING_BYTES) {
-        this.#outbox.close('protocol', '421 The server does not speak FTP.')
-        return
-      }
-    }
-    this.#outbox.send('client', text)
+    if (this.#phase !== 'greeting' || this.#parts.welcome.passesGreeting(text))
+      this.#outbox.send('client', text)
   }
 
   #take(line: ReplyLine): void {
@@ -249,7 +242,9 @@ export class ServerSide {
     this.#lastCode = code
     if (this.#phase === 'greeting') {
       // 120 announces a delay; anything final ends the greeting, 220 or not.
-      if (code >= 200) this.#phase = 'talking'
+      if (code < 200) return
+      this.#phase = 'talking'
+      this.#parts.welcome.greeted(code)
       return
     }
     const entry = reply?.entry ?? null

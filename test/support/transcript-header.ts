@@ -1,15 +1,18 @@
 import type { UpstreamFact } from '../../src/engine/contract.ts'
 import { type Shown, shownRecords } from '../../src/engine/notation.ts'
-import type { EngineOptions } from '../../src/engine/options.ts'
+import type { EngineOptions, WelcomePolicy } from '../../src/engine/options.ts'
 import type { Policy } from '../../src/engine/policy.ts'
 import type { Endpoint } from '../../src/ftp/endpoints.ts'
+import { welcomeBy } from '../../src/net/session/welcome.ts'
+import { type RouteRule, Routes } from '../../src/routing/routes.ts'
 import { readEndpoint } from './transcript-notation.ts'
 
 /** The circumstances of a conversation. Each has a word of its own in the header, all may be left out. */
 export interface Header {
   /**
    * `client 192.0.2.9`, `mode client|passive|active`, `verbs PASV EPSV`, `reach first`, `policy bounce=refuse …`,
-   * `own 203.0.113.9`, `tls client=required clientData=client server=required serverData=required`
+   * `own 203.0.113.9`, `tls client=required clientData=client server=required serverData=required`,
+   * `routes partners:user=partner-* a:serverName=a.example.net,host=a.* inner:clients=10.0.0.0/8 default`
    */
   readonly options: EngineOptions
   /** `server 198.51.100.7:21` */
@@ -52,6 +55,7 @@ export function readHeader(lines: readonly string[]): Header {
       policy: { ...defaultPolicy, ...readPolicy(words('policy')) },
       isOwnAddress: (address) => own.has(address),
       tls: readTls(words('tls')),
+      welcome: readRoutes(words('routes'), said.get('client') ?? '192.0.2.9'),
     },
     server: readEndpoint(said.get('server') ?? '198.51.100.7:21'),
     knows: words('knows').map((fact) => oneOf(fact, ['refusesEpsv', 'refusesEprt'])),
@@ -68,6 +72,7 @@ const headerWords = [
   'reach',
   'policy',
   'tls',
+  'routes',
   'knows',
   'own',
   'start',
@@ -124,6 +129,34 @@ function readTls(settings: readonly string[]): NonNullable<EngineOptions['tls']>
             isImplicit: server === 'implicit',
             dataProtection: oneOf(said.get('serverData') ?? 'required', ['as-client', 'required', 'never']),
           },
+  }
+}
+
+/** Null without a word. A last `default` is the listener's own upstream. */
+function readRoutes(written: readonly string[], client: string): WelcomePolicy | null {
+  if (written.length === 0) return null
+  const hasDefault = written.at(-1) === 'default'
+  const rules = (hasDefault ? written.slice(0, -1) : written).map(readRoute)
+  const routes = new Routes(rules, { hasDefault })
+  return welcomeBy(routes, client)
+}
+
+function readRoute(written: string): RouteRule {
+  const [name = '', conditions = ''] = written.split(':')
+  const said = new Map(
+    conditions.split(',').flatMap((each): [string, string][] => {
+      const [key = '', value = ''] = each.split('=')
+      if (each === '') return []
+      return [[oneOf(key, ['clients', 'serverName', 'host', 'user']), decodeURIComponent(value)]]
+    }),
+  )
+  const clients = said.get('clients')
+  return {
+    name,
+    clients: clients?.split(' ') ?? [],
+    serverName: said.get('serverName') ?? null,
+    host: said.get('host') ?? null,
+    user: said.get('user') ?? null,
   }
 }
 

@@ -37,6 +37,7 @@ interface EventWords {
   readonly side: Side
   readonly end: 'ended' | 'is gone'
   readonly timer: Extract<Event, { type: 'timerFired' }>['timer']
+  readonly name: string | undefined
   readonly pinholeFailure: Extract<Event, { type: 'pinholeFailed' }>['reason']
   readonly legFailure: Extract<Event, { type: 'legFailed' }>['reason']
   readonly upstreamFailure: Extract<Event, { type: 'upstreamFailed' }>['reason']
@@ -61,6 +62,10 @@ const eventForms: readonly [RegExp, (words: EventWords) => Event][] = [
     ({ side, end }) => ({ type: 'ended', side, isGone: end === 'is gone' }),
   ],
   [/^! client arrived$/, () => ({ type: 'clientArrived' })],
+  [
+    /^! client secured(?: for (?<name>\S+))?$/,
+    ({ name }) => ({ type: 'clientSecured', serverName: name ?? null }),
+  ],
   [/^! server secured$/, () => ({ type: 'serverSecured', isSecure: true })],
   [/^! server stays clear$/, () => ({ type: 'serverSecured', isSecure: false })],
   [

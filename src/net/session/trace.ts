@@ -97,6 +97,7 @@ function headerOf({
   reachesFirst,
   policy,
   tls,
+  welcome,
 }: EngineOptions): string[] {
   const { bounce, pasvAddress, minPort, fxp, auth, maxRefusals, maxLineBytes } = policy
   const always = { bounce, pasvAddress, minPort, auth, maxRefusals, maxLineBytes }
@@ -110,6 +111,7 @@ function headerOf({
   if (reachesFirst) lines.push('reach first')
   lines.push(`policy ${words(settings)}`)
   if (tls != null) lines.push(`tls ${words(tlsWords(tls))}`)
+  if (welcome != null) lines.push(welcome.notation)
   return [...lines, 'start nothing']
 }
 

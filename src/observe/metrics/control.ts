@@ -56,6 +56,8 @@ export const refusedCommands: Readonly<Record<RefusalReason, readonly string[]>>
   ccc: ['CCC'],
   rein: ['REIN'],
   upstream_prot: endpointVerbs,
+  no_route: ['USER'],
+  host_name: ['HOST', 'USER'],
   draining: [...endpointVerbs, ...transferVerbs],
 }
 

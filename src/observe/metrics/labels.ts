@@ -102,7 +102,7 @@ export const upstreamFailures: LabelSet<UpstreamFailure> = {
 export const refusalReasons: LabelSet<RefusalReason> = {
   not_ftp: 'the first line was not FTP (HTTP, TLS, SSH)',
   unknown_before_login: 'unknown verbs before login',
-  login_required: 'a data endpoint before login',
+  login_required: 'a data endpoint before login, or a command that needs a server before USER has named one',
   line_too_long: 'a line over `limits.lineBytes`',
   control_characters: 'control characters in a command',
   syntax: 'an argument that no RFC allows',
@@ -131,6 +131,8 @@ export const refusalReasons: LabelSet<RefusalReason> = {
   ccc: 'CCC, which would end TLS on the control connection',
   rein: 'REIN on a session with TLS',
   upstream_prot: 'the server refused PROT',
+  no_route: 'no route leads from this client, host or user to a server',
+  host_name: 'HOST, with a name that is unknown, or not the one that TLS was asked for, or too late',
   draining: 'the process is draining',
 }
 
