@@ -144,7 +144,7 @@ export class App {
     for (const listener of this.#listeners.values()) listener.stop()
     const wasCutOff = await this.#registry.drain(timeoutMs)
     if (wasCutOff) {
-      this.#observer.log('warn', 'drain.timeout', 'sessions cut off at the end of the drain', {
+      this.#observer.log('drain.timeout', {
         sessions: this.#registry.size,
         timeout_ms: timeoutMs,
       })

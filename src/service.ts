@@ -110,7 +110,7 @@ function withTables(service: Service, { config, observer }: ProcessOptions): Ser
         throw error
       }
       await tables.sweep(tablesUsed(config)).catch((error: unknown) => {
-        observer.log('warn', 'tables.keep', 'tables of an earlier run cannot be removed', { error })
+        observer.log('tables.keep', { error })
       })
     },
     drain: (timeoutMs) => service.drain(timeoutMs).finally(() => tables?.release()),

@@ -49,12 +49,12 @@ async function runService({ sources, version, stderr, record }: RunRequest): Pro
   process.on('SIGUSR2', () => service.reopenLogs())
   const manager = await connectServiceManager({
     environment,
-    failed: (problem) => observer.log('warn', 'systemd.fail', problem),
+    failed: (problem) => observer.log('systemd.fail', { detail: problem }),
   })
   const failed = await startOrExplain(service, observer)
   if (failed !== null) return failed
   if (isTerminal(2)) stderr.write(`${greetingOf(version, config)}\n`)
-  observer.log('info', 'process.start', 'ftp-alg is running', {
+  observer.log('process.start', {
     version,
     pid: process.pid,
     workers: config.workers,
@@ -62,7 +62,7 @@ async function runService({ sources, version, stderr, record }: RunRequest): Pro
   warnOfDescriptors(config, observer)
   manager.ready('Running')
   const exitCode = await untilStopped({ service, observer, manager, config, sources, signals })
-  observer.log('info', 'process.exit', 'ftp-alg has stopped', { exit_code: exitCode })
+  observer.log('process.exit', { exit_code: exitCode })
   await manager.close()
   await observer.close()
   return exitCode
@@ -126,7 +126,7 @@ async function startOrExplain(
   } catch (error) {
     const isOnePlace = isSamePlace(1, 2)
     const isForPeople = isOnePlace && isTerminal(2)
-    if (!isForPeople) observer.log('error', 'process.fail', 'cannot start', { error, ...worldFailure(error) })
+    if (!isForPeople) observer.log('process.fail', { error, ...worldFailure(error) })
     await observer.close()
     if (isOnePlace && !isForPeople && error instanceof AlgError) return error.exitCode
     throw error
@@ -145,10 +145,10 @@ function surviveMistakes(observer: Recorder): void {
   // Without a handler SIGUSR1 opens Node's inspector to whoever can reach it.
   process.on('SIGUSR1', () => undefined)
   process.on('uncaughtException', (error) => {
-    observer.log('error', 'process.error', 'unexpected error, the process goes on', { error })
+    observer.log('process.error', { error })
   })
   process.on('unhandledRejection', (error) => {
-    observer.log('error', 'process.error', 'unexpected rejection, the process goes on', { error })
+    observer.log('process.error', { error })
   })
 }
 
@@ -158,7 +158,7 @@ function warnOfDescriptors({ limits, workers }: Config, observer: Recorder): voi
   const descriptors = descriptorLimit()
   const allowed = sessionsAllowed({ sessions, workers }, descriptors)
   if (allowed >= sessions) return
-  observer.log('warn', 'descriptors.low', 'too few file descriptors for limits.sessions: fewer get in', {
+  observer.log('descriptors.low', {
     descriptors,
     descriptors_needed: descriptorsFor(Math.ceil(sessions / workers)),
     sessions,
@@ -195,14 +195,14 @@ function untilStopped({ service, observer, manager, config, sources, signals }: 
     let exitCode = 0
     const stop = (signal: 'SIGTERM' | 'SIGINT') => {
       if (isStopping) {
-        observer.log('warn', 'process.stop', 'second signal, stopping at once', { signal })
+        observer.log('process.stop', { signal })
         exitCode = signal === 'SIGINT' ? 130 : 143
         void service.stop().finally(() => resolve(exitCode))
         return
       }
       isStopping = true
       manager.stopping('Draining: no new sessions, transfers finish')
-      observer.log('info', 'process.drain', 'draining: no new sessions, transfers finish', {
+      observer.log('process.drain', {
         signal,
         timeout_ms: current.shutdown.drainTimeoutMs,
       })
@@ -219,10 +219,10 @@ async function reload({
   sources,
 }: Omit<Running, 'manager' | 'signals'>): Promise<Config> {
   const { config: next, warnings } = loadConfig(sources)
-  for (const warning of warnings) observer.log('warn', 'config.warning', warning)
+  for (const warning of warnings) observer.log('config.warning', { detail: warning })
   const kept = restartNeeded(config, next)
   if (kept.length > 0) {
-    observer.log('warn', 'config.restart_needed', 'some changes need a restart', { keys: kept })
+    observer.log('config.restart_needed', { keys: kept })
   }
   const effective = keepUntilRestart(config, next)
   warnOfDescriptors(effective, observer)

@@ -89,7 +89,7 @@ export class WorkerSlot {
       order: order(),
       told,
       hung: (silence_ms) => {
-        observer.log('error', 'worker.hang', 'a worker gives no sign of life and is killed', {
+        observer.log('worker.hang', {
           worker: index,
           pid: this.#worker?.pid,
           silence_ms,
@@ -112,7 +112,7 @@ export class WorkerSlot {
       changed()
     })
     await worker.started
-    observer.log('info', 'worker.start', 'a worker runs', { worker: index, pid: worker.pid })
+    observer.log('worker.start', { worker: index, pid: worker.pid })
     changed()
     return worker
   }
@@ -124,7 +124,7 @@ export class WorkerSlot {
       if (performance.now() - sinceMs >= STEADY_MS) this.#failures = 0
       const retry_ms = restartDelayMs(this.#failures)
       this.#options.observer.workerDied()
-      this.#options.observer.log('error', 'worker.exit', 'a worker died and is being replaced', {
+      this.#options.observer.log('worker.exit', {
         worker: this.index,
         how,
         retry_ms,
@@ -146,7 +146,7 @@ export class WorkerSlot {
     } catch (error) {
       if (this.#isClosed) return
       const retry_ms = restartDelayMs(this.#failures)
-      this.#options.observer.log('error', 'worker.fail', 'a worker cannot be replaced yet', {
+      this.#options.observer.log('worker.fail', {
         worker: this.index,
         error,
         retry_ms,

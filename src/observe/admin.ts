@@ -10,7 +10,6 @@ import type { Endpoint } from '../ftp/endpoints.ts'
 import { type AnswerOptions, type Answers, createAnswers } from './admin/answers.ts'
 import { rejectionOf } from './admin/callers.ts'
 import { limitConnections } from './admin/connections.ts'
-import { events } from './log/events.ts'
 import type { Recorder } from './recorder.ts'
 
 export interface AdminServer {
@@ -144,8 +143,7 @@ function say(
   event: 'admin.error' | 'admin.fail',
   fields: Readonly<Record<string, unknown>>,
 ): void {
-  const { level, message } = events[event]
-  observer.log(level, event, message, fields)
+  observer.log(event, fields)
 }
 
 /** The connection goes too: a body that nobody wanted may still be on its way. */

@@ -18,8 +18,8 @@ export interface Log {
   wants(event: EventName): boolean
   /** `kind` parts the event's flood allowance: `reason` for a refusal. Warnings and errors only. */
   write(event: EventName, fields: LogFields, kind?: string): void
-  /** An event of another room, under its own name. */
-  log(level: LogLevel, event: string, message: string, fields?: LogFields): void
+  /** The same with fields of any kind: errors and nested values are made presentable first. */
+  log(event: EventName, fields?: LogFields): void
   setLevel(level: LogLevel): void
   /** Writes what waits, at once. */
   flush(): void
@@ -82,6 +82,12 @@ export function createLog(settings: LogSettings): Log {
       put('log.suppress', { suppressed_event: event, suppressed_reason: reason.join(' '), count: suppressed })
     },
   })
+  const write = (event: EventName, fields: LogFields, kind?: string) => {
+    const level = levels[events[event].level]
+    if (level < threshold) return
+    if (level >= levels.warn && !gate.admits(kind === undefined ? event : `${event} ${kind}`)) return
+    put(event, fields)
+  }
   // Node waits for its threads before it ends, and one of them may wait for a reader for ever.
   const endStuck = () => {
     if (output.isStuck) process.kill(process.pid, 'SIGKILL')
@@ -94,17 +100,9 @@ export function createLog(settings: LogSettings): Log {
 
   return {
     wants,
-    write: (event, fields, kind) => {
-      const level = levels[events[event].level]
-      if (level < threshold) return
-      if (level >= levels.warn && !gate.admits(kind === undefined ? event : `${event} ${kind}`)) return
-      put(event, fields)
-    },
-    log: (level, event, message, fields = {}) => {
-      if (levels[level] < threshold) return
-      // By event alone: a message may hold what a peer can vary at will.
-      if (levels[level] >= levels.warn && !gate.admits(event)) return
-      logger[level]({ event, ...presentable(fields) }, escapeUnsafeCharacters(message))
+    write,
+    log: (event, fields = {}) => {
+      if (wants(event)) write(event, presentable(fields))
     },
     setLevel: (level) => {
       threshold = levels[level]

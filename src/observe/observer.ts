@@ -17,13 +17,13 @@ import type {
   DataPath,
   FirewallChain,
   IntruderReason,
-  LogLevel,
   PoolUpstreamUse,
   PoolUse,
   RejectReason,
   TcpImplementation,
   TlsReport,
 } from '../vocabulary.ts'
+import type { EventName } from './log/events.ts'
 
 export interface Observer {
   /** A client connected and gets a session. */
@@ -80,7 +80,7 @@ export interface Observer {
   /** What is missing of the rules that bring clients to listeners that intercept; null when nothing is. */
   interceptionChecked(missing: string | null): void
   /** Whatever has no counter of its own: start, stop, configuration, warnings. Fields are flat snake_case. */
-  log(level: LogLevel, event: string, message: string, fields?: Readonly<Record<string, unknown>>): void
+  log(event: EventName, fields?: Readonly<Record<string, unknown>>): void
 }
 
 /** Everything one session reports. Calls are cheap: children and labels are resolved when it opens. */

@@ -5,7 +5,7 @@ import type { Network } from '../ftp/addresses.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
 import type { Redirected } from '../kernel/conntrack-restore.ts'
 import type { Connection } from '../tcp/connection.ts'
-import type { BackendName, FirewallChain, IntruderReason, LogLevel, PoolUse } from '../vocabulary.ts'
+import type { BackendName, FirewallChain, IntruderReason, PoolUse } from '../vocabulary.ts'
 
 /** What a pinhole must let through, and where. */
 export interface PinholeRequest {
@@ -115,6 +115,9 @@ export type AddSourceNat = (request: SourceNatRequest) => SourceNat
 /** Has the kernel translate a redirected connection again that it has forgotten. Errors: `AlgError` RUNTIME_FAILED. */
 export type Restore = (connection: Redirected) => void
 
+/** What a backend logs under a name of `observe/log/events.ts`. */
+export type BackendEvent = 'tables.lose' | 'tables.change' | 'strangers.ignore'
+
 /** Whom a backend tells what no session asked about. */
 export interface BackendObserver {
   /** Somebody came to a data port of ours who was not expected there. */
@@ -130,5 +133,5 @@ export interface BackendObserver {
     readonly at: Endpoint
     readonly chain: FirewallChain
   }): void
-  log(level: LogLevel, event: string, message: string, fields?: Readonly<Record<string, unknown>>): void
+  log(event: BackendEvent, fields: Readonly<Record<string, unknown>>): void
 }

@@ -81,7 +81,7 @@ export async function createBackend(
     others: [...policy.dataPeers.clients, ...policy.dataPeers.servers, ...policy.fxp],
     now,
     swallowed: (swallowed) => observer.pinholeSwallowed(swallowed),
-    log: (...line) => observer.log(...line),
+    log: (event, fields) => observer.log(event, fields),
     soon: (task) => tcp.gather(task),
     forward: pinholes.backend === 'nftables',
     // Workers run beside each other, each with its own slice of the ports.

@@ -49,7 +49,7 @@ table inet filter {
 
 export class GatewayBackend {
   readonly swallowed: Swallowed[] = []
-  readonly log: { level: string; event: string; message: string }[] = []
+  readonly log: { event: string; fields: unknown }[] = []
   readonly intruders: Intruder[] = []
   readonly echo: Endpoint
   readonly #lab: Lab
@@ -75,8 +75,7 @@ export class GatewayBackend {
     const now = () => performance.now()
     const intruded = deduplicateAttempts({ now, intruded: (intruder) => void this.intruders.push(intruder) })
     const relay = new RelayBackend({ tcp, introductions, pools, intruded, now })
-    const log: NftablesBackendOptions['log'] = (level, event, message) =>
-      void this.log.push({ level, event, message })
+    const log: NftablesBackendOptions['log'] = (event, fields) => void this.log.push({ event, fields })
     this.#backend = await createNftablesBackend({
       relay,
       pools,

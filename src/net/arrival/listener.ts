@@ -59,11 +59,11 @@ export class Listener {
         },
         failed: (error) => {
           observer.listenerChanged({ listener: name, isAccepting: false })
-          observer.log('error', 'listener.error', 'cannot accept connections', { listener: name, error })
+          observer.log('listener.error', { listener: name, error })
         },
         recovered: () => {
           observer.listenerChanged({ listener: name, isAccepting: true })
-          observer.log('info', 'listener.recover', 'connections are accepted again', { listener: name })
+          observer.log('listener.recover', { listener: name })
         },
       })
     })

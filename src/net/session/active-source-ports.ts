@@ -5,7 +5,7 @@ import { addressToTry, whyNotFromPort } from '../../kernel/source-port.ts'
 import type { Observer } from '../../observe/observer.ts'
 
 /**
- * Names of the listeners whose `activeSourcePort` is not to be had: it is said once, and not tried for every transfer.
+ * Names of the listeners whose `activeSourcePort` is not available: logged once, and not tried for every transfer.
  */
 export async function deniedSourcePorts(
   listeners: readonly Pick<ListenerConfig, 'name' | 'listen' | 'activeSourcePort'>[],
@@ -16,12 +16,7 @@ export async function deniedSourcePorts(
     const error = port === null ? null : await whyNotFromPort({ address: addressToTry(listen.address), port })
     if (error === null) continue
     denied.add(name)
-    observer.log(
-      'warn',
-      'source_port.deny',
-      'clients in active mode are called from any port: the configured one is not to be had (below 1024 it needs CAP_NET_BIND_SERVICE)',
-      { listener: name, port, error },
-    )
+    observer.log('source_port.deny', { listener: name, port, error })
   }
   return denied
 }

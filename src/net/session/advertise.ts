@@ -40,7 +40,7 @@ export async function resolveAdvertised(
   await Promise.all(
     addresses.map((address) =>
       names.resolve(address).catch((error: unknown) => {
-        observer.log('warn', 'names.fail', 'advertised name does not resolve', { host: address, error })
+        observer.log('advertise.fail', { host: address, error })
       }),
     ),
   )

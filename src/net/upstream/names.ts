@@ -58,7 +58,7 @@ export class Names {
   #refresh(host: string, entry: Entry): void {
     if (performance.now() < entry.staleMs) return
     this.#ask(host, entry).catch((error: unknown) => {
-      this.#observer.log('warn', 'names.fail', 'name does not resolve, keeping what is known', {
+      this.#observer.log('names.fail', {
         host,
         addresses: entry.addresses,
         error,

@@ -1,4 +1,4 @@
-// Every event that the observer itself logs. An event has one level and one message, so that a filter or an
+// Every event of the log. An event has one level and one message, so that a filter or an
 // alert written once keeps working; docs/logs.md lists them with their fields, a test holds both equal.
 
 import type { LogLevel } from '../../vocabulary.ts'
@@ -73,6 +73,37 @@ export const events = {
   'transfers.recover': { level: 'info', message: 'transfer log is written again' },
   'log.suppress': { level: 'warn', message: 'identical lines left out' },
   'log.lose': { level: 'warn', message: 'log lines lost' },
+  'process.start': { level: 'info', message: 'ftp-alg is running' },
+  'process.fail': { level: 'error', message: 'cannot start' },
+  'process.error': { level: 'error', message: 'unexpected error, the process goes on' },
+  'process.drain': { level: 'info', message: 'draining: no new sessions, transfers finish' },
+  'process.stop': { level: 'warn', message: 'second signal, stopping at once' },
+  'process.exit': { level: 'info', message: 'ftp-alg has stopped' },
+  'drain.timeout': { level: 'warn', message: 'sessions cut off at the end of the drain' },
+  'config.warning': { level: 'warn', message: 'the configuration is valid, but see detail' },
+  'config.restart_needed': { level: 'warn', message: 'some changes need a restart' },
+  'listener.error': { level: 'error', message: 'cannot accept connections' },
+  'listener.recover': { level: 'info', message: 'connections are accepted again' },
+  'descriptors.low': { level: 'warn', message: 'too few file descriptors for limits.sessions: fewer get in' },
+  'names.fail': { level: 'warn', message: 'name does not resolve, keeping what is known' },
+  'advertise.fail': { level: 'warn', message: 'advertised name does not resolve' },
+  'worker.start': { level: 'info', message: 'a worker runs' },
+  'worker.hang': { level: 'error', message: 'a worker gives no sign of life and is killed' },
+  'worker.exit': { level: 'error', message: 'a worker died and is being replaced' },
+  'worker.fail': { level: 'error', message: 'a worker cannot be replaced yet' },
+  'systemd.fail': { level: 'warn', message: 'systemd cannot be notified' },
+  'source_port.deny': {
+    level: 'warn',
+    message:
+      'the port of activeSourcePort is not available (below 1024 it needs CAP_NET_BIND_SERVICE): active clients are called from any port',
+  },
+  'tables.keep': { level: 'warn', message: 'tables of an earlier run cannot be removed' },
+  'tables.lose': { level: 'warn', message: 'our nftables tables were removed from outside' },
+  'tables.change': { level: 'warn', message: 'the rules in our nftables tables were changed from outside' },
+  'strangers.ignore': {
+    level: 'warn',
+    message: 'connections to data ports that nobody expects are not counted',
+  },
 } as const satisfies Readonly<Record<string, EventText>>
 
 export type EventName = keyof typeof events

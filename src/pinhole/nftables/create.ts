@@ -97,7 +97,7 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
   const canDestroy = knowsDestroy(socket, { set: sets[4].once, key: nobody }, 'KERNEL_FEATURE_MISSING')
   const change = (changes: readonly ElementChange[]) =>
     changeElements(socket, canDestroy ? changes : changes.map(deletingInstead), 'PINHOLE_FAILED')
-  const restoreTables = (say: (outcome: string, fields: Restored) => void) => {
+  const restoreTables = (event: 'tables.lose' | 'tables.change') => {
     const elements = [...holes].map((hole) => hole.elements()).filter((changes) => changes.length > 0)
     const restored = orElse(false, () => {
       nft.run(tables)
@@ -105,8 +105,7 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
       for (const changes of elements) change(changes)
       return true
     })
-    const outcome = restored ? `put back with ${elements.length} pinholes` : 'cannot be put back'
-    say(outcome, { restored, pinholes: elements.length })
+    options.log(event, { restored, pinholes: elements.length })
     return restored
   }
   const guard = new TableGuard({
@@ -114,18 +113,7 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
       listPinholeRules(table)
         .map((command) => nft.run(command))
         .join(''),
-    restore: () =>
-      restoreTables((outcome, { restored, pinholes }) =>
-        options.log(
-          'warn',
-          'tables.change',
-          `somebody changed the rules in our nftables tables: ${outcome}`,
-          {
-            restored,
-            pinholes,
-          },
-        ),
-      ),
+    restore: () => restoreTables('tables.change'),
     now: options.now,
   })
   const find = (key: FlowKey) => orElse(null, () => findFlow(socket, key, 'RUNTIME_FAILED'))
@@ -138,13 +126,7 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
     transactions: new ElementTransactions({
       table,
       change,
-      restoreTables: () =>
-        restoreTables((outcome, { restored, pinholes }) =>
-          options.log('warn', 'tables.lose', `somebody removed our nftables tables: ${outcome}`, {
-            restored,
-            pinholes,
-          }),
-        ),
+      restoreTables: () => restoreTables('tables.lose'),
       soon,
     }),
     flows,
@@ -171,12 +153,6 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
       nft.close()
     },
   })
-}
-
-interface Restored {
-  readonly restored: boolean
-  /** That waited, and were put back with the tables. */
-  readonly pinholes: number
 }
 
 /** Data ports are one process's alone, so the first of them is the group's number: nobody else takes it. */

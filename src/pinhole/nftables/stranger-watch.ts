@@ -36,7 +36,7 @@ export function watchStrangers(options: StrangerWatchOptions): StrangerWatch {
     throw new Error(refusal)
   } catch (error) {
     watch?.close()
-    options.log('warn', 'strangers.ignore', 'connections to data ports that nobody expects are not counted', {
+    options.log('strangers.ignore', {
       log_group: rule.group,
       error,
     })

@@ -6,7 +6,7 @@ import { logCallsOfOtherRooms } from './log-calls.ts'
 
 const page = readFileSync(new URL('../../../docs/logs.md', import.meta.url), 'utf8')
 /** What other rooms say stands in a table of its own. */
-const [ownPart = '', otherPart = ''] = page.split('### Start, stop, names, workers, the kernel')
+const [, otherPart = ''] = page.split('### Start, stop, names, workers, the kernel')
 
 interface Documented {
   readonly event: string
@@ -26,7 +26,7 @@ function rowsOf(part: string): readonly Documented[] {
 }
 
 function documentedEvents(): ReadonlyMap<string, Documented> {
-  return new Map(rowsOf(ownPart).map((row) => [row.event, row]))
+  return new Map(rowsOf(page).map((row) => [row.event, row]))
 }
 
 /** Names in the last table of the page. */
@@ -136,16 +136,17 @@ describe('docs/logs.md', () => {
       ]
       expect([event, Object.keys(line).sort()]).toEqual([event, expected.sort()])
     }
-    const unsaid = [...documented.keys()].filter((event) => !seen.has(event))
+    const others = new Set(rowsOf(otherPart).map(({ event }) => event))
+    const unsaid = [...documented.keys()].filter((event) => !seen.has(event) && !others.has(event))
     expect(unsaid).toEqual(saidElsewhere)
   })
 
-  test('lists what other rooms say, as their source has it', () => {
-    const { calls, others } = logCallsOfOtherRooms()
-    const inOrder = (rows: readonly Documented[]) =>
-      rows.map((row) => JSON.stringify([row.event, row.level, row.message, row.fields])).sort()
-    expect(inOrder(rowsOf(otherPart))).toEqual([...new Set(inOrder(calls))])
-    expect(others).toEqual(['pinhole/create-backend.ts: .log(...line)'])
+  test('lists the fields of what other rooms say, as their source has them', () => {
+    const inOrder = (rows: readonly Pick<Documented, 'event' | 'fields'>[]) =>
+      rows.map(({ event, fields }) => JSON.stringify([event, fields])).sort()
+    // One call says either of these: the tests of the nftables backend have their fields.
+    const named = rowsOf(otherPart).filter(({ event }) => !['tables.lose', 'tables.change'].includes(event))
+    expect(inOrder(named)).toEqual([...new Set(inOrder(logCallsOfOtherRooms()))])
   })
 
   test('explains every field, and no other', () => {

@@ -1,58 +1,29 @@
-// Finds in the source what other rooms say through `observer.log(level, event, message, fields)`.
+// Finds in the source what other rooms say through `observer.log(event, fields)`.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 export interface LogCall {
   readonly event: string
-  readonly level: string
-  /** `…` stands for what is filled in at run time. */
-  readonly message: string
   /** Names in the object that is given; what is spread into it is not known. */
   readonly fields: readonly string[]
 }
 
-export interface LogCalls {
-  readonly calls: readonly LogCall[]
-  /** Calls of `.log(` that name no level: they pass on what others say. */
-  readonly others: readonly string[]
-}
-
 const source = new URL('../../../src', import.meta.url).pathname
-const levels = ['debug', 'info', 'warn', 'error']
 
-/** Of every file but those of the observer itself. */
-export function logCallsOfOtherRooms(): LogCalls {
+/** Of every file but those of the observer itself. A call with a variable for its event is not listed. */
+export function logCallsOfOtherRooms(): readonly LogCall[] {
   const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter(
     (name) => name.endsWith('.ts') && !name.startsWith('observe/') && !name.startsWith('demo/'),
   )
-  const calls: LogCall[] = []
-  const others: string[] = []
-  for (const name of files.sort()) {
+  return files.flatMap((name) => {
     const text = readFileSync(join(source, name), 'utf8')
-    for (const { index } of text.matchAll(/\.log\(/g)) {
-      const call = readCall(argumentsAt(text, index + '.log'.length))
-      if (call === null) others.push(`${name}: ${text.slice(index, text.indexOf(')', index) + 1)}`)
-      else calls.push(call)
-    }
-  }
-  return { calls, others }
-}
-
-function readCall([level = '', event = '', message = '', fields = '']: readonly string[]): LogCall | null {
-  const name = literal(level)
-  const what = literal(event)
-  if (name === null || what === null || !levels.includes(name)) return null
-  return { event: what, level: name, message: wording(message), fields: keysOf(fields) }
-}
-
-function literal(argument: string): string | null {
-  return /^'([^'\\]*)'$/.exec(argument)?.[1] ?? null
-}
-
-function wording(argument: string): string {
-  const template = /^`([\s\S]*)`$/.exec(argument)?.[1]
-  return literal(argument) ?? template?.replaceAll(/\$\{[^}]*\}/g, '…') ?? '…'
+    return [...text.matchAll(/\.log\(/g)].flatMap(({ index }) => {
+      const [event = '', fields = ''] = argumentsAt(text, index + '.log'.length)
+      const name = /^'([^'\\]*)'$/.exec(event)?.[1]
+      return name === undefined ? [] : [{ event: name, fields: keysOf(fields) }]
+    })
+  })
 }
 
 function keysOf(argument: string): readonly string[] {

@@ -225,7 +225,7 @@ describe('an output that cannot be written', () => {
       },
     })
     for (let n = 0; n < 20_000; n += 1) {
-      log.log('info', 'process.start', 'x'.repeat(256))
+      log.log('process.start', { version: 'x'.repeat(256) })
       if (n % 100 === 0) await new Promise(setImmediate)
     }
     expect(lost).toBeGreaterThan(1000)

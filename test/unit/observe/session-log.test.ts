@@ -319,18 +319,18 @@ describe('levels', () => {
 })
 
 describe('events of the process', () => {
-  test('have their own fields, and what has no counter of its own can be said freely', () => {
+  test('have their own fields, made presentable', () => {
     const { observer, lines } = observe()
     observer.listenerStarted({ listener: 'edge', at: { address: '::', port: 2121 }, sessionLimit: 5 })
     observer.draining()
     observer.configReloaded(null)
     observer.configReloaded(new AlgError('CONFIG_INVALID', 'c.yaml:3:11 dataPorts: too big'))
-    observer.log('info', 'process.start', 'started', {
+    observer.log('process.start', {
       version: '1.2.3',
       level: 'mine',
       file: 'x'.repeat(300),
     })
-    observer.log('debug', 'process.note', 'without fields')
+    observer.log('listener.recover')
     expect(lines().map(({ time: _time, error: _error, ...line }) => line)).toEqual([
       {
         level: 'info',
@@ -347,11 +347,11 @@ describe('events of the process', () => {
       {
         level: 'info',
         event: 'process.start',
-        message: 'started',
+        message: 'ftp-alg is running',
         version: '1.2.3',
         file: `${'x'.repeat(255)}…`,
       },
-      { level: 'debug', event: 'process.note', message: 'without fields' },
+      { level: 'info', event: 'listener.recover', message: 'connections are accepted again' },
     ])
     expect(lines()[3]?.error).toMatchObject({
       code: 'CONFIG_INVALID',

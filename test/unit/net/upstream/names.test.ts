@@ -17,7 +17,7 @@ function askAt(addresses: readonly string[]): void {
 
 function names() {
   const logged: { event: string; fields: unknown }[] = []
-  const log = (_level: string, event: string, _message: string, fields: unknown = {}) => {
+  const log = (event: string, fields: unknown = {}) => {
     logged.push({ event, fields })
   }
   return { names: new Names({ log }), logged }
