@@ -98,7 +98,7 @@ export type Effect =
       readonly side: Side
       readonly endpoint: Endpoint
       /** It is encrypted. */
-      readonly isPrivate?: true
+      readonly isPrivate: boolean
     }
   /** A transfer was asked for that will use the channel: its pinhole stays open, and this way its file goes. */
   | { readonly type: 'beginTransfer'; readonly channel: number; readonly direction: Direction | null }
@@ -138,7 +138,7 @@ export interface PinholeSpec {
   /** Where the connection must end up, or null when the other leg also listens or needs relaying. */
   readonly target: Endpoint | null
   /** What arrives is encrypted. */
-  readonly isPrivate?: true
+  readonly isPrivate: boolean
 }
 
 /** Which server: what a route of the listener leads to, by its name, or a host that the client named itself. */

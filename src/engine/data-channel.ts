@@ -135,7 +135,7 @@ export class DataChannel {
         from,
         // The kernel cannot encrypt.
         target: this.#isPrivate('client') || this.#isPrivate('server') ? null : target,
-        ...this.#privacyOf(from),
+        isPrivate: this.#isPrivate(from),
       },
     })
   }
@@ -228,17 +228,13 @@ export class DataChannel {
       mode: this.clientMode,
       side,
       endpoint,
-      ...this.#privacyOf(side),
+      isPrivate: this.#isPrivate(side),
     })
   }
 
   #isPrivate(side: Side): boolean {
     const { isClientPrivate, isServerPrivate } = this.#protection
     return side === 'client' ? isClientPrivate : isServerPrivate
-  }
-
-  #privacyOf(side: Side): { readonly isPrivate?: true } {
-    return this.#isPrivate(side) ? { isPrivate: true } : {}
   }
 
   #closePinhole(pinhole: number, reason: PinholeCloseReason): void {

@@ -91,12 +91,12 @@ function renderEffect(effect: Exclude<Effect, { type: 'send' | 'record' }>): str
     case 'openPinhole': {
       const { pinhole, channel, from, target, isPrivate } = effect.request
       const to = target === null ? '' : ` to ${formatEndpoint(target)}`
-      return `pinhole ${pinhole} from ${from}${to}${pinhole === channel ? '' : ` for channel ${channel}`}${isPrivate === true ? ' with TLS' : ''}`
+      return `pinhole ${pinhole} from ${from}${to}${pinhole === channel ? '' : ` for channel ${channel}`}${isPrivate ? ' with TLS' : ''}`
     }
     case 'closePinhole':
       return `close pinhole ${effect.pinhole} ${effect.reason}`
     case 'connectLeg':
-      return `connect channel ${effect.channel} ${effect.side} ${formatEndpoint(effect.endpoint)}${effect.isPrivate === true ? ' with TLS' : ''}`
+      return `connect channel ${effect.channel} ${effect.side} ${formatEndpoint(effect.endpoint)}${effect.isPrivate ? ' with TLS' : ''}`
     case 'beginTransfer':
       // What it moves follows from the verb that was sent.
       return null

@@ -80,7 +80,15 @@ export class ReplyQueue {
     const { verb, line, traits } = command
     this.#outbox.send('server', `${line}\r\n`)
     const isTransfer = traits?.transfer !== undefined
-    this.#entries.push(outstanding({ verb, command, purpose: 'command', isTransfer, channel }))
+    this.#entries.push({
+      verb,
+      command,
+      purpose: 'command',
+      isTransfer,
+      channel,
+      hasStarted: false,
+      isAnswered: false,
+    })
   }
 
   /** Asks a question of our own, whose answer belongs to the negotiation of a data channel. */
@@ -141,14 +149,16 @@ export class ReplyQueue {
 
   #sendOwn(verb: string, line: string, purpose: Exclude<Purpose, 'command'>): void {
     this.#outbox.send('server', `${line}\r\n`)
-    this.#entries.push(outstanding({ verb, command: null, purpose, isTransfer: false, channel: null }))
+    this.#entries.push({
+      verb,
+      command: null,
+      purpose,
+      isTransfer: false,
+      channel: null,
+      hasStarted: false,
+      isAnswered: false,
+    })
   }
-}
-
-function outstanding(
-  entry: Pick<Outstanding, 'verb' | 'command' | 'purpose' | 'isTransfer' | 'channel'>,
-): Outstanding {
-  return { ...entry, hasStarted: false, isAnswered: false }
 }
 
 /** Whether a reply of this code can answer a command, when it is the only one. */

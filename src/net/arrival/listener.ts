@@ -26,9 +26,9 @@ export interface ListenerOptions {
 }
 
 /** Where a client wants to go, or why it is turned away. */
-export type Route =
-  | Pick<SessionStart, 'target' | 'interceptedDestination' | 'translation'>
-  | { readonly refusal: RejectReason }
+export type Route = Destination | { readonly refusal: RejectReason }
+
+export type Destination = Pick<SessionStart, 'target' | 'interceptedDestination' | 'translation'>
 
 /** Accepts control connections and makes sessions of them. */
 export class Listener {
@@ -94,7 +94,7 @@ export class Listener {
         observer.sessionRejected({ listener: name, client, reason: route.refusal })
         this.#turnedAway.say(connection, farewells[route.refusal])
       } else {
-        this.#open({ connection, reachedAt: destination?.address ?? null, ...route })
+        this.#open(connection, route, destination?.address ?? null)
       }
     } catch (error) {
       // Nobody may be left waiting for a greeting because we were wrong.
@@ -103,12 +103,16 @@ export class Listener {
     }
   }
 
-  #open(start: Omit<SessionStart, 'setting' | 'observer'>): void {
+  #open(connection: Connection, route: Destination, reachedAt: string | null): void {
     const { name, registry, observer, setting } = this.#options
     const session = new Session({
       setting: setting(),
-      ...start,
-      observer: observer.sessionOpened({ listener: name, client: start.connection.remote }),
+      connection,
+      target: route.target,
+      interceptedDestination: route.interceptedDestination,
+      translation: route.translation,
+      reachedAt,
+      observer: observer.sessionOpened({ listener: name, client: connection.remote }),
       ended: (ended) => registry.remove(ended),
     })
     registry.add(session)

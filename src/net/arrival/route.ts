@@ -33,15 +33,17 @@ export function routeOf(connection: Connection, options: RouteOptions): Route {
   if (intercept === 'none') {
     return upstream === null
       ? { refusal: 'no_destination' }
-      : { target: upstream, interceptedDestination: null }
+      : { target: upstream, interceptedDestination: null, translation: null }
   }
   const destination = intercept === 'tproxy' ? arrivedAt(connection) : knownBefore(connection, libc)
   if (destination === null) return { refusal: 'no_destination' }
   if (isOwnListener(destination)) return { refusal: 'loop' }
   const target = upstream ?? { host: destination.address, port: destination.port }
-  const route = { target, interceptedDestination: destination.address }
-  if (intercept !== 'redirect' || libc === null || restore === null) return route
-  return { ...route, translation: new Translation({ libc, connection, wanted: destination, restore }) }
+  const isTranslated = intercept === 'redirect' && libc !== null && restore !== null
+  const translation = isTranslated
+    ? new Translation({ libc, connection, wanted: destination, restore })
+    : null
+  return { target, interceptedDestination: destination.address, translation }
 }
 
 function arrivedAt(connection: Connection): Endpoint | null {

@@ -70,7 +70,7 @@ export class SessionData {
         this.#pinholes.close(effect.pinhole, effect.reason)
         break
       case 'connectLeg':
-        this.#legs.connect({ ...effect, isPrivate: effect.isPrivate === true })
+        this.#legs.connect(effect)
         break
       case 'closeChannel':
         this.#legs.closeChannel(effect.channel, effect.how)

@@ -92,7 +92,7 @@ export class SessionPinholes {
 
   open(spec: PinholeSpec): void {
     const { backend, observer, addresses, dataPeers, pinholeTimeoutMs: timeoutMs, emit } = this.#options
-    const { pinhole, channel, mode, from, target, isPrivate = false } = spec
+    const { pinhole, channel, mode, from, target, isPrivate } = spec
     const waiting: Waiting = {
       spec,
       handle: null,
@@ -209,8 +209,10 @@ export class SessionPinholes {
     waiting.unsaid = null
     const { observer, addresses } = this.#options
     const { pinhole, from, target } = spec
+    const { announce, durationMs } = unsaid
     const backend = inKernel ? 'nftables' : 'relay'
-    observer.pinholeOpened({ pinhole, from, expect: addresses.peer(from), target, backend, ...unsaid })
+    const expect = addresses.peer(from)
+    observer.pinholeOpened({ pinhole, from, expect, target, backend, announce, durationMs })
   }
 
   #failed(waiting: Waiting, error: Error | null): void {
@@ -260,11 +262,10 @@ export class SessionPinholes {
     this.#tell(waiting)
     const ageMs = steadyClock.now() - waiting.sinceMs
     const backend = waiting.inKernel ? 'nftables' : 'relay'
-    const end = { pinhole, backend, ageMs } as const
     const { observer } = this.#options
     if (reason === 'used' || reason === 'expired' || ageMs < ABANDONED_FROM_MS)
-      observer.pinholeClosed({ ...end, reason })
-    else observer.pinholeClosed({ ...end, reason: 'abandoned', endedBy: reason })
+      observer.pinholeClosed({ pinhole, backend, ageMs, reason })
+    else observer.pinholeClosed({ pinhole, backend, ageMs, reason: 'abandoned', endedBy: reason })
   }
 }
 

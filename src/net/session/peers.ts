@@ -3,6 +3,7 @@ import { canonicalAddress } from '../../ftp/addresses.ts'
 import type { Endpoint } from '../../ftp/endpoints.ts'
 import { steadyClock } from '../../kernel/steady-clock.ts'
 import type { SessionObserver } from '../../observe/observer.ts'
+import type { Connection } from '../../tcp/connection.ts'
 import type { SessionAddresses } from './addresses.ts'
 import type { ControlChannel } from './control-channel.ts'
 import type { SessionSetting, SessionStart } from './setting.ts'
@@ -12,13 +13,13 @@ export interface SessionPeersOptions {
     SessionSetting,
     'source' | 'advertise' | 'announceOffset' | 'activeSourcePort' | 'upstreams'
   >
-  /** Canonical. */
-  readonly clientAddress: string
+  /** The client's. */
+  readonly connection: Pick<Connection, 'remote'>
   /** The address the client believes to talk to, where that is not ours: the intercepted destination. */
   readonly interceptedDestination: string | null
   /** The balancer's address, where the client came through one that told. */
   readonly reachedAt: string | null
-  readonly translation?: SessionStart['translation']
+  readonly translation: SessionStart['translation']
   readonly observer: Pick<SessionObserver, 'translationForgotten'>
 }
 
@@ -29,6 +30,7 @@ const TRANSLATION_MS = 5_000
 
 /** The two peers of a session, and what each of them takes us for. */
 export class SessionPeers implements SessionAddresses {
+  /** Canonical. */
   readonly clientAddress: string
   readonly #options: SessionPeersOptions
   #keepAliveAtMs = steadyClock.now() + KEEP_ALIVE_FROM_MS
@@ -43,7 +45,7 @@ export class SessionPeers implements SessionAddresses {
 
   constructor(options: SessionPeersOptions) {
     this.#options = options
-    this.clientAddress = options.clientAddress
+    this.clientAddress = options.connection.remote.address
   }
 
   channel(side: Side): ControlChannel | null {

@@ -25,8 +25,10 @@ export function openSessionData(parts: SessionDataParts): SessionData {
     pinholeTimeoutMs: setting.pinholeTimeoutMs,
     connectMs: setting.limits.connectMs,
     addresses: peers,
-    connect: ({ side, endpoint: to }, done) =>
-      setting.dialer.dial({ to, ...peers.dataSource(side, to) }, done),
+    connect: ({ side, endpoint: to }, done) => {
+      const { from, fromPort } = peers.dataSource(side, to)
+      return setting.dialer.dial({ to, from, fromPort }, done)
+    },
     secure: tls === null ? null : (leg, secured, truncated) => tls.secureData(leg, secured, truncated),
     isWorkedOn,
     emit,

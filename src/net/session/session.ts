@@ -48,7 +48,7 @@ export class Session implements ControlEvents {
     const { setting, connection } = options
     this.#options = options
     this.#tls = setting.tls?.open({ observer: options.observer, host: options.target.host }) ?? null
-    this.#peers = new SessionPeers({ ...options, clientAddress: connection.remote.address })
+    this.#peers = new SessionPeers(options)
     this.#deadlines = new Deadlines(setting.limits, this.#startedMs)
     this.#engine = createEngine(options, this.#peers.clientAddress)
     const arrived = () => this.#emit({ type: 'clientArrived' })

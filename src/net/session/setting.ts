@@ -56,7 +56,7 @@ export interface SessionStart {
   readonly interceptedDestination: string | null
   /** The address the client connected to, where a balancer told and it is not ours: what it is told for data, too. */
   readonly reachedAt: string | null
-  /** Where the kernel translates it: whether it still does. */
-  readonly translation?: Pick<Translation, 'keep'>
+  /** Where the kernel translates it: whether it still does. Null elsewhere. */
+  readonly translation: Pick<Translation, 'keep'> | null
   readonly observer: SessionObserver
 }

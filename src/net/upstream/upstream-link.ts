@@ -76,7 +76,7 @@ export function linkUpstream(call: UpstreamLinkCall, events: LinkEvents): Upstre
     if (reached !== null && header !== null) reached.connection.writeBytes(header, header.length)
     if (reached === null) settle(error, null)
     else if (tls === null || !tls.securesServerFirst)
-      settle(null, { ...reached, greeting: '', isSecure: false })
+      settle(null, { connection: reached.connection, server: reached.server, greeting: '', isSecure: false })
     else attempt = secure({ ...call, tls }, reached, finish)
   })
   let attempt = upstreams.connect(call, reach)

@@ -34,8 +34,10 @@ export interface Admission {
   readonly lost: () => void
 }
 
-interface Expected extends Admission {
+interface Expected {
+  /** Who may come in the peer's place. */
   readonly others: readonly Network[]
+  readonly admission: Admission
 }
 
 /**
@@ -91,7 +93,7 @@ export class Gate {
 
   /** `others` may come in the peer's place: then nobody else waits on this port. */
   expect({ expect: peer, others }: Pick<PinholeRequest, 'expect' | 'others'>, admission: Admission): void {
-    this.#expected.set(peer, { others, ...admission })
+    this.#expected.set(peer, { others, admission })
     this.#served.delete(peer)
   }
 
@@ -129,7 +131,7 @@ export class Gate {
     this.#served.add(peer)
     const [oldest] = this.#served
     if (this.#served.size > MAX_SERVED && oldest !== undefined) this.#served.delete(oldest)
-    return expected
+    return expected.admission
   }
 
   /** Whose pinhole a peer may use: its own, or that of somebody it may stand for. */

@@ -29,7 +29,7 @@ export class EpollListener implements Listening, Pollable {
   #number = 0
   #rest: NodeJS.Timeout | null = null
   /** Accepted, and cannot be watched yet. */
-  #unwatched: Omit<Accepted, 'options'> | null = null
+  #unwatched: Accepted | null = null
   #isAccepting = true
   #giveBack: (() => void) | null = null
 
@@ -100,10 +100,10 @@ export class EpollListener implements Listening, Pollable {
   }
 
   /** Nobody is turned away because nothing more can be watched (fs.epoll.max_user_watches). */
-  #arrived(accepted: Omit<Accepted, 'options'>): void {
+  #arrived(accepted: Accepted): void {
     this.#unwatched = null
     try {
-      new Arrival(this.#poller, { ...accepted, options: this.#options })
+      new Arrival(this.#poller, accepted, this.#options)
       this.#accepts()
     } catch (error) {
       this.#unwatched = accepted
@@ -192,31 +192,32 @@ export class EpollListener implements Listening, Pollable {
 interface Accepted {
   readonly fd: number
   readonly from: Endpoint
-  readonly options: Pick<ListenOptions, 'accepted' | 'lost'>
 }
 
 /** A connection that was accepted and not looked at: its first event tells whether its peer is still there. */
 class Arrival implements Pollable {
   readonly #poller: Poller
   readonly #what: Accepted
+  readonly #listener: Pick<ListenOptions, 'accepted' | 'lost'>
   readonly #number: number
 
-  constructor(poller: Poller, what: Accepted) {
+  constructor(poller: Poller, what: Accepted, listener: Pick<ListenOptions, 'accepted' | 'lost'>) {
     this.#poller = poller
     this.#what = what
+    this.#listener = listener
     this.#number = poller.add(this, what.fd, SOCKET_EVENTS)
   }
 
   ready(events: number): void {
-    const { fd, from, options } = this.#what
+    const { fd, from } = this.#what
     if ((events & (EPOLLERR | EPOLLHUP)) !== 0) {
       this.#poller.remove(this.#number)
       this.#poller.libc.close(fd)
-      options.lost?.(from)
+      this.#listener.lost?.(from)
       return
     }
     const connection = new EpollConnection(this.#poller, fd, from, this.#number)
-    options.accepted(connection)
+    this.#listener.accepted(connection)
     connection.ready(events)
   }
 }

@@ -105,6 +105,7 @@ async function download({ idleMs = IDLE, forwards = true } = {}) {
     connection: await listener.next,
     target: { host: server.address, port: server.port },
     interceptedDestination: null,
+    translation: null,
     reachedAt: null,
     observer: observer.sessionOpened({ listener: 'edge', client: { address: '127.0.0.1', port: 40_001 } }),
     ended: () => {

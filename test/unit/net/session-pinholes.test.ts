@@ -41,7 +41,8 @@ function lateBackend() {
     },
     () => undefined,
   )
-  pinholes.open({ pinhole: 1, channel: 1, mode: 'passive', from: 'client', target: null })
+  const spec = { channel: 1, mode: 'passive', from: 'client', target: null, isPrivate: false } as const
+  pinholes.open({ pinhole: 1, ...spec })
   return {
     pinholes,
     observer,

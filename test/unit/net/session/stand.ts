@@ -70,8 +70,7 @@ export async function listen({ routeOf, isOwnListener = () => false, host, trans
       advertise: { client: advertiser, server: advertiser },
       announceOffset: { client: 0, server: 0 },
     }),
-    routeOf:
-      routeOf ?? (() => ({ target, interceptedDestination: null, ...(translation && { translation }) })),
+    routeOf: routeOf ?? (() => ({ target, interceptedDestination: null, translation: translation ?? null })),
   })
   const { port } = await listener.start()
   onTestFinished(() => {
