@@ -37,20 +37,20 @@ export function encodeSockaddr({ address, port }: Endpoint): Uint8Array {
   const bytes = addressBytes(address)
   const six = bytes.length === 16
   const sockaddr = new Uint8Array(six ? SOCKADDR_BYTES : 16)
-  const view = new DataView(sockaddr.buffer)
-  view.setUint16(0, six ? AF_INET6 : AF_INET, littleEndian)
-  view.setUint16(2, port)
+  sockaddr[littleEndian ? 0 : 1] = six ? AF_INET6 : AF_INET
+  sockaddr[2] = port >> 8
+  sockaddr[3] = port & 0xff
   sockaddr.set(bytes, six ? 8 : 4)
   return sockaddr
 }
 
 /** Null for another family than IPv4 and IPv6. */
 export function decodeSockaddr(sockaddr: Uint8Array): Endpoint | null {
-  const view = new DataView(sockaddr.buffer, sockaddr.byteOffset, sockaddr.byteLength)
-  const port = view.getUint16(2)
-  switch (view.getUint16(0, littleEndian)) {
+  const port = ((sockaddr[2] ?? 0) << 8) | (sockaddr[3] ?? 0)
+  switch (familyIn(sockaddr)) {
     case AF_INET:
-      return { address: addressText(sockaddr.subarray(4, 8)), port }
+      // Each connection is decoded: no view of the bytes is made for it.
+      return { address: `${sockaddr[4]}.${sockaddr[5]}.${sockaddr[6]}.${sockaddr[7]}`, port }
     case AF_INET6:
       return { address: addressText(sockaddr.subarray(8, 24)), port }
     default:
@@ -60,8 +60,13 @@ export function decodeSockaddr(sockaddr: Uint8Array): Endpoint | null {
 
 /** The interface of a link-local address, by number; 0 for every other address. */
 export function scopeOf(sockaddr: Uint8Array): number {
+  if (familyIn(sockaddr) !== AF_INET6) return 0
   const view = new DataView(sockaddr.buffer, sockaddr.byteOffset, sockaddr.byteLength)
-  return view.getUint16(0, littleEndian) === AF_INET6 ? view.getUint32(24, littleEndian) : 0
+  return view.getUint32(24, littleEndian)
+}
+
+function familyIn(sockaddr: Uint8Array): number {
+  return (sockaddr[littleEndian ? 0 : 1] ?? 0) | ((sockaddr[littleEndian ? 1 : 0] ?? 0) << 8)
 }
 
 /** AF_INET or AF_INET6, as the address needs it. */

@@ -14,7 +14,6 @@ import {
 import {
   decodeSockaddr,
   encodeSockaddr,
-  intOption,
   SOCKADDR_BYTES,
   scopeOf,
   socketFamily,
@@ -28,14 +27,14 @@ export function openSocket(libc: Libc, address: string): number {
 /** Whether `bind(2)` succeeded. Connections that are over do not keep the port. */
 export function bindTo(libc: Libc, fd: number, at: Endpoint): boolean {
   setOption(libc, fd, SOL_SOCKET, SO_REUSEADDR, 1)
-  const sockaddr = encodeSockaddr(at)
-  return libc.bind(fd, sockaddr, sockaddr.length) === 0
+  const name = encodeSockaddr(at)
+  return libc.bind(fd, name, name.length) === 0
 }
 
 /** Our end as the system writes it. */
 export function localOf(libc: Libc, fd: number): Endpoint | null {
-  const sockaddr = new Uint8Array(SOCKADDR_BYTES)
-  if (libc.getsockname(fd, sockaddr, Uint32Array.of(SOCKADDR_BYTES)) !== 0) return null
+  length[0] = SOCKADDR_BYTES
+  if (libc.getsockname(fd, sockaddr, length) !== 0) return null
   const local = decodeSockaddr(sockaddr)
   const scope = local === null ? 0 : scopeOf(sockaddr)
   if (local === null || scope === 0) return local
@@ -44,9 +43,10 @@ export function localOf(libc: Libc, fd: number): Endpoint | null {
 
 /** The error that a socket has met, once; 0 for none. */
 export function pendingErrno(libc: Libc, fd: number): number {
-  const errno = new Int32Array(1)
-  libc.getsockopt(fd, SOL_SOCKET, SO_ERROR, new Uint8Array(errno.buffer), Uint32Array.of(4))
-  return errno[0] ?? 0
+  int[0] = 0
+  length[0] = 4
+  libc.getsockopt(fd, SOL_SOCKET, SO_ERROR, intBytes, length)
+  return int[0]
 }
 
 /**
@@ -54,23 +54,21 @@ export function pendingErrno(libc: Libc, fd: number): number {
  * do those of a connection that was reset right behind its FIN.
  */
 export function errnoBehindEnd(libc: Libc, fd: number, hasFinished: boolean): number {
-  const errno = pendingErrno(libc, fd)
-  // After FINs both ways a connection is closed well.
-  return errno === 0 && !hasFinished && isClosed(libc, fd) ? ECONNRESET : errno
+  // Whatever has met an error is over; after FINs both ways a connection is closed well.
+  if (!hasFinished && !isClosed(libc, fd)) return 0
+  return pendingErrno(libc, fd) || (hasFinished ? 0 : ECONNRESET)
 }
 
 /** Whether the connection is over for the kernel: reset, timed out, or ended by both sides. */
 function isClosed(libc: Libc, fd: number): boolean {
   // The first byte of `struct tcp_info`.
-  const state = new Uint8Array(1)
-  const isKnown = libc.getsockopt(fd, IPPROTO_TCP, TCP_INFO, state, Uint32Array.of(1)) === 0
-  return isKnown && state[0] === TCP_CLOSE
+  length[0] = 1
+  return libc.getsockopt(fd, IPPROTO_TCP, TCP_INFO, intBytes, length) === 0 && intBytes[0] === TCP_CLOSE
 }
 
 /** Bytes that the kernel holds for the peer, sent or not, until it has acknowledged them. */
 export function queuedBytes(libc: Libc, fd: number): number {
-  const count = new Int32Array(1)
-  return libc.ioctl(fd, SIOCOUTQ, new Uint8Array(count.buffer)) === 0 ? (count[0] ?? 0) : 0
+  return libc.ioctl(fd, SIOCOUTQ, intBytes) === 0 ? (int[0] ?? 0) : 0
 }
 
 /** Accepted connections inherit it from their listener. */
@@ -106,7 +104,8 @@ export function shutDownWriting(libc: Libc, fd: number): void {
 }
 
 function setOption(libc: Libc, fd: number, level: number, option: number, value: number): void {
-  libc.setsockopt(fd, level, option, intOption(value), 4)
+  int[0] = value
+  libc.setsockopt(fd, level, option, intBytes, 4)
 }
 
 /** The name of an interface: `1` gives `lo`. The number, where there is no such interface any more. */
@@ -116,6 +115,12 @@ function interfaceOf(scope: number): string {
   }
   return String(scope)
 }
+
+/** For one call at a time: nothing is kept of them. */
+const int = new Int32Array(1)
+const intBytes = new Uint8Array(int.buffer)
+const length = new Uint32Array(1)
+const sockaddr = new Uint8Array(SOCKADDR_BYTES)
 
 const LINGER_NOT = new Uint8Array(Int32Array.of(1, 0).buffer)
 const SHUT_WR = 1
