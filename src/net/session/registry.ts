@@ -1,4 +1,5 @@
 import { steadyClock } from '../../kernel/steady-clock.ts'
+import { Roster } from '../../timing/roster.ts'
 import type { RejectReason } from '../../vocabulary.ts'
 import type { Session } from './session.ts'
 
@@ -12,7 +13,7 @@ const SWEEP_MS = 1_000
 /** All live sessions of the process: counted, swept once a second, drained together. */
 export class SessionRegistry {
   #limits: SessionLimits
-  readonly #sessions = new Set<Session>()
+  readonly #sessions = new Roster<Session>()
   readonly #perClient = new Map<string, number>()
   #sweeper: NodeJS.Timeout | null = null
   #watch: ReturnType<typeof steadyClock.watch> | null = null

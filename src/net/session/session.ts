@@ -25,6 +25,8 @@ export interface SessionOptions extends SessionStart {
 const DEFECT = '421 This proxy has a defect, see its log.\r\n'
 
 export class Session implements ControlEvents {
+  /** In the registry. */
+  place = -1
   readonly #options: SessionOptions
   readonly #engine: ControlEngine
   readonly #client: ControlChannel
@@ -63,7 +65,6 @@ export class Session implements ControlEvents {
     return this.#peers.clientAddress
   }
 
-  /** Where the protocol stands, for the status page. */
   get state(): ControlEngine['state'] {
     return this.#engine.state
   }

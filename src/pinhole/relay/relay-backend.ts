@@ -6,6 +6,7 @@ import { steadyClock } from '../../kernel/steady-clock.ts'
 import type { Connection } from '../../tcp/connection.ts'
 import type { Introductions } from '../../tcp/proxy-protocol/introductions.ts'
 import type { Tcp } from '../../tcp/tcp.ts'
+import { Roster, type RosterMember } from '../../timing/roster.ts'
 import type { PoolUse } from '../../vocabulary.ts'
 import type { OpenPinhole, PinholeBackend, PinholeEvents, PinholeHandle, PinholeRequest } from '../backend.ts'
 import { poolError, poolPeerOf } from '../pool-error.ts'
@@ -23,7 +24,7 @@ export interface RelayBackendOptions {
 }
 
 /** A pinhole that waits for its peer. */
-interface Waiting {
+interface Waiting extends RosterMember {
   readonly request: PinholeRequest
   readonly events: PinholeEvents
   readonly lease: PortLease
@@ -43,7 +44,7 @@ export class RelayBackend implements PinholeBackend {
   readonly #options: RelayBackendOptions
   /** Key: `address|port`. */
   readonly #gates = new Map<string, Gate>()
-  readonly #waiting = new Set<Waiting>()
+  readonly #waiting = new Roster<Waiting>()
   #sweeper: NodeJS.Timeout | null = null
   #watch: ReturnType<typeof steadyClock.watch> | null = null
 
@@ -119,7 +120,8 @@ export class RelayBackend implements PinholeBackend {
         pool.release(lease, now())
         return
       }
-      this.#wait({ request, events, lease, gate, deadlineMs: now() + request.timeoutMs }, handle)
+      const deadlineMs = now() + request.timeoutMs
+      this.#wait({ request, events, lease, gate, deadlineMs, place: -1 }, handle)
       opened(null, { at: { address: request.local, port: lease.port }, inKernel: false })
     })
   }

@@ -14,6 +14,7 @@ import {
   syscallError,
 } from '../../kernel/libc.ts'
 import { watchReadable } from './carrier.ts'
+import { placeOf, Registrations, turnOf } from './registrations.ts'
 
 /** Who is told of a descriptor. */
 export interface Pollable {
@@ -26,13 +27,11 @@ export class Poller {
   readonly #epollFd: number
   /** What libuv believes to be a socket: it holds the epoll descriptor. */
   readonly #carrier: Socket
-  /** By the number that each event carries. Numbers are not used twice, as those of descriptors are. */
-  readonly #pollables = new Map<number, Pollable>()
+  readonly #registrations = new Registrations<Pollable>()
   readonly #ready = new Uint32Array(EVENTS_A_TURN * EVENT_WORDS)
   readonly #readyBytes = new Uint8Array(this.#ready.buffer)
   readonly #registration = new Uint32Array(EVENT_WORDS)
   readonly #registrationBytes = new Uint8Array(this.#registration.buffer)
-  #lastNumber = 0
   /** What waits for the end of what is being done. */
   readonly #afterwards: (() => void)[] = []
   /** What waits until everything that was found ready together has been told; see `gather`. */
@@ -71,28 +70,30 @@ export class Poller {
    * Errors: ENOSPC when this user watches as much as it may (`fs.epoll.max_user_watches`), ENOMEM.
    */
   add(pollable: Pollable, fd: number, events: number): number {
-    this.#lastNumber = (this.#lastNumber + 1) >>> 0
-    const number = this.#lastNumber
+    const isFirst = this.#registrations.isEmpty
+    const number = this.#registrations.add(pollable)
     this.#registration[0] = events
-    this.#registration[NUMBER_WORD] = number
+    this.#registration[DATA_WORD] = placeOf(number)
+    this.#registration[DATA_WORD + 1] = turnOf(number)
     const { libc } = this
     if (libc.epollCtl(this.#epollFd, EPOLL_CTL_ADD, fd, this.#registrationBytes) !== 0) {
-      throw errnoError(libc.errno(), 'epoll_ctl')
+      const errno = libc.errno()
+      this.#registrations.delete(number)
+      throw errnoError(errno, 'epoll_ctl')
     }
-    if (this.#pollables.size === 0) this.#carrier.ref()
-    this.#pollables.set(number, pollable)
+    if (isFirst) this.#carrier.ref()
     return number
   }
 
   /** From now on somebody else is told. */
   hand(number: number, to: Pollable): void {
-    this.#pollables.set(number, to)
+    this.#registrations.hand(number, to)
   }
 
   /** Nothing is told any more. A descriptor that is closed right afterwards needs no more than this. */
   remove(number: number): void {
-    this.#pollables.delete(number)
-    if (this.#pollables.size === 0) this.#carrier.unref()
+    this.#registrations.delete(number)
+    if (this.#registrations.isEmpty) this.#carrier.unref()
   }
 
   /** For a descriptor that stays open, before `remove`. */
@@ -135,8 +136,8 @@ export class Poller {
     const ready = this.#ready
     const count = this.libc.epollWait(this.#epollFd, this.#readyBytes, EVENTS_A_TURN, 0)
     for (let at = 0; at < count * EVENT_WORDS; at += EVENT_WORDS) {
-      const pollable = this.#pollables.get(ready[at + NUMBER_WORD] ?? 0)
-      if (pollable === undefined) continue
+      const pollable = this.#registrations.at(ready[at + DATA_WORD] ?? 0, ready[at + DATA_WORD + 1] ?? 0)
+      if (pollable === null) continue
       try {
         pollable.ready(ready[at] ?? 0)
       } catch (error) {
@@ -171,7 +172,8 @@ const ROUNDS_A_TURN = 4
 const QUIET_ROUND = 4
 /** `struct epoll_event` is packed on x86-64 only. */
 const EVENT_WORDS = process.arch === 'x64' ? 3 : 4
-const NUMBER_WORD = process.arch === 'x64' ? 1 : 2
+/** `epoll_data`, two words. */
+const DATA_WORD = process.arch === 'x64' ? 1 : 2
 
 /** What one task breaks must not take the others with it. */
 function doNow(task: () => void): void {
