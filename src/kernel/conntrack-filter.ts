@@ -28,19 +28,20 @@ export interface ConntrackFilter {
 
 /**
  * Passes what has our mark, goes to one of our ports, and was just answered, has just closed, or is forgotten without
- * having closed: a first packet means nothing yet, and the other changes of state are of no use, nor are control
- * connections with the same mark.
+ * having closed by FIN: a first packet means nothing yet, and the other changes of state are of no use, nor are control
+ * connections with the same mark. Of what goes to our ports without our mark, because it came too late or to nobody, it
+ * passes only the reset and that such a one is forgotten.
  */
 export function filterProgram({ mark, ports }: ConntrackFilter): Uint8Array {
   return assemble({
     ours: [
-      ...attribute('drop', CTA_MARK),
-      { code: LD_IND, k: ATTRIBUTE_HEAD },
-      { code: JEQ, k: mark, no: 'drop' },
       ...attribute('drop', CTA_TUPLE_ORIG, CTA_TUPLE_PROTO, CTA_PROTO_DST_PORT),
       { code: LDH_IND, k: ATTRIBUTE_HEAD },
       { code: JGE, k: ports.first, no: 'drop' },
       { code: JGT, k: ports.last, yes: 'drop' },
+      ...attribute('unmarked', CTA_MARK),
+      { code: LD_IND, k: ATTRIBUTE_HEAD },
+      { code: JEQ, k: mark, no: 'unmarked' },
       // Message type and subsystem are one 16-bit value in the machine's order: the type is its low byte.
       { code: LDB_ABS, k: littleEndian ? 4 : 5 },
       { code: JEQ, k: CT_DELETE & 0xff, no: 'changed' },
@@ -49,8 +50,7 @@ export function filterProgram({ mark, ports }: ConntrackFilter): Uint8Array {
       // Kernels before 5.10 do not say in which state it was.
       ...attribute('pass', CTA_PROTOINFO, CTA_PROTOINFO_TCP, CTA_PROTOINFO_TCP_STATE),
       { code: LDB_IND, k: ATTRIBUTE_HEAD },
-      { code: JEQ, k: TCP_TIME_WAIT, yes: 'drop' },
-      { code: JEQ, k: TCP_CLOSE, yes: 'drop', no: 'pass' },
+      { code: JEQ, k: TCP_TIME_WAIT, yes: 'drop', no: 'pass' },
     ],
     changed: [
       ...attribute('drop', CTA_PROTOINFO, CTA_PROTOINFO_TCP, CTA_PROTOINFO_TCP_STATE),
@@ -59,10 +59,15 @@ export function filterProgram({ mark, ports }: ConntrackFilter): Uint8Array {
       { code: JEQ, k: TCP_TIME_WAIT, yes: 'pass' },
       { code: JEQ, k: TCP_CLOSE, yes: 'pass', no: 'drop' },
     ],
+    unmarked: [
+      ...attribute('drop', CTA_PROTOINFO, CTA_PROTOINFO_TCP, CTA_PROTOINFO_TCP_STATE),
+      { code: LDB_IND, k: ATTRIBUTE_HEAD },
+      { code: JEQ, k: TCP_CLOSE, yes: 'pass', no: 'drop' },
+    ],
   })
 }
 
-type Target = 'pass' | 'drop' | 'changed'
+type Target = 'pass' | 'drop' | 'changed' | 'unmarked'
 
 interface Instruction {
   readonly code: number
@@ -85,13 +90,14 @@ function attribute(otherwise: Target, outer: number, ...inner: readonly number[]
   ]
 }
 
-type Blocks = Readonly<Record<'ours' | 'forgotten' | 'changed', readonly Instruction[]>>
+type Blocks = Readonly<Record<'ours' | 'forgotten' | 'changed' | 'unmarked', readonly Instruction[]>>
 
 /** Two returns follow the instructions: first drop, then pass. */
-function assemble({ ours, forgotten, changed }: Blocks): Uint8Array {
-  const instructions = [...ours, ...forgotten, ...changed]
+function assemble({ ours, forgotten, changed, unmarked }: Blocks): Uint8Array {
+  const instructions = [...ours, ...forgotten, ...changed, ...unmarked]
   const targets = {
     changed: ours.length + forgotten.length,
+    unmarked: ours.length + forgotten.length + changed.length,
     drop: instructions.length,
     pass: instructions.length + 1,
   }

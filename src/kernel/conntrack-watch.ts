@@ -23,8 +23,8 @@ export interface ConntrackEvents {
   /** It was let through everything, and its target has answered. */
   readonly began: (report: FlowReport) => void
   /** Both sides have closed, or one reset. Its counters are still to be asked for (`findFlow`). */
-  readonly closed: (key: FlowKey) => void
-  /** Conntrack has forgotten it, with final counters: mostly one that never closed. */
+  readonly closed: (key: FlowKey, how: 'closed' | 'reset') => void
+  /** Conntrack has forgotten one that was reset, or never closed, with final counters. */
   readonly forgotten: (key: FlowKey, bytes: FlowBytes | null) => void
   /** Events were lost, because more came than the buffer holds. Watching goes on; ask for what you need. */
   readonly lost: () => void
@@ -88,7 +88,8 @@ function deliver(datagram: DataView, events: ConntrackEvents): void {
 }
 
 function changed(datagram: DataView, message: NetlinkMessage, events: ConntrackEvents): void {
-  switch (readState(datagram, message)) {
+  const state = readState(datagram, message)
+  switch (state) {
     case 'opening':
       return
     case 'open': {
@@ -96,9 +97,10 @@ function changed(datagram: DataView, message: NetlinkMessage, events: ConntrackE
       if (report !== null) events.began(report)
       return
     }
-    case 'closed': {
+    case 'closed':
+    case 'reset': {
       const key = readKey(datagram, message)
-      if (key !== null) events.closed(key)
+      if (key !== null) events.closed(key, state)
     }
   }
 }

@@ -35,7 +35,7 @@ export interface FlowBytes {
   readonly receivedBytes: number
 }
 
-export type FlowState = 'opening' | 'open' | 'closed'
+export type FlowState = 'opening' | 'open' | 'closed' | 'reset'
 
 /**
  * A connection in conntrack's own words, one character for each byte of CTA_TUPLE_ORIG. The same connection is always told
@@ -46,7 +46,7 @@ export type FlowKey = string
 export interface FlowReport {
   readonly key: FlowKey
   readonly flow: Flow
-  /** `opening`: nobody has answered yet. `closed`: both FINs were acknowledged, or one side sent RST. */
+  /** `opening`: nobody has answered yet. `closed`: both FINs were acknowledged. `reset`: one side sent RST. */
   readonly state: FlowState
   readonly bytes: FlowBytes | null
 }
@@ -73,7 +73,8 @@ export function readState(received: DataView, { start, end }: NetlinkMessage): F
   if (at < 0) return 'open'
   const state = received.getUint8(at)
   if (state <= TCP_SYN_SENT) return 'opening'
-  return state === TCP_TIME_WAIT || state === TCP_CLOSE ? 'closed' : 'open'
+  if (state === TCP_CLOSE) return 'reset'
+  return state === TCP_TIME_WAIT ? 'closed' : 'open'
 }
 
 /** Null where conntrack does not count, and in events about anything but the end of an entry. */
@@ -190,7 +191,7 @@ const NFPROTO_IPV6 = 10
 const writer = new NetlinkWriter(1024)
 
 /** A key begins with CTA_TUPLE_IP and, in it, the source address. */
-function protocolFamily(key: FlowKey): number {
+export function protocolFamily(key: FlowKey): number {
   return key.charCodeAt(2 * ATTRIBUTE_HEAD - (littleEndian ? 2 : 1)) === CTA_IP_V6_SRC
     ? NFPROTO_IPV6
     : NFPROTO_IPV4

@@ -7,7 +7,7 @@ import { claimPorts } from '../support/port-block.ts'
 import { type RunningProxy, startProxy } from '../support/proxy.ts'
 import type { Ground } from './ground.ts'
 import { type SessionPlan, type TransferPlan, upstreamModes } from './plan.ts'
-import { pause, type TransferRun } from './session-run.ts'
+import { pause } from './session-run.ts'
 
 export interface Lane {
   readonly name: string
@@ -20,8 +20,6 @@ export interface Lane {
   readonly env: Readonly<Record<string, string>>
   /** Why this cannot be asked of the lane, or null. */
   readonly excuse: (session: SessionPlan, transfer: TransferPlan) => string | null
-  /** Why a harmless transfer may fail here once in a thousand, if both peers have seen it fail; or null. */
-  readonly condones?: (run: TransferRun) => string | null
   /** What else may be left behind, asked when all sessions are over; one sentence each. */
   readonly leftovers: () => readonly string[]
 }

@@ -16,6 +16,7 @@ import { createNftablesBackend, type NftablesBackendOptions } from '../../src/pi
 import { PortPool } from '../../src/pinhole/port-pool.ts'
 import type { Intruder } from '../../src/pinhole/relay/gate.ts'
 import { RelayBackend } from '../../src/pinhole/relay/relay-backend.ts'
+import type { Connection } from '../../src/tcp/connection.ts'
 import { echo, introductions, tcp } from './connections.ts'
 import type { Lab } from './kernel-netns.ts'
 
@@ -25,6 +26,8 @@ export interface OpenedHole extends OpenPinhole {
   readonly handle: PinholeHandle
   /** What happened, in order. */
   readonly events: readonly string[]
+  /** Who came, where we relay. */
+  readonly connections: readonly Connection[]
 }
 
 /** Rules of a gateway that drops by default; `acceptance` stands in both chains. */
@@ -74,7 +77,7 @@ export class GatewayBackend {
     const pools = { client: pool, server: pool }
     const now = () => performance.now()
     const intruded = deduplicateAttempts({ now, intruded: (intruder) => void this.intruders.push(intruder) })
-    const relay = new RelayBackend({ tcp, introductions, pools, intruded, now })
+    const relay = new RelayBackend({ tcp, introductions, pools: options.pools ?? pools, intruded, now })
     const log: NftablesBackendOptions['log'] = (event, fields) => void this.log.push({ event, fields })
     this.#backend = await createNftablesBackend({
       relay,
@@ -116,12 +119,14 @@ export class GatewayBackend {
 
   open(by: NftablesBackend, changes: Partial<PinholeRequest> = {}): Promise<OpenedHole> {
     const events: string[] = []
+    const connections: Connection[] = []
     return new Promise((resolve, reject) => {
       const handle = by.open(
         this.request(changes),
         {
           connected(connection) {
             events.push('connected')
+            connections.push(connection)
             echo(connection)
           },
           lost: () => void events.push('lost'),
@@ -131,7 +136,7 @@ export class GatewayBackend {
         },
         (error, pinhole) => {
           if (pinhole === null) reject(error)
-          else queueMicrotask(() => resolve({ ...pinhole, handle, events }))
+          else queueMicrotask(() => resolve({ ...pinhole, handle, events, connections }))
         },
       )
     })

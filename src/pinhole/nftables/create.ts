@@ -7,7 +7,8 @@ import {
   type StrangersRule,
 } from '../../firewall/pinhole-table.ts'
 import { DEFAULT_TABLE } from '../../firewall/table-names.ts'
-import { type FlowKey, findFlow, keyOf, listFlows } from '../../kernel/conntrack.ts'
+import { type FlowKey, type FlowReport, findFlow, keyOf, listFlows } from '../../kernel/conntrack.ts'
+import { eraseFlow } from '../../kernel/conntrack-erase.ts'
 import { restoreRedirected } from '../../kernel/conntrack-restore.ts'
 import { watchConntrack } from '../../kernel/conntrack-watch.ts'
 import { loadLibc } from '../../kernel/libc.ts'
@@ -120,6 +121,7 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
   const flows = new ForwardedFlows({
     find,
     list: () => orElse([], () => listFlows(socket, mark, 'RUNTIME_FAILED')),
+    erase: (key) => orElse(undefined, () => eraseFlow(socket, key, 'RUNTIME_FAILED')),
   })
   const watch = watchConntrack(libc, { mark, ports: options.ports ?? ALL_PORTS }, flows)
   return new NftablesBackend({
@@ -140,7 +142,7 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
     entrants: (door) => orElse(0, () => countMatches(socket, door, 'RUNTIME_FAILED')),
     nobodyCame: () => guard.doubt(),
     isTracked: (flow) => find(keyOf(flow)) !== null,
-    isRunning: (flow) => (find(keyOf(flow))?.state ?? 'closed') !== 'closed',
+    isRunning: (flow) => isRunning(find(keyOf(flow))),
     swallowed: options.swallowed ?? (() => undefined),
     forward,
     holes,
@@ -153,6 +155,10 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
       nft.close()
     },
   })
+}
+
+function isRunning(report: FlowReport | null): boolean {
+  return report?.state === 'opening' || report?.state === 'open'
 }
 
 /** Data ports are one process's alone, so the first of them is the group's number: nobody else takes it. */

@@ -75,6 +75,7 @@ export class ForwardedHole implements LivingHole {
       timeoutMs: request.timeoutMs,
       owner: request.owner,
     }
+    context.flows.makeWay(this.#hole.peer, this.#hole.at)
     context.transactions.submit(openHole(this.#hole, context.sets), (result) => {
       if (!result.ok) {
         const wasClosed = this.#state === 'ended'

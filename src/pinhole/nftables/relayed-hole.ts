@@ -98,6 +98,7 @@ export class RelayedHole implements LivingHole {
     const forward = own === local ? null : { address: own, port }
     const isWide = others.length > 0
     const hole: Hole = { peer: expect, isWide, at, forward, source: null, timeoutMs, owner }
+    this.#context.flows.makeWay(expect, at)
     this.#context.transactions.submit(openHole(hole, this.#context.sets), (result) => {
       if (this.#isEnded) {
         if (result.ok) this.#remove(hole)

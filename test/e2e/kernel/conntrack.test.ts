@@ -5,6 +5,7 @@ import type { Socket } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Endpoint } from '../../../src/ftp/endpoints.ts'
 import { type FlowKey, findFlow, flowOf, keyOf, listFlows } from '../../../src/kernel/conntrack.ts'
+import { eraseFlow } from '../../../src/kernel/conntrack-erase.ts'
 import { type ConntrackWatch, watchConntrack } from '../../../src/kernel/conntrack-watch.ts'
 import { NetlinkSocket } from '../../../src/kernel/netlink-socket.ts'
 import { Lab, whyNoNamespaces } from '../../support/kernel-netns.ts'
@@ -74,22 +75,30 @@ describe.skipIf(obstacle !== null).each([4, 6] as const)('conntrack over IPv%i',
     await expect.poll(() => told).toEqual([`began ${who}`, `closed ${who}`])
   })
 
-  it('tells of a reset', async () => {
+  it('tells of a reset, and of a connection that was erased', async () => {
     listen()
     const socket = lab.connect('client', at, { port: 40_002 })
     await new Promise((resolve) => socket.once('connect', resolve))
     socket.resetAndDestroy()
     const who = `${lab.address('client', family)} 40002 to 4000`
     await expect.poll(() => told).toEqual([`began ${who}`, `closed ${who}`])
+    const key = keyOf({ from: { address: lab.address('client', family), port: 40_002 }, to: at })
+    expect(findFlow(questions, key, 'RUNTIME_FAILED')?.state).toBe('reset')
+    eraseFlow(questions, key, 'RUNTIME_FAILED')
+    expect(findFlow(questions, key, 'RUNTIME_FAILED')).toBeNull()
+    await expect.poll(() => told.slice(2)).toEqual([`forgotten ${who}`])
+    eraseFlow(questions, key, 'RUNTIME_FAILED')
   })
 
-  it('tells nothing of one that the target refused', async () => {
+  it('tells only that it is forgotten of one that the target refused', async () => {
     listen()
     const socket = lab.connect('client', { ...at, port: 4999 }, { port: 40_003 })
     await new Promise((resolve) => socket.once('error', resolve))
     await saysAndLeaves(lab.connect('client', at, { port: 40_008 }))
-    const who = `${lab.address('client', family)} 40008 to 4000`
-    await expect.poll(() => told).toEqual([`began ${who}`, `closed ${who}`])
+    const [refused, who] = ['40003 to 4999', '40008 to 4000'].map(
+      (flow) => `${lab.address('client', family)} ${flow}`,
+    )
+    await expect.poll(() => told).toEqual([`forgotten ${refused}`, `began ${who}`, `closed ${who}`])
   })
 
   it('tells once of what closed, and of what is forgotten before that', async () => {

@@ -3,6 +3,7 @@
 
 import { randomInt } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { Endpoint } from '../../../src/ftp/endpoints.ts'
 import { PortPool } from '../../../src/pinhole/port-pool.ts'
 import { droppingGateway, GatewayBackend, saysAndHears } from '../../support/gateway-backend.ts'
 import { Lab, whyNoNamespaces } from '../../support/kernel-netns.ts'
@@ -82,6 +83,42 @@ describe.skipIf(obstacle !== null)('nftables pinholes on a gateway', () => {
       data.destroy()
     },
   )
+
+  // Conntrack remembers for ten seconds what the target has reset, and would send the next first packet the same way.
+  it.each([
+    ['forwarded', 'forwarded'],
+    ['forwarded', 'relayed'],
+    ['relayed', 'forwarded'],
+    ['turned-away', 'forwarded'],
+  ])('lead to their own target at once where a %s connection was reset (then %s)', async (before, after) => {
+    const range = { first: 30_500, last: 30_500, quarantineMs: 0, share: 1000 }
+    const pool = new PortPool({ ...range, random: (below) => randomInt(below) })
+    const running = await gateway.start({ pools: { client: pool, server: pool } })
+    const resetting = await lab.listen('server', { address: lab.address('server'), port: 0 }, (socket) =>
+      socket.once('data', () => socket.resetAndDestroy()),
+    )
+    lab.nft('insert rule inet filter input tcp dport 30500 accept')
+    const holeOf = (kind: string, target: Endpoint) =>
+      gateway.open(running, {
+        from: 'server',
+        ...(kind === 'relayed' ? { target: null, source: null } : { target }),
+      })
+    const dead =
+      before === 'turned-away'
+        ? await gateway.open(running, { expect: lab.address('attacker'), target: null, source: null })
+        : await holeOf(before, resetting.at)
+    const call = lab.connect('client', dead.at, { port: 20 })
+    expect(await saysAndHears(call, 'hello')).toBe(before === 'relayed')
+    dead.connections[0]?.reset()
+    await expect.poll(() => call.destroyed).toBe(true)
+    if (before === 'forwarded') await expect.poll(() => dead.events).toEqual(['forwarded', 'ended'])
+    const next = await holeOf(after, gateway.echo)
+    expect(next.at).toEqual(dead.at)
+    const visitor = lab.connect('client', next.at, { port: 20 })
+    expect(await saysAndHears(visitor, 'hello')).toBe(true)
+    visitor.resetAndDestroy()
+    resetting.server.close()
+  })
 
   it('tell the administrator’s own set who is let through, and take it back', async () => {
     lab.nft(droppingGateway(bySet))

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { FlowBytes, FlowReport } from '../../../src/kernel/conntrack.ts'
+import { type FlowBytes, type FlowReport, keyOf } from '../../../src/kernel/conntrack.ts'
 import { ForwardedFlows } from '../../../src/pinhole/nftables/flows.ts'
 
 const at = { address: '192.0.2.1', port: 30_000 }
@@ -7,7 +7,7 @@ const bytes = { sentBytes: 100, receivedBytes: 2000 }
 
 function report(fromPort: number, changes: Partial<FlowReport> = {}, toPort = at.port): FlowReport {
   const flow = { from: { address: '10.0.0.5', port: fromPort }, to: { address: at.address, port: toPort } }
-  return { key: `${fromPort} to ${toPort}`, flow, state: 'open', bytes: null, ...changes }
+  return { key: keyOf(flow), flow, state: 'open', bytes: null, ...changes }
 }
 
 function watched() {
@@ -15,7 +15,9 @@ function watched() {
   const flows = new ForwardedFlows({
     find: (key) => table.find((each) => each.key === key) ?? null,
     list: () => table,
+    erase: (key) => void erased.push(key),
   })
+  const erased: string[] = []
   const heard: (string | FlowBytes | null)[] = []
   const expectOne = (port = at.port) =>
     flows.expect(
@@ -23,7 +25,7 @@ function watched() {
       { ...at, port },
       { began: () => void heard.push('began'), ended: (counted) => void heard.push(counted) },
     )
-  return { flows, table, heard, expectOne }
+  return { flows, table, heard, erased, expectOne }
 }
 
 describe('forwarded connections', () => {
@@ -34,7 +36,7 @@ describe('forwarded connections', () => {
     flows.began(report(50_001))
     expect(flows.running).toBe(1)
     table.push(report(50_000, { state: 'closed', bytes }))
-    flows.closed(report(50_000).key)
+    flows.closed(report(50_000).key, 'closed')
     flows.forgotten(report(50_000).key, bytes)
     expect(heard).toEqual(['began', bytes])
     expect(flows.running).toBe(0)
@@ -54,7 +56,7 @@ describe('forwarded connections', () => {
     expectOne()
     flows.unexpect('10.0.0.5', at)
     flows.began(report(50_001))
-    flows.closed(report(50_001).key)
+    flows.closed(report(50_001).key, 'closed')
     flows.forgotten(report(50_000).key, null)
     expect(heard).toEqual([])
   })
@@ -74,5 +76,33 @@ describe('forwarded connections', () => {
     flows.lost()
     expect(heard).toEqual(['began', bytes, null])
     expect(flows.running).toBe(2)
+  })
+
+  it('that were reset are erased before another pinhole opens at the same place', () => {
+    const { flows, erased, expectOne } = watched()
+    expectOne()
+    flows.began(report(50_000))
+    flows.closed(report(50_000).key, 'reset')
+    flows.closed(report(50_001).key, 'reset') // a relayed one
+    flows.closed(report(50_002).key, 'closed')
+    flows.closed(report(50_003, {}, 30_001).key, 'reset') // at another place
+    flows.closed(report(50_004).key, 'reset')
+    flows.forgotten(report(50_004).key, bytes)
+    flows.closed(report(50_005).key, 'reset')
+    flows.began(report(50_005)) // conntrack has begun again with it
+    flows.makeWay('10.0.0.6', at)
+    expect(erased).toEqual([])
+    flows.makeWay('10.0.0.5', at)
+    flows.makeWay('10.0.0.5', at)
+    expect(erased).toEqual([report(50_000).key, report(50_001).key])
+  })
+
+  it('that were reset are known after events were lost', () => {
+    const { flows, table, erased } = watched()
+    flows.closed(report(50_000).key, 'reset') // forgotten meanwhile
+    table.push(report(50_001, { state: 'reset' }))
+    flows.lost()
+    flows.makeWay('10.0.0.5', at)
+    expect(erased).toEqual([report(50_001).key])
   })
 })
