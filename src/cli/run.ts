@@ -16,6 +16,7 @@ import { isJournal, isSamePlace, isTerminal } from '../process/output-place.ts'
 import { Signals } from '../process/signals.ts'
 import { connectServiceManager, type ServiceManager } from '../process/systemd.ts'
 import { createService, type Service } from '../service.ts'
+import { type ConfigWatch, watchConfigFile } from './config-watch.ts'
 import { greetingOf } from './greeting.ts'
 
 export interface RunRequest {
@@ -32,6 +33,7 @@ export async function run(request: RunRequest): Promise<void> {
 }
 
 async function runService({ sources, version, stderr, record }: RunRequest): Promise<number> {
+  const watch = watchConfigFile(sources)
   const { config, warnings } = loadConfig(sources)
   const { environment } = sources
   const priority = isJournal(2, environment) ? '<4>' : ''
@@ -61,7 +63,7 @@ async function runService({ sources, version, stderr, record }: RunRequest): Pro
   })
   warnOfDescriptors(config, observer)
   manager.ready('Running')
-  const exitCode = await untilStopped({ service, observer, manager, config, sources, signals })
+  const exitCode = await untilStopped({ service, observer, manager, config, sources, signals, watch })
   observer.log('process.exit', { exit_code: exitCode })
   await manager.close()
   await observer.close()
@@ -173,9 +175,18 @@ interface Running {
   readonly config: Config
   readonly sources: ConfigSources
   readonly signals: Signals
+  readonly watch: ConfigWatch
 }
 
-function untilStopped({ service, observer, manager, config, sources, signals }: Running): Promise<number> {
+function untilStopped({
+  service,
+  observer,
+  manager,
+  config,
+  sources,
+  signals,
+  watch,
+}: Running): Promise<number> {
   let current = config
   // One after another: each compares with what the one before has made of it.
   let reloaded = Promise.resolve()
@@ -183,14 +194,25 @@ function untilStopped({ service, observer, manager, config, sources, signals }: 
     manager.reloading()
     reloaded = reloaded
       .then(async () => {
+        watch.reading()
         current = await reload({ service, observer, config: current, sources })
         observer.configReloaded(null)
       })
       .catch((error: unknown) => observer.configReloaded(error))
-      .finally(() => manager.ready('Running'))
+      .finally(() => {
+        followFile()
+        manager.ready('Running')
+      })
+  }
+  let isStopping = false
+  const followFile = () => {
+    if (isStopping || !current.reloadOnChange) return watch.stop()
+    watch.follow((file) => {
+      observer.log('config.change', { file })
+      reloadOnce()
+    })
   }
   return new Promise((resolve) => {
-    let isStopping = false
     // The second signal ends the drain as well, which must not answer for it.
     let exitCode = 0
     const stop = (signal: 'SIGTERM' | 'SIGINT') => {
@@ -201,6 +223,7 @@ function untilStopped({ service, observer, manager, config, sources, signals }: 
         return
       }
       isStopping = true
+      watch.stop()
       manager.stopping('Draining: no new sessions, transfers finish')
       observer.log('process.drain', {
         signal,
@@ -208,6 +231,7 @@ function untilStopped({ service, observer, manager, config, sources, signals }: 
       })
       void service.drain(current.shutdown.drainTimeoutMs).finally(() => resolve(exitCode))
     }
+    followFile()
     signals.actBy((signal) => (signal === 'SIGHUP' ? reloadOnce() : stop(signal)))
   })
 }
@@ -217,7 +241,7 @@ async function reload({
   observer,
   config,
   sources,
-}: Omit<Running, 'manager' | 'signals'>): Promise<Config> {
+}: Omit<Running, 'manager' | 'signals' | 'watch'>): Promise<Config> {
   const { config: next, warnings } = loadConfig(sources)
   for (const warning of warnings) observer.log('config.warning', { detail: warning })
   const kept = restartNeeded(config, next)

@@ -15,6 +15,8 @@ export interface Config {
   readonly admin: { readonly listen: ListenAddress } | null
   readonly log: LogConfig
   readonly shutdown: { readonly drainTimeoutMs: number }
+  /** Whether a changed file is taken up without a signal. */
+  readonly reloadOnChange: boolean
   readonly workers: number
 }
 

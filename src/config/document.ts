@@ -94,7 +94,7 @@ function reloadChapter(): string {
   }
   return `## Reloading
 
-\`SIGHUP\` reads everything again. A file with a mistake changes nothing and is reported in the log. New values count for
+\`SIGHUP\` reads everything again; with \`reloadOnChange\`, so does a change of the file, within a second or so. A file with a mistake changes nothing and is reported in the log. New values count for
 sessions that begin afterwards; so do the certificates and keys that it names. These wait for a restart, and the log says so when they differ: the set of listeners,
 their ${allOf(ofListeners)}, ${allOf(others)}.
 `

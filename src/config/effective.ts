@@ -20,7 +20,7 @@ import { printTls } from './tls-schema.ts'
  * the environment. Data ports are already cut to this instance's slice.
  */
 export function printConfig(config: Config): string {
-  const { pinholes, limits, policy, admin, log, shutdown, workers } = config
+  const { pinholes, limits, policy, admin, log, shutdown, reloadOnChange, workers } = config
   const tree = {
     ...(config.upstreams.length === 0 ? {} : { upstreams: config.upstreams.map(printPool) }),
     listeners: config.listeners.map(printListener),
@@ -49,6 +49,7 @@ export function printConfig(config: Config): string {
     admin: admin === null ? false : { listen: formatListen(admin.listen) },
     log: { ...log, transfers: log.transfers ?? false },
     shutdown: { drainTimeout: formatDuration(shutdown.drainTimeoutMs) },
+    reloadOnChange,
     workers,
   }
   // What is undefined is left out.

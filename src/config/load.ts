@@ -39,7 +39,7 @@ export interface LoadedConfig {
  */
 export function loadConfig(sources: ConfigSources): LoadedConfig {
   const { flags, environment } = sources
-  const name = fileNameOf(flags, environment)
+  const name = configFileOf(sources)
   const file = name === null ? null : readYamlFile(name)
   if (file !== null && file.tree === null) throw invalid(printFindings([], { name, file, origins: [] }))
   const merged = mergeOverrides(file?.tree ?? {}, overridesOf(flags, environment))
@@ -66,8 +66,15 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   return { config, warnings }
 }
 
-/** `--config`, or FTP_ALG_CONFIG, or none. */
-function fileNameOf(flags: Flags, environment: Environment): string | null {
+/**
+ * `--config`, or FTP_ALG_CONFIG, or none.
+ *
+ * Errors: CONFIG_INVALID (exit 2), when it is given twice or empty.
+ */
+export function configFileOf({
+  flags,
+  environment,
+}: Pick<ConfigSources, 'flags' | 'environment'>): string | null {
   const flag = flags[configSetting.flag]
   if (flag === undefined) return environment[configSetting.variable] || null
   if (typeof flag === 'string' && flag !== '') return flag

@@ -5,7 +5,15 @@ import { z } from 'zod'
 import { complaint } from './complaint.ts'
 import { dataPortsSchema, defaultDataPorts } from './data-ports-schema.ts'
 import { durationForm } from './duration.ts'
-import { choiceOfShapes, integerField, listField, section, textField, untilRestart } from './field.ts'
+import {
+  choiceOfShapes,
+  flagField,
+  integerField,
+  listField,
+  section,
+  textField,
+  untilRestart,
+} from './field.ts'
 import { limitsSchema, policySchema } from './limits-schema.ts'
 import { listenerSchema } from './listener-schema.ts'
 import { logSchema } from './log-schema.ts'
@@ -73,6 +81,9 @@ export const sections = {
   )
     .transform(({ drainTimeout }) => ({ drainTimeoutMs: drainTimeout }))
     .prefault({}),
+  reloadOnChange: flagField(
+    'Whether a change of this file is taken up as with SIGHUP, without a signal. Symbolic links may change too, as those of a mounted ConfigMap do.',
+  ).prefault(false),
   workers: untilRestart(integerField({ min: 1, max: 128 }, 'Processes that share the work.').prefault(1)),
 }
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { type Agent, get, type IncomingMessage } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -28,6 +28,8 @@ export interface ProcessPlan {
   readonly moreListeners?: string
   /** Where the admin listener is to be; default: a port that is nobody else's. */
   readonly adminPort?: number
+  /** The file lies as the kubelet mounts a ConfigMap: behind two symbolic links, one of which `rewrite` turns. */
+  readonly isMounted?: boolean
   /** Descriptors that the process may have open. */
   readonly maxDescriptors?: number
   /** More of the command line: `['--record', '/tmp/x']`. */
@@ -91,7 +93,7 @@ export class ProxyProcess implements Endpoint {
     const folder = await mkdtemp(join(tmpdir(), 'ftp-alg-process-'))
     const ports = await claimPorts()
     const file = join(folder, 'config.yaml')
-    await writeFile(file, configText(plan, ports))
+    await writeConfig(folder, { plan, text: configText(plan, ports) })
     const run = [
       ...withUs,
       process.execPath,
@@ -120,10 +122,10 @@ export class ProxyProcess implements Endpoint {
     return this.#output
   }
 
-  /** Replaces parts of the configuration file; takes effect with SIGHUP. */
+  /** Replaces parts of the configuration file; takes effect with SIGHUP, or by itself with `reloadOnChange`. */
   async rewrite(change: Partial<ProcessPlan> | string): Promise<void> {
     const text = typeof change === 'string' ? change : configText({ ...this.#plan, ...change }, this.#ports)
-    await writeFile(join(this.#folder, 'config.yaml'), text)
+    await writeConfig(this.#folder, { plan: this.#plan, text })
   }
 
   signal(signal: NodeJS.Signals): void {
@@ -209,6 +211,19 @@ export class ProxyProcess implements Endpoint {
 }
 
 export const nothing = { sessions: 0, dataConnections: 0, pinholes: 0, ports: 0 }
+
+async function writeConfig(
+  folder: string,
+  { plan, text }: { readonly plan: ProcessPlan; readonly text: string },
+): Promise<void> {
+  const file = join(folder, 'config.yaml')
+  if (!plan.isMounted) return writeFile(file, text)
+  const revision = await mkdtemp(join(folder, '..revision-'))
+  await writeFile(join(revision, 'config.yaml'), text)
+  await symlink(revision, join(folder, '..data_tmp'))
+  await rename(join(folder, '..data_tmp'), join(folder, '..data'))
+  if (!existsSync(file)) await symlink(join('..data', 'config.yaml'), file)
+}
 
 function configText(plan: ProcessPlan, { first, last }: PortBlock): string {
   const { upstream, more = '', inListener = '', moreListeners = '', adminPort = last - 1 } = plan

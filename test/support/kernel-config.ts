@@ -11,6 +11,7 @@ export function gatewayConfig(
     listeners,
     dataPorts: { client: range, server: range, shared: true },
     pinholes: { backend: 'nftables', timeoutMs: 60_000, ...pinholes },
+    reloadOnChange: false,
     limits: {
       sessions: 100,
       sessionsPerClient: 100,

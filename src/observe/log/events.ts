@@ -80,6 +80,7 @@ export const events = {
   'process.stop': { level: 'warn', message: 'second signal, stopping at once' },
   'process.exit': { level: 'info', message: 'ftp-alg has stopped' },
   'drain.timeout': { level: 'warn', message: 'sessions cut off at the end of the drain' },
+  'config.change': { level: 'info', message: 'the configuration file has changed' },
   'config.warning': { level: 'warn', message: 'the configuration is valid, but see detail' },
   'config.restart_needed': { level: 'warn', message: 'some changes need a restart' },
   'listener.error': { level: 'error', message: 'cannot accept connections' },

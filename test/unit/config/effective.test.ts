@@ -6,7 +6,8 @@ import { fuzzRuns } from '../../support/fuzz.ts'
 import { configOf, load } from './sources.ts'
 
 test('the effective configuration is printed in the order of the design, with readable durations', () => {
-  const yaml = `workers: 2
+  const yaml = `reloadOnChange: true
+workers: 2
 limits: { idle: 7200s, line: 1000 }
 admin: false
 dataPorts: { client: { listen: 20000-20099, announce: 40000-40099 }, server: 20100-20199, slice: { index: 1, of: 2 } }
@@ -74,6 +75,7 @@ log:
   transfers: false
 shutdown:
   drainTimeout: 5m
+reloadOnChange: true
 workers: 2
 `)
 })
@@ -173,6 +175,7 @@ function rightFiles() {
         { requiredKeys: [] },
       ),
       shutdown: fc.record({ drainTimeout: durations }),
+      reloadOnChange: fc.boolean(),
       workers: fc.integer({ min: 1, max: 14 }),
     },
     { requiredKeys: [] },

@@ -58,6 +58,7 @@ test('a file with only an upstream gets every default', () => {
     admin: { listen: { address: '127.0.0.1', port: 9121 } },
     log: { level: 'info', format: 'json', transfers: null },
     shutdown: { drainTimeoutMs: 300_000 },
+    reloadOnChange: false,
     workers: 1,
   })
 })
@@ -88,6 +89,7 @@ policy: { bounce: use-control-peer, pasvAddress: [10.0.0.0/8, "2001:DB8::/32"], 
 admin: { listen: localhost:0 }
 log: { level: debug, format: pretty, transfers: { file: /var/log/xferlog, format: xferlog } }
 shutdown: { drainTimeout: 1d }
+reloadOnChange: true
 workers: 2
 `)
   expect(config).toEqual({
@@ -154,6 +156,7 @@ workers: 2
       transfers: { file: '/var/log/xferlog', format: 'xferlog' },
     },
     shutdown: { drainTimeoutMs: 86_400_000 },
+    reloadOnChange: true,
     workers: 2,
   })
 })

@@ -52,8 +52,8 @@ __proto__: 4
     'config.yaml:14:6 log: must be a map (given "info", allowed a map of level, format and transfers)',
     `config.yaml:15:27 shutdown.drainTimeout: is not a duration (given "5 minutes", allowed ${durationForms})`,
     'config.yaml:16:10 workers: must be a whole number (given 1.5, allowed 1 to 128)',
-    'config.yaml:17:1 workrs: is not a known key; did you mean workers? (given workrs, allowed upstreams, listeners, dataPorts, pinholes, limits, policy, admin, log, shutdown or workers)',
-    'config.yaml:18:1 __proto__: is not a known key (given __proto__, allowed upstreams, listeners, dataPorts, pinholes, limits, policy, admin, log, shutdown or workers)',
+    'config.yaml:17:1 workrs: is not a known key; did you mean workers? (given workrs, allowed upstreams, listeners, dataPorts, pinholes, limits, policy, admin, log, shutdown, reloadOnChange or workers)',
+    'config.yaml:18:1 __proto__: is not a known key (given __proto__, allowed upstreams, listeners, dataPorts, pinholes, limits, policy, admin, log, shutdown, reloadOnChange or workers)',
   ])
 })
 
@@ -165,7 +165,7 @@ describe('each wrong value of a key is refused with what is allowed', () => {
     ],
     [
       '"\\u001b[31m": 1',
-      '"\\u001b[31m": is not a known key (given "\\u001b[31m", allowed upstreams, listeners, dataPorts, pinholes, limits, policy, admin, log, shutdown or workers)',
+      '"\\u001b[31m": is not a known key (given "\\u001b[31m", allowed upstreams, listeners, dataPorts, pinholes, limits, policy, admin, log, shutdown, reloadOnChange or workers)',
     ],
   ])('%s', (line, mistake) => {
     const [only, ...others] = mistakesIn(`${line}\nlisteners: [{ upstream: ftp.internal }]\n`)

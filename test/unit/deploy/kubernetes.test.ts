@@ -1,5 +1,4 @@
 // What no schema knows: that the manifests agree with one another and with the program.
-
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -117,9 +116,10 @@ describe.each(overlays)('the overlay %s', (overlay) => {
     expect(proxyContainer(objects).image.endsWith('-nftables')).toBe(overlay === 'edge')
   })
 
-  it('rolls the pods when the configuration changes', () => {
+  it('takes up a changed configuration: by a reload, or by rolling the pods where rules hang on it', () => {
     const map = objects.find(({ kind }) => kind === 'ConfigMap')
-    expect(map?.metadata.name).toMatch(/^ftp-alg-config-[a-z0-9]{10}$/)
+    expect(configOf(objects).reloadOnChange).toBe(overlay !== 'edge')
+    expect(map?.metadata.name).toMatch(overlay === 'edge' ? /^ftp-alg-config-[a-z0-9]{10}$/ : /config$/)
     expect(JSON.stringify(workloadOf(objects))).toContain(`"configMap":{"name":"${map?.metadata.name}"}`)
   })
 
