@@ -92,7 +92,8 @@ function onPath(name: string): boolean {
   return (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, name)))
 }
 
-function cacheFolder(): string {
+/** Outside the repository: what was fetched outlives it. */
+export function cacheFolder(): string {
   const { FTP_ALG_TEST_CACHE, XDG_CACHE_HOME } = process.env
   return FTP_ALG_TEST_CACHE ?? join(XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'ftp-alg-test')
 }

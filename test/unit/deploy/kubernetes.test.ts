@@ -279,7 +279,7 @@ describe('the components', () => {
         spec: {
           selector: { matchLabels: { 'app.kubernetes.io/name': labels['app.kubernetes.io/name'] } },
           // The alerts say job="ftp-alg".
-          jobLabel: 'app.kubernetes.io/name',
+          jobLabel: 'app.kubernetes.io/part-of',
           podMetricsEndpoints: [{ port: 'admin', path: '/metrics' }],
         },
       })
