@@ -6,10 +6,12 @@ import type { Endpoint } from './ftp/endpoints.ts'
 import type { Libc } from './kernel/libc.ts'
 import { Listener } from './net/arrival/listener.ts'
 import { reaches, routeOf } from './net/arrival/route.ts'
+import { type TakeOverOptions, takeOver } from './net/arrival/take-over.ts'
 import { TlsListeners } from './net/arrival/tls-listeners.ts'
 import { deniedSourcePorts } from './net/session/active-source-ports.ts'
 import { Advertiser, resolveAdvertised } from './net/session/advertise.ts'
 import { dataPeersOf } from './net/session/data-peers.ts'
+import { Operations } from './net/session/operations.ts'
 import { SessionRegistry } from './net/session/registry.ts'
 import type { SessionSetting } from './net/session/setting.ts'
 import type { OpenTrace } from './net/session/trace.ts'
@@ -19,7 +21,7 @@ import { Dialer } from './net/upstream/dial.ts'
 import { Names } from './net/upstream/names.ts'
 import { Pools } from './net/upstream/pool/pools.ts'
 import { Upstreams } from './net/upstream/upstreams.ts'
-import { obstaclesOf, type Readiness, readinessOf } from './observe/admin/answers.ts'
+import { drainedReadiness, obstaclesOf, type Readiness, readinessOf } from './observe/admin/answers.ts'
 import { type AdminServer, createAdminServer } from './observe/admin.ts'
 import type { Recorder } from './observe/recorder.ts'
 import { createBackend, type RunningBackend } from './pinhole/create-backend.ts'
@@ -31,8 +33,7 @@ import { Tcp } from './tcp/tcp.ts'
 export interface AppOptions {
   readonly config: Config
   readonly observer: Recorder
-  /** Listening descriptors that the service manager opened for us, by listener name (`unknown`: for the only one). */
-  readonly inherited?: readonly { readonly name: string; readonly fd: number }[]
+  readonly inherited?: TakeOverOptions['inherited']
   readonly trace?: TraceSettings
 }
 
@@ -43,6 +44,7 @@ export interface Started {
 }
 
 export class App {
+  readonly operations: Operations
   readonly #observer: Recorder
   readonly #trace: OpenTrace | null
   readonly #inherited: NonNullable<AppOptions['inherited']>
@@ -73,14 +75,14 @@ export class App {
     this.#names = new Names(observer)
     this.#pools = new Pools({ changed: (server) => observer.upstreamServerChanged(server) })
     this.#registry = new SessionRegistry(config.limits)
+    this.operations = new Operations({
+      registry: this.#registry,
+      listeners: () => [...this.#listeners.keys()],
+      changed: (change) => observer.listenerDrained(change),
+    })
     this.#limitSessions()
     observer.poolsMeasuredBy(() => this.#running?.backend.use() ?? [])
     observer.upstreamsMeasuredBy(() => this.#pools.use())
-  }
-
-  /** Sessions that are open now. */
-  get sessionCount(): number {
-    return this.#registry.size
   }
 
   /** Of the `limits.sessions` of several processes together, so many are this one's, until the next call. */
@@ -236,7 +238,13 @@ export class App {
           isOwnListener: (endpoint) => this.#isOwnListener(endpoint),
         })
       },
-      ...(await this.#takeOver(config)),
+      isDrained: () => this.operations.isDrained(name),
+      ...(await takeOver(config, {
+        inherited: this.#inherited,
+        isOnly: this.#config.listeners.length === 1,
+        libc: this.#libc,
+        isShared: this.#config.workers > 1,
+      })),
     })
     const at = await listener.start()
     this.#listeners.set(name, listener)
@@ -247,8 +255,12 @@ export class App {
 
   async #startAdmin(): Promise<Endpoint | null> {
     if (this.#config.admin === null) return null
-    const { listen } = this.#config.admin
-    this.#admin = createAdminServer({ observer: this.#observer, ready: () => this.#ready(), listen })
+    this.#admin = createAdminServer({
+      ...this.#config.admin,
+      observer: this.#observer,
+      ready: () => this.#ready(),
+      operations: this.operations,
+    })
     return this.#admin.start()
   }
 
@@ -260,7 +272,7 @@ export class App {
 
   #ready(): Readiness {
     if (this.#state !== 'running') return { ready: false, reason: this.#state }
-    return readinessOf(this.obstacles)
+    return this.operations.isOutOfService ? drainedReadiness : readinessOf(this.obstacles)
   }
 
   #settingOf(name: string): SessionSetting {
@@ -273,19 +285,6 @@ export class App {
     const config = this.#config.listeners.find((listener) => listener.name === name)
     if (config === undefined) throw new Error(`no configuration for listener ${name}`)
     return config
-  }
-
-  /** A socket that was opened for us, or one that takes connections to addresses that are not ours (tproxy). */
-  async #takeOver({ name, intercept, listen }: ListenerConfig): Promise<{ readonly openFd?: () => number }> {
-    const isOnly = this.#config.listeners.length === 1
-    const given = this.#inherited.find((each) => each.name === name || (isOnly && each.name === 'unknown'))
-    if (given !== undefined) return { openFd: () => given.fd }
-    const libc = this.#libc
-    if (intercept !== 'tproxy' || libc === null) return {}
-    const { openTransparentListener } = await import('./kernel/transparent.ts')
-    // Workers listen each for itself.
-    const isShared = this.#config.workers > 1
-    return { openFd: () => openTransparentListener(libc, listen, { isShared }).fd }
   }
 
   #isOwnListener(endpoint: Endpoint): boolean {

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs'
 import yargs from 'yargs'
 import { hideBin } from 'yargs/helpers'
+import { operateCommands } from './cli/operate-commands.ts'
 import { configOptions, overridesFrom } from './cli/options.ts'
 import type { Config } from './config/config.ts'
 import type { ConfigSources } from './config/load.ts'
@@ -26,7 +27,7 @@ process.exit()
 async function main(args: readonly string[]): Promise<number> {
   let exitCode = 0
   const { stdout, stderr } = process
-  await yargs(args)
+  const program = yargs(args)
     .scriptName('ftp-alg')
     .usage('$0 <command> [options]\n\nA firewall-aware FTP proxy and application layer gateway.')
     .command(
@@ -128,6 +129,10 @@ async function main(args: readonly string[]): Promise<number> {
         exitCode = await status({ sources: sourcesOf(argv), json: argv.json, stdout })
       },
     )
+  const exitsWith = (code: number) => {
+    exitCode = code
+  }
+  await operateCommands(program, { stdout, sourcesOf, exitsWith })
     .command('demo', 'show on loopback what the proxy does', {}, async () => {
       const { demo } = await import('./cli/demo.ts')
       exitCode = await demo({ version, stdout })

@@ -62,7 +62,8 @@ function createSupervised({ config, observer, inherited }: ProcessOptions): Serv
       : createAdminServer({
           observer: { ...supervisor.source, log: observer.log },
           ready: () => supervisor.readiness,
-          listen: config.admin.listen,
+          operations: supervisor.operations,
+          ...config.admin,
         })
   const limitSessions = ({ limits, workers }: Config) =>
     observer.sessionLimitChanged(sessionsAllowed({ sessions: limits.sessions, workers }))

@@ -92,7 +92,8 @@ async function runWorker({ sources, version, record }: RunRequest): Promise<numb
       await app.start()
       return {
         observer,
-        sessionCount: () => app.sessionCount,
+        operations: app.operations,
+        sessionCount: () => app.operations.sessionCount,
         obstacles: () => app.obstacles,
         shareSessions: (sessions) => app.shareSessions(sessions),
         reload: (next) => app.reload(next),

@@ -21,7 +21,7 @@ const KEEP_MS = 200
 const HEAR_MS = 10_000
 
 /** Of the workers while there are any: the supervisor itself listens for nobody. */
-const LISTENER_UP = 'ftp_alg_listener_up'
+const workersOnly = new Set(['ftp_alg_listener_up', 'ftp_alg_listener_drained'])
 
 export class Figures {
   readonly #options: FiguresOptions
@@ -59,7 +59,7 @@ export class Figures {
       exposition: async () => {
         const workers = (await this.#heard()).map(({ families }) => families)
         const own = (await observer.families()).filter(
-          ({ name }) => workers.length === 0 || name !== LISTENER_UP,
+          ({ name }) => workers.length === 0 || !workersOnly.has(name),
         )
         return formatExposition([own, ...workers, await this.#ledger.goneFamilies])
       },

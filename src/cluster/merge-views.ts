@@ -51,6 +51,7 @@ export function mergeStatus({ own, workers, gone }: StatusParts): StatusView {
           sent_away: mergeOutcomes(running.map(({ lately }) => lately.sent_away)),
           data: mergeOutcomes(running.map(({ lately }) => lately.data)),
         },
+        drained: running.some(({ drained }) => drained),
         up: running.length > 0 && running.every(({ up }) => up),
         address: known[0]?.address ?? null,
         port: known[0]?.port ?? null,
@@ -71,6 +72,7 @@ export function remainsOf(status: StatusView): StatusView {
     listeners: status.listeners.map((listener) => ({
       ...listener,
       up: false,
+      drained: false,
       sessions_active: 0,
       data_connections_active: 0,
       pinholes_active: 0,

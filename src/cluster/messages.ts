@@ -18,6 +18,8 @@ export interface StartOrder {
   readonly type: 'start'
   /** The worker's own, see `workerConfig`. */
   readonly config: Config
+  /** Listeners that operators have drained. */
+  readonly drained: readonly string[]
 }
 
 export type ToWorker =
@@ -25,6 +27,9 @@ export type ToWorker =
   | StartOrder
   | { readonly type: 'snapshot'; readonly id: number }
   | { readonly type: 'reload'; readonly id: number; readonly config: Config }
+  | { readonly type: 'endSession'; readonly id: number; readonly session: string }
+  | { readonly type: 'drainListeners'; readonly listeners: readonly string[]; readonly endsSessions: boolean }
+  | { readonly type: 'resumeListeners'; readonly listeners: readonly string[] }
   | { readonly type: 'reopenLogs' }
   /** Answered at once, whatever else goes on. */
   | { readonly type: 'askLife' }
@@ -47,6 +52,8 @@ export type ToSupervisor =
   | { readonly type: 'snapshot'; readonly id: number; readonly snapshot: Snapshot }
   /** `problem` is null when it has the new configuration. */
   | { readonly type: 'reloaded'; readonly id: number; readonly problem: string | null }
+  /** `wasThere` is false when it has no such session. */
+  | { readonly type: 'sessionEnded'; readonly id: number; readonly wasThere: boolean }
   /** The number of its sessions has changed. */
   | { readonly type: 'sessions'; readonly count: number }
   /** What keeps sessions from being served for now has changed. */

@@ -4,10 +4,11 @@
 
 import cluster from 'node:cluster'
 import type { Config } from '../config/config.ts'
-import { type AdminSource, type Readiness, readinessOf } from '../observe/admin/answers.ts'
+import { type AdminSource, drainedReadiness, type Readiness, readinessOf } from '../observe/admin/answers.ts'
 import type { Recorder } from '../observe/recorder.ts'
 import { Figures } from './figures.ts'
 import type { ToWorker } from './messages.ts'
+import { ClusterOperations } from './operations.ts'
 import { shareSessions } from './session-shares.ts'
 import { workerConfig } from './worker-config.ts'
 import { WorkerSlot } from './worker-slot.ts'
@@ -26,6 +27,7 @@ const KILL_AFTER_MS = 5_000
 const GATHER_MS = 50
 
 export class Supervisor {
+  readonly operations: ClusterOperations
   readonly #slots: readonly WorkerSlot[]
   readonly #figures: Figures
   readonly #inherited: readonly number[]
@@ -38,6 +40,11 @@ export class Supervisor {
   constructor({ config, observer, inherited }: SupervisorOptions) {
     this.#config = config
     this.#inherited = inherited
+    this.operations = new ClusterOperations({
+      listeners: () => this.#config.listeners.map(({ name }) => name),
+      workers: () => this.#slots.flatMap(({ running }) => running ?? []),
+      sessionCount: async () => (await this.#figures.source.sessions(0)).total,
+    })
     this.#figures = new Figures({
       observer,
       workers: () => this.#slots.flatMap(({ running }) => running ?? []),
@@ -46,7 +53,11 @@ export class Supervisor {
       const slot: WorkerSlot = new WorkerSlot({
         index,
         observer,
-        order: () => ({ type: 'start', config: workerConfig(this.#config, index) }),
+        order: () => ({
+          type: 'start',
+          config: workerConfig(this.#config, index),
+          drained: this.operations.drained,
+        }),
         told: (snapshot) => this.#figures.told(index, snapshot),
         changed: () => this.#shareSoon(),
         ended: () => {
@@ -64,6 +75,7 @@ export class Supervisor {
     const missing = this.#slots.filter(({ running }) => running === null).map(({ index }) => index)
     if (missing.length > 0)
       return { ready: false, reason: `of the workers these do not run: ${missing.join(', ')}` }
+    if (this.operations.isOutOfService) return drainedReadiness
     // While one accepts, clients are served.
     const [first, ...others] = this.#slots
     const obstacles = first?.obstacles ?? []

@@ -87,6 +87,12 @@ export class WorkerProcess {
     }
   }
 
+  /** False when it has no such session. */
+  async endSession(session: string): Promise<boolean> {
+    const answer = await this.#ask((id) => ({ type: 'endSession', id, session }), ANSWER_MS)
+    return answer?.type === 'sessionEnded' && answer.wasThere
+  }
+
   kill(): void {
     this.#worker.process.kill('SIGKILL')
   }
@@ -130,6 +136,7 @@ export class WorkerProcess {
         this.#questions.get(message.id)?.(message)
         break
       case 'reloaded':
+      case 'sessionEnded':
         this.#questions.get(message.id)?.(message)
         break
       case 'sessions':

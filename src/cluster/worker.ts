@@ -10,6 +10,7 @@ import type { Snapshot, StartOrder, ToSupervisor, ToWorker } from './messages.ts
 /** What a worker can be told to do. */
 export interface WorkerService {
   readonly observer: Pick<Recorder, 'families' | 'status' | 'sessions' | 'pinholes' | 'reopenLogs'>
+  readonly operations: WorkerOperations
   sessionCount(): number
   /** Listeners that cannot accept connections for now. */
   obstacles(): readonly string[]
@@ -17,6 +18,13 @@ export interface WorkerService {
   reload(config: Config): Promise<void>
   drain(timeoutMs: number): Promise<void>
   stop(): Promise<void>
+}
+
+/** What operators do to one worker. */
+export interface WorkerOperations {
+  endSession(id: string): boolean
+  drain(order: { readonly listeners: readonly string[]; readonly endsSessions: boolean }): void
+  resume(listeners: readonly string[]): void
 }
 
 /** How often the supervisor is told how many sessions there are, and what keeps it from serving them, when that changes. */
@@ -61,6 +69,8 @@ function listen(start: (order: StartOrder) => Promise<WorkerService>): Promise<W
         case 'start':
           service = start(order)
           whenRunning(async (running) => {
+            if (order.drained.length > 0)
+              running.operations.drain({ listeners: order.drained, endsSessions: false })
             await tell({ type: 'started' })
             tellChanges(running)
           })
@@ -77,6 +87,17 @@ function listen(start: (order: StartOrder) => Promise<WorkerService>): Promise<W
             const problem = await running.reload(order.config).then(() => null, messageOf)
             await tell({ type: 'reloaded', id: order.id, problem })
           })
+          break
+        case 'endSession':
+          whenRunning(({ operations }) =>
+            tell({ type: 'sessionEnded', id: order.id, wasThere: operations.endSession(order.session) }),
+          )
+          break
+        case 'drainListeners':
+          whenRunning(({ operations }) => operations.drain(order))
+          break
+        case 'resumeListeners':
+          whenRunning(({ operations }) => operations.resume(order.listeners))
           break
         case 'reopenLogs':
           whenRunning(({ observer }) => observer.reopenLogs())

@@ -12,12 +12,20 @@ export interface Config {
   readonly limits: LimitsConfig
   readonly policy: PolicyConfig
   /** Null switches the admin listener off. */
-  readonly admin: { readonly listen: ListenAddress } | null
+  readonly admin: AdminConfig | null
   readonly log: LogConfig
   readonly shutdown: { readonly drainTimeoutMs: number }
   /** Whether a changed file is taken up without a signal. */
   readonly reloadOnChange: boolean
   readonly workers: number
+}
+
+export interface AdminConfig {
+  readonly listen: ListenAddress
+  /** The file of the token that operators show; absent: sessions can only be looked at. */
+  readonly token?: string | undefined
+  /** Networks, canonical, that may ask for a drain without a token; absent: none. */
+  readonly drainFrom?: readonly string[] | undefined
 }
 
 export interface LogConfig {

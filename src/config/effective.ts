@@ -3,6 +3,7 @@
 import { stringify } from 'yaml'
 import { formatByteSize } from './byte-size.ts'
 import type {
+  AdminConfig,
   Config,
   DataPortsConfig,
   HealthConfig,
@@ -46,7 +47,7 @@ export function printConfig(config: Config): string {
       pinholesPerClient: limits.pinholesPerClient ?? 'half',
     },
     policy,
-    admin: admin === null ? false : { listen: formatListen(admin.listen) },
+    admin: admin === null ? false : printAdmin(admin),
     log: { ...log, transfers: log.transfers ?? false },
     shutdown: { drainTimeout: formatDuration(shutdown.drainTimeoutMs) },
     reloadOnChange,
@@ -54,6 +55,10 @@ export function printConfig(config: Config): string {
   }
   // What is undefined is left out.
   return stringify(tree, { lineWidth: 0 })
+}
+
+function printAdmin({ listen, token, drainFrom }: AdminConfig) {
+  return { listen: formatListen(listen), token, drainFrom }
 }
 
 function printPool({ name, servers, balance, health, proxyProtocol }: PoolConfig) {

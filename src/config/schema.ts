@@ -1,24 +1,16 @@
 // The configuration file as zod sees it: every key with its form, its default and one sentence about it. Rules
 // that look at more than one key are in `rules.ts`.
 
-import { z } from 'zod'
+import type { z } from 'zod'
+import { adminSchema } from './admin-schema.ts'
 import { complaint } from './complaint.ts'
 import { dataPortsSchema, defaultDataPorts } from './data-ports-schema.ts'
 import { durationForm } from './duration.ts'
-import {
-  choiceOfShapes,
-  flagField,
-  integerField,
-  listField,
-  section,
-  textField,
-  untilRestart,
-} from './field.ts'
+import { flagField, integerField, listField, section, textField, untilRestart } from './field.ts'
 import { limitsSchema, policySchema } from './limits-schema.ts'
 import { listenerSchema } from './listener-schema.ts'
 import { logSchema } from './log-schema.ts'
 import { pinholesSchema } from './pinholes-schema.ts'
-import { listenForm } from './socket-address.ts'
 import { poolSchema } from './upstreams-schema.ts'
 
 /** What comes out of the file when every value in it is right: a `Config`, with `dataPorts` still as written. */
@@ -46,29 +38,7 @@ export const sections = {
   pinholes: pinholesSchema.prefault({}),
   limits: limitsSchema.prefault({}),
   policy: policySchema.prefault({}),
-  admin: choiceOfShapes(
-    [
-      section(
-        {
-          listen: untilRestart(
-            textField(listenForm, 'Where Prometheus, probes and the status page connect.').prefault(
-              '127.0.0.1:9121',
-            ),
-          ),
-        },
-        'Metrics, health, status page.',
-      ),
-      z.literal(false),
-      z.null(),
-    ],
-    {
-      description: 'Metrics, health and the status page over HTTP; false switches them off.',
-      kind: 'map or false',
-      allowed: 'a map of listen, or false',
-    },
-  )
-    .prefault({})
-    .transform((admin) => admin || null),
+  admin: adminSchema,
   log: logSchema.prefault({}),
   shutdown: section(
     {

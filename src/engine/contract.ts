@@ -169,6 +169,7 @@ export type CloseReason =
   | 'reply_timeout'
   | 'transfer_timeout'
   | 'drain'
+  | 'operator'
   | 'protocol'
   | 'refusals'
   | 'upstream'

@@ -1,15 +1,18 @@
-// The admin HTTP server: metrics, probes, a read-only API and the status page. It only reads; whoever can reach
-// it sees addresses and user names, so it listens on loopback unless told otherwise.
+// The admin HTTP server: metrics, probes, an API and the status page. Whoever can reach it sees addresses and user
+// names, so it listens on loopback unless told otherwise; what changes something needs a token besides.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getSystemErrorMap } from 'node:util'
-import type { ListenAddress } from '../config/config.ts'
+import type { AdminConfig, ListenAddress } from '../config/config.ts'
 import { AlgError } from '../errors.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
 import { type AnswerOptions, type Answers, createAnswers } from './admin/answers.ts'
 import { rejectionOf } from './admin/callers.ts'
 import { limitConnections } from './admin/connections.ts'
+import { createOperator, type Operator } from './admin/operate.ts'
+import type { AdminOperations } from './admin/operations.ts'
+import { readToken } from './admin/token.ts'
 import type { Recorder } from './recorder.ts'
 
 export interface AdminServer {
@@ -19,9 +22,9 @@ export interface AdminServer {
   stop(): Promise<void>
 }
 
-export interface AdminOptions extends AnswerOptions {
+export interface AdminOptions extends AnswerOptions, AdminConfig {
   readonly observer: AnswerOptions['observer'] & Pick<Recorder, 'log'>
-  readonly listen: ListenAddress
+  readonly operations: AdminOperations
 }
 
 /** A peer gets this long to send its request, and to take its answer. */
@@ -38,8 +41,10 @@ const headers = {
   'X-Content-Type-Options': 'nosniff',
 } as const
 
-export function createAdminServer({ observer, ready, listen }: AdminOptions): AdminServer {
+export function createAdminServer(options: AdminOptions): AdminServer {
+  const { observer, ready, listen, token, drainFrom, operations } = options
   const answers = createAnswers({ observer, ready })
+  const operator = createOperator({ operations, token, drainFrom, log: observer.log })
   const isLoopback = listen.address === '::1' || listen.address.startsWith('127.')
   const server = createServer(
     {
@@ -49,12 +54,14 @@ export function createAdminServer({ observer, ready, listen }: AdminOptions): Ad
       keepAliveTimeout: REQUEST_TIMEOUT_MS,
       connectionsCheckingInterval: 1000,
     },
-    (request, response) => void respond(request, response, { answers, observer, isLoopback }),
+    (request, response) => void respond(request, response, { answers, operator, observer, isLoopback }),
   )
   server.timeout = 2 * REQUEST_TIMEOUT_MS
   limitConnections(server, MAX_CONNECTIONS)
   return {
     start: async () => {
+      // A token that cannot be read should be known now, and not when it is needed.
+      if (token !== undefined) readToken(token)
       const at = await bind(server, listen)
       server.on('error', (error) => say(observer, 'admin.error', { error }))
       return at
@@ -104,6 +111,7 @@ function bind(server: Server, { address, port }: ListenAddress): Promise<Endpoin
 
 interface Responding {
   readonly answers: Answers
+  readonly operator: Operator
   readonly observer: Pick<Recorder, 'log'>
   readonly isLoopback: boolean
 }
@@ -111,19 +119,31 @@ interface Responding {
 async function respond(
   request: IncomingMessage,
   response: ServerResponse,
-  { answers, observer, isLoopback }: Responding,
+  { answers, operator, observer, isLoopback }: Responding,
 ): Promise<void> {
-  if (request.method !== 'GET' && request.method !== 'HEAD') {
-    refuse(response, 405, 'only GET and HEAD are allowed here')
-    return
-  }
-  const [path = ''] = (request.url ?? '').split('?')
-  const rejection = rejectionOf({ headers: request.headers, path, isLoopback })
-  if (rejection !== null) {
-    refuse(response, rejection.status, rejection.text)
-    return
-  }
+  const { headers: asked, method = '', url = '' } = request
+  const [path = '', query = ''] = url.split('?')
   try {
+    const operation = operator({
+      method,
+      path,
+      query: new URLSearchParams(query),
+      headers: asked,
+      from: request.socket.remoteAddress ?? '',
+    })
+    if (operation !== null) {
+      await operate(request, response, operation)
+      return
+    }
+    if (method !== 'GET' && method !== 'HEAD') {
+      refuse(response, 405, 'only GET and HEAD are allowed here')
+      return
+    }
+    const rejection = rejectionOf({ headers: asked, path, isLoopback })
+    if (rejection !== null) {
+      refuse(response, rejection.status, rejection.text)
+      return
+    }
     const found = await answers.at(path)
     if (found === null) {
       refuse(response, 404, 'no such page')
@@ -131,11 +151,32 @@ async function respond(
     }
     const { status, type, body } = found
     response.writeHead(status, { ...headers, 'Content-Type': type, 'Content-Length': body.length })
-    response.end(request.method === 'HEAD' ? undefined : body)
+    response.end(method === 'HEAD' ? undefined : body)
   } catch (error) {
     say(observer, 'admin.fail', { url_path: path, error })
     refuse(response, 500, 'this proxy has a defect, see its log')
   }
+}
+
+/** Some wait long for their answer, which is no reason to close their connection. */
+async function operate(
+  { socket }: IncomingMessage,
+  response: ServerResponse,
+  operation: NonNullable<ReturnType<Operator>>,
+): Promise<void> {
+  socket.setTimeout(0)
+  const { status, body, allow } = await operation
+  socket.setTimeout(2 * REQUEST_TIMEOUT_MS)
+  const isText = typeof body === 'string'
+  response.writeHead(status, {
+    ...headers,
+    ...(allow === undefined ? {} : { Allow: allow }),
+    ...(status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {}),
+    // A body that was not asked for may still be on its way.
+    Connection: 'close',
+    'Content-Type': isText ? 'text/plain; charset=utf-8' : 'application/json; charset=utf-8',
+  })
+  response.end(isText ? body : `${JSON.stringify(body)}\n`)
 }
 
 function say(

@@ -61,6 +61,8 @@ export interface Observer {
   }): void
   /** It cannot accept connections for now, or can again. */
   listenerChanged(listener: { readonly listener: string; readonly isAccepting: boolean }): void
+  /** An operator has taken it out of service, or back into it. */
+  listenerDrained(listener: { readonly listener: string; readonly isDrained: boolean }): void
   /** Which implementation of TCP runs; `reason` says why it is the slower one. */
   tcpChosen(choice: { readonly implementation: TcpImplementation; readonly reason: string | null }): void
   /** From now on so many sessions may be open at once, over all listeners. */
@@ -87,6 +89,8 @@ export interface Observer {
 export interface SessionObserver {
   /** Short unique id in every log line of this session, for example `k3v9x0q2m1`. */
   readonly id: string
+  /** The name of the listener that the client came to. */
+  readonly listener: string
   upstreamConnected(upstream: { readonly server: Endpoint; readonly durationMs: number }): void
   upstreamFailed(failed: {
     readonly server: string

@@ -139,6 +139,10 @@ export function createObserver(options: RecorderOptions): Recorder {
     listenerChanged: ({ listener, isAccepting }) => {
       metrics.listener(listener).session.up.value = isAccepting ? 1 : 0
     },
+    listenerDrained: ({ listener, isDrained }) => {
+      metrics.listener(listener).session.drained.value = isDrained ? 1 : 0
+      log.write(isDrained ? 'listener.drain' : 'listener.resume', { listener })
+    },
     tcpChosen: ({ implementation, reason }) => {
       tcp = { implementation, reason }
       metrics.process.runsOn(implementation)

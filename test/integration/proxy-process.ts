@@ -26,6 +26,8 @@ export interface ProcessPlan {
   readonly inListener?: string
   /** Further listeners, as lines of YAML. */
   readonly moreListeners?: string
+  /** More keys of the section admin: `token: /x`. */
+  readonly admin?: string
   /** Where the admin listener is to be; default: a port that is nobody else's. */
   readonly adminPort?: number
   /** The file lies as the kubelet mounts a ConfigMap: behind two symbolic links, one of which `rewrite` turns. */
@@ -158,6 +160,11 @@ export class ProxyProcess implements Endpoint {
     return (await answer.json()) as StatusView // the shape that the API promises
   }
 
+  /** `ADDR:PORT` of the admin listener. */
+  get admin(): string {
+    return `127.0.0.1:${this.#ports.last - 1}`
+  }
+
   /** A page of the admin listener. */
   ask(path: string): Promise<Response> {
     return fetch(`http://127.0.0.1:${this.#ports.last - 1}${path}`)
@@ -226,7 +233,7 @@ async function writeConfig(
 }
 
 function configText(plan: ProcessPlan, { first, last }: PortBlock): string {
-  const { upstream, more = '', inListener = '', moreListeners = '', adminPort = last - 1 } = plan
+  const { upstream, more = '', inListener = '', moreListeners = '', adminPort = last - 1, admin = '' } = plan
   const indented = inListener
     .split('\n')
     .filter((line) => line !== '')
@@ -237,7 +244,7 @@ function configText(plan: ProcessPlan, { first, last }: PortBlock): string {
     listen: 127.0.0.1:${last}
     upstream: ${typeof upstream === 'string' ? upstream : `${upstream.address}:${upstream.port}`}
 ${indented}${moreListeners === '' ? '' : `${moreListeners}\n`}dataPorts: ${first}-${last - 2}
-admin: { listen: 127.0.0.1:${adminPort} }
+admin: { listen: 127.0.0.1:${adminPort}${admin === '' ? '' : `, ${admin}`} }
 ${more}
 `
 }

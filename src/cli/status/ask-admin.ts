@@ -28,8 +28,22 @@ export async function askAdmin(address: AdminAddress): Promise<Snapshot> {
   return { status, sessions, pinholes } as unknown as Snapshot
 }
 
+/** Lets the proxy do something; waits `waitMs` longer for its answer. Errors: `AlgError` RUNTIME_FAILED. */
+export function askAs(
+  address: AdminAddress,
+  { path, token, waitMs }: { readonly path: string; readonly token: string; readonly waitMs: number },
+): Promise<Answered> {
+  const headers = { Authorization: `Bearer ${token}` }
+  return send(address, { method: 'POST', path, headers }, TIMEOUT_MS + waitMs)
+}
+
+interface Answered {
+  readonly status: number
+  readonly body: string
+}
+
 async function ask(address: AdminAddress, path: string): Promise<unknown> {
-  const { status, body } = await get(address, path)
+  const { status, body } = await send(address, { method: 'GET', path, headers: {} }, TIMEOUT_MS)
   if (status !== 200) throw notOurs(address, `HTTP ${status} for ${path}`)
   try {
     return JSON.parse(body)
@@ -38,7 +52,15 @@ async function ask(address: AdminAddress, path: string): Promise<unknown> {
   }
 }
 
-function get(address: AdminAddress, path: string): Promise<{ status: number; body: string }> {
+function send(
+  address: AdminAddress,
+  what: {
+    readonly method: string
+    readonly path: string
+    readonly headers: Readonly<Record<string, string>>
+  },
+  timeoutMs: number,
+): Promise<Answered> {
   const { host, port } = address
   return new Promise((resolve, reject) => {
     const fail = (error: NodeJS.ErrnoException) => {
@@ -49,9 +71,9 @@ function get(address: AdminAddress, path: string): Promise<{ status: number; bod
     const options = {
       host,
       port,
-      path,
+      ...what,
       agent: false,
-      headers: { Host: 'localhost', Accept: 'application/json' },
+      headers: { Host: 'localhost', Accept: 'application/json', ...what.headers },
     }
     const asking = request(options, (response) => {
       const chunks: Buffer[] = []
@@ -66,7 +88,7 @@ function get(address: AdminAddress, path: string): Promise<{ status: number; bod
       )
       response.on('error', fail)
     })
-    const limit = setTimeout(() => fail(new Error(`nothing came within ${TIMEOUT_MS / 1000} s`)), TIMEOUT_MS)
+    const limit = setTimeout(() => fail(new Error(`nothing came within ${timeoutMs / 1000} s`)), timeoutMs)
     asking.on('error', fail)
     asking.on('close', () => clearTimeout(limit))
     asking.end()

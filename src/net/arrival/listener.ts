@@ -21,6 +21,8 @@ export interface ListenerOptions {
   readonly routeOf: (connection: Connection) => Route
   readonly tcp: Tcp
   readonly introductions: Introductions
+  /** An operator has taken it out of service. */
+  readonly isDrained: () => boolean
   /** A listening descriptor to take over instead of binding `listen`; for interception. */
   readonly openFd?: () => number
 }
@@ -82,12 +84,12 @@ export class Listener {
   }
 
   #met({ connection, from: client, destination, problem }: Met): void {
-    const { name, registry, observer, routeOf } = this.#options
+    const { name, registry, observer, routeOf, isDrained } = this.#options
     if (connection === null) {
       observer.sessionRejected({ listener: name, client, reason: 'proxy_header', detail: problem })
       return
     }
-    const refusal = registry.refusal(client.address)
+    const refusal = isDrained() ? 'draining' : registry.refusal(client.address)
     try {
       const route = refusal === null ? routeOf(connection) : { refusal }
       if ('refusal' in route) {

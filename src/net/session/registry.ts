@@ -18,7 +18,7 @@ export class SessionRegistry {
   #sweeper: NodeJS.Timeout | null = null
   #watch: ReturnType<typeof steadyClock.watch> | null = null
   #isDraining = false
-  #emptied: (() => void) | null = null
+  readonly #emptied = new Set<() => void>()
 
   constructor(limits: SessionLimits) {
     this.#limits = limits
@@ -52,7 +52,7 @@ export class SessionRegistry {
     if (held > 0) this.#perClient.set(session.clientAddress, held)
     else this.#perClient.delete(session.clientAddress)
     if (this.#sessions.size > 0) return
-    this.#emptied?.()
+    for (const emptied of this.#emptied) emptied()
     if (this.#sweeper !== null) clearInterval(this.#sweeper)
     this.#sweeper = null
     this.#watch?.done()
@@ -66,14 +66,39 @@ export class SessionRegistry {
   async drain(timeoutMs: number): Promise<boolean> {
     this.#isDraining = true
     for (const session of [...this.#sessions]) session.drain()
-    if (this.#sessions.size === 0) return false
+    return !(await this.whenEmpty(timeoutMs))
+  }
+
+  /** Whether the last session was gone before the time was up. */
+  whenEmpty(timeoutMs: number): Promise<boolean> {
+    if (this.#sessions.size === 0) return Promise.resolve(true)
     return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(true), timeoutMs)
-      this.#emptied = () => {
+      const over = (isEmpty: boolean) => {
         clearTimeout(timer)
-        resolve(false)
+        this.#emptied.delete(emptied)
+        resolve(isEmpty)
       }
+      const emptied = () => over(true)
+      const timer = setTimeout(() => over(false), timeoutMs)
+      this.#emptied.add(emptied)
     })
+  }
+
+  /** Ends one session at once; false when there is none of this id. */
+  end(id: string): boolean {
+    for (const session of [...this.#sessions]) {
+      if (session.observer.id !== id) continue
+      session.end('operator')
+      return true
+    }
+    return false
+  }
+
+  /** Lets the transfers of these listeners' sessions finish, and ends the sessions after that. */
+  finish(listeners: ReadonlySet<string>): void {
+    for (const session of [...this.#sessions]) {
+      if (listeners.has(session.observer.listener)) session.drain()
+    }
   }
 
   /** Ends all sessions at once. */

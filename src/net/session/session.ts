@@ -11,6 +11,7 @@ import type { UpstreamAttempt } from '../upstream/upstreams.ts'
 import { ControlChannel, type ControlEvents } from './control-channel.ts'
 import { Deadlines } from './deadlines.ts'
 import { createEngine } from './engine.ts'
+import { farewells } from './farewells.ts'
 import { SessionPeers } from './peers.ts'
 import { openSessionData } from './session-data.ts'
 import type { SessionTls } from './session-tls.ts'
@@ -22,11 +23,12 @@ export interface SessionOptions extends SessionStart {
   readonly ended: (session: Session) => void
 }
 
-const DEFECT = '421 This proxy has a defect, see its log.\r\n'
-
 export class Session implements ControlEvents {
   /** In the registry. */
   place = -1
+  readonly observer: SessionStart['observer']
+  /** Canonical. */
+  readonly clientAddress: string
   readonly #options: SessionOptions
   readonly #engine: ControlEngine
   readonly #client: ControlChannel
@@ -51,6 +53,8 @@ export class Session implements ControlEvents {
     this.#options = options
     this.#tls = setting.tls?.open({ observer: options.observer, host: options.target.host }) ?? null
     this.#peers = new SessionPeers(options)
+    this.observer = options.observer
+    this.clientAddress = this.#peers.clientAddress
     this.#deadlines = new Deadlines(setting.limits, this.#startedMs)
     this.#engine = createEngine(options, this.#peers.clientAddress)
     const arrived = () => this.#emit({ type: 'clientArrived' })
@@ -58,15 +62,6 @@ export class Session implements ControlEvents {
     this.#client = new ControlChannel('client', met, this)
     this.#peers.client = this.#client
     if (met === connection) arrived()
-  }
-
-  /** The client's address, canonical. */
-  get clientAddress(): string {
-    return this.#peers.clientAddress
-  }
-
-  get state(): ControlEngine['state'] {
-    return this.#engine.state
   }
 
   /** Lets what runs finish, then 421. */
@@ -81,17 +76,22 @@ export class Session implements ControlEvents {
     this.#destroySockets()
   }
 
-  /** We were wrong: ends this session, and no other, with 421. */
+  /** We were wrong: ends this session, and no other. */
   failed(error: unknown): void {
     this.#options.observer.failed(error)
+    this.end('error')
+  }
+
+  /** Says 421 and cuts off what runs. */
+  end(reason: keyof typeof farewells): void {
     try {
       // What is piped may be ciphertext.
-      if (this.#engine.state !== 'pipe') this.#peers.say('client', DEFECT)
-      this.#close('error')
+      if (this.#engine.state !== 'pipe') this.#peers.say('client', farewells[reason])
+      this.#close(reason)
       this.#data?.destroy()
       this.#peers.server?.destroy()
     } catch {
-      this.#closeReason ??= 'error'
+      this.#closeReason ??= reason
       this.#destroySockets()
     }
   }

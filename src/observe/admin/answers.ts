@@ -30,6 +30,12 @@ export function obstaclesOf(what: {
   ]
 }
 
+/** No listener takes new sessions, as an operator wants it. */
+export const drainedReadiness: Readiness = {
+  ready: false,
+  reason: 'drained by an operator (ftp-alg resume ends that)',
+}
+
 /** Of a process that runs. */
 export function readinessOf(obstacles: readonly string[]): Readiness {
   return { ready: obstacles.length === 0, reason: obstacles.join('; ') }

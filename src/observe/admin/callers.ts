@@ -42,6 +42,11 @@ export function rejectionOf({ headers, path, isLoopback }: Caller): Rejection | 
   }
 }
 
+/** Whether Host names an address, or a name that cannot be another's. */
+export function isOwnHost(host: string | undefined): boolean {
+  return isOwnName(nameIn(host ?? ''))
+}
+
 /** `'[::1]:9121'` gives `'::1'`, `'LOCALHOST:9121'` gives `'localhost'`. */
 function nameIn(host: string): string {
   const [, address, name = ''] = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:]*))(?::\d*)?$/.exec(host) ?? []

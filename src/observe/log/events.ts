@@ -10,6 +10,8 @@ export interface EventText {
 
 export const events = {
   'listener.start': { level: 'info', message: 'listening' },
+  'listener.drain': { level: 'info', message: 'an operator drains this listener: new clients get 421' },
+  'listener.resume': { level: 'info', message: 'an operator lets this listener take clients again' },
   'tcp.fallback': {
     level: 'warn',
     message: 'epoll is not available: connections use the sockets of Node, at more CPU time',
@@ -24,6 +26,8 @@ export const events = {
   'config.reload': { level: 'info', message: 'configuration reloaded' },
   'config.refuse': { level: 'error', message: 'configuration refused, the old one stays' },
   'admin.error': { level: 'warn', message: 'admin server error' },
+  'admin.act': { level: 'info', message: 'an operator acts' },
+  'admin.refuse': { level: 'warn', message: 'an operation was refused' },
   'admin.fail': { level: 'error', message: 'admin request failed' },
   'session.open': { level: 'info', message: 'session opened' },
   'session.reject': { level: 'warn', message: 'connection sent away with 421' },

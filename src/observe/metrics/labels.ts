@@ -79,6 +79,7 @@ export const closeReasons: LabelSet<CloseReason> = {
   reply_timeout: 'the server owed an answer for `limits.reply`',
   transfer_timeout: 'a transfer did not begin within `limits.transfer`',
   drain: 'the process drained',
+  operator: 'an operator ended it',
   protocol: 'a peer did not speak FTP, or broke it beyond repair',
   refusals: 'too many commands refused',
   upstream: 'no control connection to the server',

@@ -20,6 +20,12 @@ export function defineSessionMetrics(families: Families) {
     labels: ['listener'],
     aggregator: 'max',
   })
+  const drained = gaugeFamily(families, {
+    name: 'ftp_alg_listener_drained',
+    help: '1 while an operator keeps new sessions away from the listener.',
+    labels: ['listener'],
+    aggregator: 'max',
+  })
   const opened = counterFamily(families, {
     name: 'ftp_alg_sessions_total',
     help: 'Sessions opened.',
@@ -87,6 +93,7 @@ export function defineSessionMetrics(families: Families) {
   return (listener: string) => ({
     up: up({ listener }),
     intercepts: intercepts({ listener }),
+    drained: drained({ listener }),
     opened: opened({ listener }),
     active: active({ listener }),
     limit: limit({ listener }),

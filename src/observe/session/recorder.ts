@@ -35,6 +35,10 @@ export class SessionRecorder implements SessionObserver {
     return this.#state.id
   }
 
+  get listener(): string {
+    return this.#state.metrics.name
+  }
+
   upstreamConnected({ server, durationMs }: Reported<'upstreamConnected'>): void {
     this.#state.server = server
     this.#metrics.recent.upstream.succeeded()

@@ -65,10 +65,20 @@ function ofListener(view: ListenerView, isExplained: boolean): Attention[] {
   const { listener, up, sessions_active: active, sessions_limit: limit } = view
   if (!up) return [bad(`Listener ${listener} is not up.`)]
   return [
+    ...ofDrain(view),
     ...ofSessions(listener, active, limit),
     ...ofServers(view),
     ...ofGreetings(view),
     ...(isExplained ? [] : ofData(view)),
+  ]
+}
+
+function ofDrain({ listener, drained, sessions_active: active }: ListenerView): Attention[] {
+  if (!drained) return []
+  return [
+    warn(
+      `An operator drains listener ${listener}: new clients get 421, ${formatPlural(active, 'session')} left. ftp-alg resume ends that.`,
+    ),
   ]
 }
 

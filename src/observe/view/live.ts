@@ -56,6 +56,7 @@ export function viewListener(metrics: ListenerMetrics, at: Endpoint | undefined)
     listener: name,
     intercepts: session.intercepts.value === 1,
     up: session.up.value === 1,
+    drained: session.drained.value === 1,
     address: at?.address ?? null,
     port: at?.port ?? null,
     sessions_active: session.active.value,

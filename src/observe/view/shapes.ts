@@ -67,6 +67,8 @@ export interface ListenerView {
   /** It takes connections that were meant for others. */
   readonly intercepts: boolean
   readonly up: boolean
+  /** An operator keeps new sessions away. */
+  readonly drained: boolean
   readonly address: string | null
   readonly port: number | null
   readonly sessions_active: number

@@ -9,6 +9,7 @@ import { adminAddress } from '../../../src/cli/status/admin-address.ts'
 import { printBar, printTable } from '../../../src/cli/status/text-table.ts'
 import { type StatusRequest, status } from '../../../src/cli/status.ts'
 import { createAdminServer } from '../../../src/observe/admin.ts'
+import { notedOperations } from '../../support/operations.ts'
 import { client, observe, server as upstream } from '../observe/fixture.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'ftp-alg-status-'))
@@ -42,6 +43,7 @@ async function busyProxy() {
     observer,
     ready: () => ({ ready: true, reason: '' }),
     listen: { address: '127.0.0.1', port: 0 },
+    operations: notedOperations().operations,
   })
   const { port } = await admin.start()
   closers.push(() => admin.stop())

@@ -65,6 +65,7 @@ describe('the status', () => {
         ...up,
         listener: 'edge',
         intercepts: false,
+        drained: false,
         sessions_limit: idle.sessions_limit,
         ...doubled(counted),
         lately: idle.lately,

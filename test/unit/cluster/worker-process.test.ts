@@ -41,7 +41,7 @@ async function runningWorker() {
   let how: string | null = null
   const worker = new WorkerProcess({
     index: 0,
-    order: { type: 'start', config },
+    order: { type: 'start', drained: [], config },
     sessionsChanged: () => undefined,
     obstaclesChanged: () => undefined,
     told: (snapshot) => told.push(snapshot),

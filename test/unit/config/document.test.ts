@@ -94,7 +94,7 @@ describe('deploy/config/full.yaml', () => {
     expect(
       missing.filter(
         (key) =>
-          !/^upstreams\[\]\.|advertise\.|^dataPorts\.|^pinholes\.admit\.|^log\.transfers\.|[tT]ls\./.test(
+          !/^upstreams\[\]\.|advertise\.|^dataPorts\.|^pinholes\.admit\.|^log\.transfers\.|^admin\.(token|drainFrom)|[tT]ls\./.test(
             key,
           ),
       ),
@@ -110,12 +110,13 @@ test('what stands in comments in deploy/config/full.yaml is right too', () => {
     .replace(/^( +ciphers:) \{\} +#.*$/gm, '$1')
     .replace(/^( +)# {1,2}(\S)/gm, '$1 $2')
     .replace(/^ +(clientCa|clientCrl|ca|name|certificate|key):/gm, '      $1:')
-    .replace(/^ +(announce|slice):/gm, '  $1:')
+    .replace(/^ +(announce|slice|token|drainFrom):/gm, '  $1:')
   expect(configOf(uncommented)).toMatchObject({
     listeners: [{ advertise: { clients: [{ to: '10.0.0.0/8' }, { to: 'any' }], servers: [{ to: 'any' }] } }],
     dataPorts: { client: { first: 30_000, last: 30_249, announceOffset: 10_000 }, shared: true },
     pinholes: { admit: { ipv4: 'inet filter ftp_data', ipv6: 'inet filter ftp_data6' } },
     log: { transfers: { file: '/var/log/ftp-alg/transfers.log', format: 'json' } },
+    admin: { token: '/etc/ftp-alg/admin.token', drainFrom: ['10.0.0.0/24'] },
   })
   const pools = /^# {2}- name: mainframe\n(# .*\n)+/m.exec(text)?.[0].replace(/^#/gm, ' ') ?? ''
   const servers = text.replace(/^upstreams:.*\n/m, `upstreams:\n${pools}`)

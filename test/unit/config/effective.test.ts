@@ -160,7 +160,13 @@ function rightFiles() {
         },
         { requiredKeys: [] },
       ),
-      admin: fc.constantFrom<unknown>(false, null, {}, { listen: ':0' }),
+      admin: fc.constantFrom<unknown>(
+        false,
+        null,
+        {},
+        { listen: ':0' },
+        { token: '/etc/ftp-alg/admin.token', drainFrom: ['10.0.0.0/8', '::1'] },
+      ),
       log: fc.record(
         {
           level: fc.constantFrom('debug', 'error'),

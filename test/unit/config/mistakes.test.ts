@@ -48,7 +48,7 @@ __proto__: 4
     'config.yaml:12:24 policy.pasvAddress: is not an allowed value (given "trust", allowed control-peer, must-match, or a list of networks such as [10.2.0.0/16])',
     'config.yaml:12:40 policy.minPort: is too small (given 0, allowed 1 to 65535)',
     'config.yaml:12:51 policy.bounce: is empty (given nothing, allowed refuse or use-control-peer)',
-    'config.yaml:13:8 admin: is not an allowed value (given "yes", allowed a map of listen, or false)',
+    'config.yaml:13:8 admin: is not an allowed value (given "yes", allowed a map of listen, token and drainFrom, or false)',
     'config.yaml:14:6 log: must be a map (given "info", allowed a map of level, format and transfers)',
     `config.yaml:15:27 shutdown.drainTimeout: is not a duration (given "5 minutes", allowed ${durationForms})`,
     'config.yaml:16:10 workers: must be a whole number (given 1.5, allowed 1 to 128)',
@@ -140,8 +140,19 @@ describe('each wrong value of a key is refused with what is allowed', () => {
       'policy: { auth: allow }',
       'policy.auth: is not a known value (given "allow", allowed refuse or passthrough)',
     ],
-    ['admin: true', 'admin: is not an allowed value (given true, allowed a map of listen, or false)'],
-    ['admin: { port: 1 }', 'admin.port: is not a known key (given port, allowed listen)'],
+    [
+      'admin: true',
+      'admin: is not an allowed value (given true, allowed a map of listen, token and drainFrom, or false)',
+    ],
+    ['admin: { port: 1 }', 'admin.port: is not a known key (given port, allowed listen, token or drainFrom)'],
+    [
+      'admin: { token: s3cret }',
+      'admin.token: is not an absolute path (given "s3cret", allowed an absolute path such as /etc/ftp-alg/admin.token)',
+    ],
+    [
+      'admin: { drainFrom: [node] }',
+      'admin.drainFrom[0]: is not a network (given "node", allowed a network such as 10.0.0.0/8 or 2001:db8::/32, or one address)',
+    ],
     ['admin: { listen: localhost }', `admin.listen: has no port (given "localhost", allowed ${listenForms})`],
     [
       'dataPorts: 30000',

@@ -9,6 +9,7 @@ const yaml = `listeners:
   - { name: lab, listen: 0.0.0.0:2122, upstream: lab.internal }
 `
 const before = configOf(yaml)
+const operated = configOf(`${yaml}admin: { token: /etc/token, drainFrom: [10.0.0.0/8] }\n`)
 
 describe('a restart is needed', () => {
   test.each<[string[], Config]>([
@@ -25,6 +26,7 @@ describe('a restart is needed', () => {
     [['log.format'], configOf(`${yaml}log: { format: pretty }\n`)],
     [['admin.listen'], configOf(`${yaml}admin: false\n`)],
     [['admin.listen'], configOf(`${yaml}admin: { listen: ":9121" }\n`)],
+    [['admin.token', 'admin.drainFrom'], operated],
     [['workers'], configOf(`${yaml}workers: 2\n`)],
     [
       [
@@ -53,7 +55,7 @@ test('every key that waits for a restart is called the same in a Config', () => 
     const path = first === 'listeners' ? ['listeners', '0', ...rest] : key
     const value = path.reduce<unknown>(
       (map, step) => (Object(map) === map ? Object(map)[step] : undefined),
-      before,
+      operated,
     )
     return value === undefined
   })

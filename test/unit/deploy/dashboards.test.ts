@@ -11,6 +11,7 @@ const notShown: Readonly<Record<string, string>> = {
     'of the whole machine: node_exporter’s dashboards have it, an alert of ours tells',
   ftp_alg_conntrack_limit: 'the same',
   ftp_alg_interception_in_place: 'an alert tells at once, and without it nothing else can be seen',
+  ftp_alg_listener_drained: 'an operator did it; readiness and the status page say so',
   ftp_alg_listener_intercepts: 'the configuration says so; the alerts need it',
   ftp_alg_listener_up: 'a process whose listener is not up does not start, or is not ready',
   ftp_alg_translations_forgotten_total:

@@ -5,14 +5,19 @@ import { onTestFinished } from 'vitest'
 import type { Readiness } from '../../../src/observe/admin/answers.ts'
 import { createAdminServer } from '../../../src/observe/admin.ts'
 import type { Recorder } from '../../../src/observe/recorder.ts'
+import { notedOperations } from '../../support/operations.ts'
 import { observe } from './fixture.ts'
 
 /** An admin server on loopback; stopped after the test. */
 export async function startAdmin({
   observer = observe().observer as Pick<Recorder, keyof Recorder>,
   ready = isReady,
+  operations = notedOperations().operations,
+  token = undefined as string | undefined,
+  drainFrom = undefined as readonly string[] | undefined,
 } = {}) {
-  const server = createAdminServer({ observer, ready, listen: { address: '127.0.0.1', port: 0 } })
+  const listen = { address: '127.0.0.1', port: 0 }
+  const server = createAdminServer({ observer, ready, listen, operations, token, drainFrom })
   onTestFinished(() => server.stop())
   const { port } = await server.start()
   return { port, server, observer, get: (path: string) => ask({ port, path }) }

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { describe, expect, test } from 'vitest'
 import { AlgError } from '../../../src/errors.ts'
 import { createAdminServer } from '../../../src/observe/admin.ts'
+import { notedOperations } from '../../support/operations.ts'
 import { ask, isReady, open, startAdmin, talk } from './admin-fixture.ts'
 import { observe } from './fixture.ts'
 
@@ -115,10 +116,17 @@ describe('HTTP', () => {
   })
 })
 
+const { operations } = notedOperations()
+
 describe('start and stop', () => {
   test('an address in use is an AlgError that names it', async () => {
     const { port, observer } = await startAdmin()
-    const second = createAdminServer({ observer, ready: isReady, listen: { address: '127.0.0.1', port } })
+    const second = createAdminServer({
+      observer,
+      ready: isReady,
+      listen: { address: '127.0.0.1', port },
+      operations,
+    })
     const error = await second.start().catch((reason: unknown) => reason)
     expect(error).toBeInstanceOf(AlgError)
     expect(error).toMatchObject({
@@ -135,6 +143,7 @@ describe('start and stop', () => {
       observer,
       ready: isReady,
       listen: { address: '192.0.2.1', port: 9121 },
+      operations,
     })
     await expect(server.start()).rejects.toThrow('192.0.2.1 port 9121: address not available (EADDRNOTAVAIL)')
   })

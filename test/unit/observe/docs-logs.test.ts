@@ -41,6 +41,8 @@ const ofSession = ['session_id', 'listener', 'client_ip']
 /** Said by the admin server, the transfer log and the log itself; their own tests read their lines. */
 const saidElsewhere = [
   'admin.error',
+  'admin.act',
+  'admin.refuse',
   'admin.fail',
   'transfers.open',
   'transfers.fail',
@@ -53,6 +55,7 @@ const saidElsewhere = [
 function sayEverything() {
   const { observer, lines } = observe()
   observer.listenerStarted({ listener: 'edge', at: server, sessionLimit: 1 })
+  for (const isDrained of [true, false]) observer.listenerDrained({ listener: 'edge', isDrained })
   observer.tcpChosen({ implementation: 'node', reason: 'x' })
   observer.draining()
   for (const isUp of [false, true]) {

@@ -51,6 +51,7 @@ export async function listen({ routeOf, isOwnListener = () => false, host, trans
     observer,
     tcp,
     introductions,
+    isDrained: () => false,
     setting: () => ({
       upstreamMode: 'client',
       upstreamVerbs: [],
