@@ -86,12 +86,19 @@ interface Placement {
 }
 
 /** Null where the file has something else than a map on the way: that is a mistake of the file, found later. */
-function place(tree: Readonly<Record<string, unknown>>, target: Target): Placement | null {
+function place(tree: Readonly<Record<string, unknown>>, wanted: Target): Placement | null {
+  const target = besideOtherAdminKeys(tree, wanted)
   const { base, path } = makeRoomInDataPorts(tree, target.path)
   const map = path.slice(0, -1)
   const siblings = map.length > 0 && getIn(base, map) === undefined ? siblingOrigins(map) : []
   const changed = setIn(base, { path, value: target.value })
   return isMap(changed) ? { tree: changed, path, siblings } : null
+}
+
+/** Another address leaves the file's token as it is. */
+function besideOtherAdminKeys(tree: Readonly<Record<string, unknown>>, { path, value }: Target): Target {
+  const isAddress = path.length === 1 && path[0] === 'admin' && isMap(value) && isMap(tree.admin)
+  return isAddress ? { path: ['admin', 'listen'], value: value.listen } : { path, value }
 }
 
 /** A slice and a range that are given in different places belong together. */

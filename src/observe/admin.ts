@@ -22,7 +22,7 @@ export interface AdminServer {
   stop(): Promise<void>
 }
 
-export interface AdminOptions extends AnswerOptions, AdminConfig {
+export interface AdminOptions extends Omit<AnswerOptions, 'canAct'>, AdminConfig {
   readonly observer: AnswerOptions['observer'] & Pick<Recorder, 'log'>
   readonly operations: AdminOperations
 }
@@ -35,7 +35,7 @@ const MAX_CONNECTIONS = 64
 const headers = {
   'Cache-Control': 'no-store',
   'Content-Security-Policy':
-    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
   'Cross-Origin-Resource-Policy': 'same-origin',
   'Referrer-Policy': 'no-referrer',
   'X-Content-Type-Options': 'nosniff',
@@ -43,7 +43,7 @@ const headers = {
 
 export function createAdminServer(options: AdminOptions): AdminServer {
   const { observer, ready, listen, token, drainFrom, operations } = options
-  const answers = createAnswers({ observer, ready })
+  const answers = createAnswers({ observer, ready, canAct: token !== undefined })
   const operator = createOperator({ operations, token, drainFrom, log: observer.log })
   const isLoopback = listen.address === '::1' || listen.address.startsWith('127.')
   const server = createServer(
@@ -124,10 +124,11 @@ async function respond(
   const { headers: asked, method = '', url = '' } = request
   const [path = '', query = ''] = url.split('?')
   try {
+    const asks = new URLSearchParams(query)
     const operation = operator({
       method,
       path,
-      query: new URLSearchParams(query),
+      query: asks,
       headers: asked,
       from: request.socket.remoteAddress ?? '',
     })
@@ -144,7 +145,7 @@ async function respond(
       refuse(response, rejection.status, rejection.text)
       return
     }
-    const found = await answers.at(path)
+    const found = await answers.at(path, asks)
     if (found === null) {
       refuse(response, 404, 'no such page')
       return

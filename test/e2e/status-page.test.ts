@@ -1,4 +1,4 @@
-import { mkdirSync, statSync } from 'node:fs'
+import { mkdirSync, statSync, writeFileSync } from 'node:fs'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { test } from '../integration/admin-proxy.ts'
@@ -128,6 +128,62 @@ describe.skipIf(missing !== null)('the status page in Chromium', () => {
     const again = page.waitForEvent('request')
     await setHidden(page, false)
     await again
+    await page.context().close()
+  })
+
+  test('lets whoever has the token end a session and drain a listener, and nobody else', async ({ lab }) => {
+    const token = `${lab.folder}/admin.token`
+    writeFileSync(token, 'a-token-of-this-test')
+    const { admin, idle, proxy } = await startScene(lab, `admin: { token: '${token}' }\n`)
+    const { page, problems } = await openPage(`http://127.0.0.1:${admin.port}/`)
+    page.on('dialog', (dialog) => void dialog.accept())
+    await expectText(page, '#sessions', 'anna')
+    const end = page.locator('#sessions tr', { hasText: 'anna' }).getByRole('button', { name: 'End' })
+    expect(await end.isVisible()).toBe(false)
+    await page.fill('#token', 'not-the-token-of-this-test')
+    await page.click('#unlock')
+    await expectText(page, '#operator', 'this is not the token')
+    expect(await end.isVisible()).toBe(false)
+    await page.fill('#token', 'a-token-of-this-test')
+    await page.click('#unlock')
+    await end.click()
+    expect(await idle.wire.readRest()).toBe('421 The operator has ended this session.\r\n')
+    await expectText(page, '#sessions', /^(?!.*anna)/s)
+    await page.locator('#listeners').getByRole('button', { name: 'Drain' }).click()
+    await expectText(page, '#attention', 'An operator drains listener edge')
+    await page.reload()
+    await page.locator('#listeners').getByRole('button', { name: 'Resume' }).click()
+    await expectText(page, '#attention', 'Nothing needs attention.')
+    await page.click('#lock')
+    await expect.poll(() => page.locator('[data-act=end]').first().isVisible()).toBe(false)
+    expect(problems()).toEqual([
+      `401 http://127.0.0.1:${admin.port}/api/v1/operator`,
+      expect.stringContaining('401'),
+    ])
+    expect(await violationsIn(page)).toEqual([])
+    expect(proxy.records().filter(({ event }) => event === 'admin.act')).toHaveLength(3)
+    await page.context().close()
+  })
+
+  test('finds and orders sessions while one types, and keeps both in its address', async ({ lab }) => {
+    const { admin, login } = await startScene(lab)
+    for (let n = 0; n < 12; n += 1) await login(`robot-${n}`)
+    const { page, problems } = await openPage(`http://127.0.0.1:${admin.port}/`)
+    await expectText(page, '#sessions', 'robot-11')
+    await page.fill('input[name=filter]', 'robot-1')
+    await expectText(page, '#sessions', 'Sessions 3 of')
+    await expectText(page, '#sessions', /^(?!.*backup)/s)
+    await page.getByRole('link', { name: 'User' }).click()
+    await page.getByRole('link', { name: 'User' }).click()
+    const users = () => page.locator('#sessions td.text').allInnerTexts()
+    await expect.poll(users).toEqual(['robot-11', 'robot-10', 'robot-1'])
+    expect(new URL(page.url()).search).toBe('?filter=robot-1&sort=-user')
+    await page.reload()
+    await expect.poll(users).toEqual(['robot-11', 'robot-10', 'robot-1'])
+    await page.fill('input[name=filter]', '')
+    await expectText(page, '#sessions', 'backup')
+    expect(problems()).toEqual([])
+    expect(await violationsIn(page)).toEqual([])
     await page.context().close()
   })
 

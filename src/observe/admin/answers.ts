@@ -1,4 +1,6 @@
+import { readChoice, writeChoice } from '../page/choice.ts'
 import type { PageContent } from '../page/content.ts'
+import { operatorScript } from '../page/operator-script.ts'
 import { renderPage } from '../page/render.ts'
 import { pageScript } from '../page/script.ts'
 import { pageIcon, pageStyle } from '../page/style.ts'
@@ -51,11 +53,13 @@ export type AdminSource = {
 export interface AnswerOptions {
   readonly observer: AdminSource
   readonly ready: () => Readiness
+  /** Operators can show a token. */
+  readonly canAct: boolean
 }
 
 export interface Answers {
   /** Null where there is no such page. */
-  at(path: string): Promise<Answer> | null
+  at(path: string, query: URLSearchParams): Promise<Answer> | null
 }
 
 const PLAIN = 'text/plain; charset=utf-8'
@@ -65,14 +69,16 @@ const EXPOSITION = 'text/plain; version=0.0.4; charset=utf-8'
 
 /** An answer that costs more than a few microseconds is kept this long, so that nobody can slow FTP by asking often. */
 const KEEP_MS = 250
+/** Filters and orders that readers have at once. */
+const MAX_CHOICES = 20
 
-export function createAnswers({ observer, ready }: AnswerOptions): Answers {
+export function createAnswers({ observer, ready, canAct }: AnswerOptions): Answers {
   const rates = createRateMeter()
   const notReady = () => {
     const { ready: isReady, reason } = ready()
     return isReady ? null : reason
   }
-  const content = async (): Promise<PageContent> => {
+  const content = kept(async (): Promise<Omit<PageContent, 'choice'>> => {
     const [status, sessions, pinholes] = [
       observer.status(),
       observer.sessions(),
@@ -85,9 +91,24 @@ export function createAnswers({ observer, ready }: AnswerOptions): Answers {
       pinholes: await pinholes,
       rates: rates.measure(await status, performance.now()),
       now: new Date(),
+      canAct,
     }
+  })
+  const pages = new Map<string, () => Promise<Answer>>()
+  const page = (query: URLSearchParams): Promise<Answer> => {
+    const choice = readChoice(query)
+    const name = writeChoice(choice)
+    const known = pages.get(name)
+    if (known !== undefined) return known()
+    // What many readers want at once is made once; more than these are not remembered.
+    for (const oldest of pages.keys()) if (pages.size >= MAX_CHOICES) pages.delete(oldest)
+    const make = kept(async () =>
+      answer(200, 'text/html; charset=utf-8', renderPage({ ...(await content()), choice })),
+    )
+    pages.set(name, make)
+    return make()
   }
-  const paths: Readonly<Record<string, () => Promise<Answer>>> = {
+  const paths: Readonly<Record<string, (query: URLSearchParams) => Promise<Answer>>> = {
     '/livez': async () => answer(200, PLAIN, 'ok\n'),
     '/readyz': async () => {
       const reason = notReady()
@@ -109,13 +130,13 @@ export function createAnswers({ observer, ready }: AnswerOptions): Answers {
       const { total, items } = await observer.pinholes()
       return json({ total, pinholes: items })
     }),
-    '/': kept(async () => answer(200, 'text/html; charset=utf-8', renderPage(await content()))),
+    '/': page,
     '/style.css': fixed('text/css; charset=utf-8', pageStyle),
-    '/script.js': fixed('text/javascript; charset=utf-8', pageScript),
+    '/script.js': fixed('text/javascript; charset=utf-8', pageScript + operatorScript),
     '/icon.svg': fixed('image/svg+xml', pageIcon),
   }
   return {
-    at: (path) => (Object.hasOwn(paths, path) ? (paths[path]?.() ?? null) : null),
+    at: (path, query) => (Object.hasOwn(paths, path) ? (paths[path]?.(query) ?? null) : null),
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Rates } from '../view/rates.ts'
 import type { ListView, PinholeView, SessionView, StatusView } from '../view/shapes.ts'
+import type { PageChoice } from './choice.ts'
 
 /** Everything the page shows, taken at one moment. */
 export interface PageContent {
@@ -11,4 +12,7 @@ export interface PageContent {
   /** Null until it was measured. */
   readonly rates: Rates | null
   readonly now: Date
+  readonly choice: PageChoice
+  /** Operators can show a token. */
+  readonly canAct: boolean
 }

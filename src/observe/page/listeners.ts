@@ -4,6 +4,7 @@ import { formatCount, formatEndpoint } from '../view/wording.ts'
 import { renderBar } from './bar.ts'
 import type { PageContent } from './content.ts'
 import { html, type Markup } from './html.ts'
+import { actButton } from './operator.ts'
 import { bytesCell, type Column, codeCell, countCell, renderTable } from './table.ts'
 
 const columns: readonly Column<ListenerView>[] = [
@@ -11,7 +12,7 @@ const columns: readonly Column<ListenerView>[] = [
     title: 'Name',
     isHead: true,
     cell: (view) => {
-      const trouble = view.up ? troubleOf(view) : 'down'
+      const trouble = view.up ? (troubleOf(view) ?? (view.drained ? 'drained' : null)) : 'down'
       return html`<span class="dot ${trouble === null ? 'good' : 'bad'}">${view.listener}</span>${trouble !== null && html` <small class="bad">${trouble}</small>`}`
     },
   },
@@ -35,13 +36,22 @@ const columns: readonly Column<ListenerView>[] = [
   { title: 'Down', isFigure: true, cell: (listener) => bytesCell(listener.download_bytes) },
 ]
 
-export function renderListeners({ status }: PageContent): Markup {
+const actColumn: Column<ListenerView> = {
+  title: '',
+  isAct: true,
+  cell: ({ listener, drained }) =>
+    drained
+      ? actButton('resume', listener, `Let listener ${listener} take sessions again`)
+      : actButton('drain', listener, `Let listener ${listener} take no new sessions`),
+}
+
+export function renderListeners({ status, canAct }: PageContent): Markup {
   return renderTable({
     id: 'listeners',
     title: 'Listeners',
     caption:
       'Where clients arrive. Counts are since the start; “No server” are sessions whose FTP server could not be reached.',
-    columns,
+    columns: canAct ? [...columns, actColumn] : columns,
     rows: status.listeners,
     total: status.listeners.length,
     more: '',

@@ -7,6 +7,7 @@ import { renderFooter } from './footer.ts'
 import { renderAttention, renderHeader } from './header.ts'
 import { html, Markup } from './html.ts'
 import { renderListeners } from './listeners.ts'
+import { renderOperator } from './operator.ts'
 import { renderPinholes } from './pinholes.ts'
 import { renderPools } from './pools.ts'
 import { renderRefusals } from './refusals.ts'
@@ -56,8 +57,8 @@ export function renderPage(content: PageContent): string {
 </head>
 <body>
 <header id="header">${part('header')}</header>
-<p id="connection" role="status" hidden></p>
-<main>
+<p id="connection" role="status" data-own hidden></p>
+${renderOperator(content.canAct)}<main>
 <div id="attention">${part('attention')}</div>
 <div id="figures">${part('figures')}</div>
 ${[card('listeners'), card('sessions'), card('pinholes'), card('pools'), card('refusals')]}</main>

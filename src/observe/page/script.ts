@@ -32,7 +32,7 @@ async function refresh() {
 /** Null when it cannot be had. */
 async function load(signal) {
   try {
-    const answer = await fetch('./', { signal })
+    const answer = await fetch('./' + location.search, { signal })
     return answer.ok ? await answer.text() : null
   } catch {
     return null
@@ -44,7 +44,7 @@ function update(fresh) {
   if (fresh.documentElement.dataset.version !== version) location.reload()
   for (const part of fresh.querySelectorAll('[id]')) {
     const old = document.getElementById(part.id)
-    if (old !== null && part.id !== 'connection' && part.parentElement.closest('[id]') === null) merge(old, part)
+    if (old !== null && part.dataset.own === undefined && part.parentElement.closest('[id]') === null) merge(old, part)
   }
   expectUpdate()
 }
@@ -117,6 +117,34 @@ function rowsByKey(parent) {
   const rows = [...parent.children].filter((child) => child.dataset.key !== undefined)
   return new Map(rows.map((row) => [row.dataset.key, row]))
 }
+
+/** Shows what the address asks for now, without waiting for the next update. */
+function choose(query) {
+  history.replaceState(null, '', query === '' ? location.pathname : query)
+  hurry()
+}
+
+function hurry() {
+  pause()
+  resume()
+}
+
+document.addEventListener('click', (event) => {
+  const link = event.target.closest('a[data-choice]')
+  if (link === null || event.ctrlKey || event.metaKey || event.shiftKey) return
+  event.preventDefault()
+  choose(link.getAttribute('href'))
+})
+
+document.addEventListener('input', ({ target }) => {
+  if (target.name !== 'filter') return
+  const query = new URLSearchParams(location.search)
+  query.delete('filter')
+  if (target.value.trim() !== '') query.set('filter', target.value)
+  choose(query.size === 0 ? '' : '?' + query)
+})
+
+document.addEventListener('submit', (event) => event.preventDefault())
 
 document.addEventListener('visibilitychange', () => (document.hidden ? pause() : resume()))
 resume()

@@ -1,7 +1,9 @@
 import type { SessionView } from '../view/shapes.ts'
 import { formatEndpoint, formatTime } from '../view/wording.ts'
+import { chooseSessions, type PageChoice, type SortKey, writeChoice } from './choice.ts'
 import type { PageContent } from './content.ts'
 import { html, type Markup } from './html.ts'
+import { actButton } from './operator.ts'
 import {
   bytesCell,
   type Column,
@@ -13,38 +15,78 @@ import {
   renderTable,
 } from './table.ts'
 
-const columns: readonly Column<SessionView>[] = [
-  { title: 'Client → server', isHead: true, cell: routeCell },
-  { title: 'User', isText: true, cell: ({ user }) => orNothing(user) },
-  { title: 'State', cell: stateCell },
-  { title: 'Last command', cell: (session) => codeCell(session.last_command) },
-  { title: 'Up', isFigure: true, cell: (session) => bytesCell(session.upload_bytes) },
-  { title: 'Down', isFigure: true, cell: (session) => bytesCell(session.download_bytes) },
-  { title: 'Refused', isFigure: true, cell: ({ refusals }) => countCell(refusals) },
+type SessionColumn = Column<SessionView> & { readonly by?: SortKey }
+
+const columns: readonly SessionColumn[] = [
+  { title: 'Client → server', isHead: true, by: 'client', cell: routeCell },
+  { title: 'User', isText: true, by: 'user', cell: ({ user }) => orNothing(user) },
+  { title: 'State', by: 'state', cell: stateCell },
+  { title: 'Last command', by: 'command', cell: (session) => codeCell(session.last_command) },
+  { title: 'Up', isFigure: true, by: 'up', cell: (session) => bytesCell(session.upload_bytes) },
+  { title: 'Down', isFigure: true, by: 'down', cell: (session) => bytesCell(session.download_bytes) },
+  { title: 'Refused', isFigure: true, by: 'refused', cell: ({ refusals }) => countCell(refusals) },
   {
     title: 'Age',
     isFigure: true,
+    by: 'age',
     cell: ({ age_ms, opened_at }) => durationCell(age_ms, `since ${formatTime(opened_at)}`),
   },
-  { title: 'Listener', cell: ({ listener }) => listener },
+  { title: 'Listener', by: 'listener', cell: ({ listener }) => listener },
   { title: 'Session', cell: (session) => codeCell(session.session_id) },
 ]
 
-export function renderSessions({ status, sessions }: PageContent): Markup {
+const endColumn: SessionColumn = {
+  title: '',
+  isAct: true,
+  cell: ({ session_id, user, client_ip }) =>
+    actButton('end', session_id, `End the session of ${user ?? 'somebody'} from ${client_ip}`),
+}
+
+/** With so few a reader finds everything without help. */
+const FEW = 10
+
+export function renderSessions({ status, sessions, choice, canAct }: PageContent): Markup {
   const at = status.listeners.flatMap(({ address, port }) => formatEndpoint(address, port) ?? [])
+  const isAll = choice.filter === '' && choice.sort === null
+  const found = chooseSessions(sessions.items, choice)
+  const isSmall = sessions.total <= FEW && isAll
   return renderTable({
     id: 'sessions',
     title: 'Sessions',
     caption:
-      'Open control connections, the oldest first. The session’s id stands in every line of the log about it.',
-    columns,
-    rows: chosen(sessions.items),
+      'Open control connections, the oldest first unless a column is chosen. The session’s id stands in every line of the log about it.',
+    columns: [...columns.map((column) => sortable(column, choice)), ...(canAct ? [endColumn] : [])],
+    rows: isAll ? chosen(found) : found.slice(0, PAGE_ROWS),
     total: sessions.total,
-    more: 'those that move or await data are shown first; /api/v1/sessions has up to 1,000.',
+    ...(choice.filter !== '' && { found: found.length }),
+    ...(!isSmall && { tools: renderFilter(choice, sessions.total - sessions.items.length) }),
+    more: isAll
+      ? 'those that move or await data are shown first; /api/v1/sessions has up to 1,000.'
+      : 'filter for fewer.',
     empty:
-      at.length === 0 ? 'Nobody is connected.' : `Nobody is connected. Clients connect to ${at.join(', ')}.`,
+      choice.filter !== ''
+        ? 'No session has this text.'
+        : at.length === 0
+          ? 'Nobody is connected.'
+          : `Nobody is connected. Clients connect to ${at.join(', ')}.`,
     keyOf: (session) => session.session_id,
   })
+}
+
+/** `unseen`: sessions that are not looked at, because there are too many. */
+function renderFilter({ filter, sort }: PageChoice, unseen: number): Markup {
+  const order = writeChoice({ filter: '', sort }).replace('sort=', '')
+  return html`<form class="filter" role="search"><label>Show those with <input type="search" name="filter" value="${filter}" maxlength="100" placeholder="address, user, state, id …"></label>${order !== '' && html`<input type="hidden" name="sort" value="${order}">`} <noscript><button>Show</button></noscript>${unseen > 0 && html` <small class="faint">among the 1,000 oldest</small>`}</form>`
+}
+
+/** A second click turns the order round. */
+function sortable({ by, ...column }: SessionColumn, { filter, sort }: PageChoice): Column<SessionView> {
+  if (by === undefined) return column
+  const isReversed = sort?.by === by && sort.isReversed
+  const next: PageChoice = { filter, sort: { by, isReversed: sort?.by === by && !sort.isReversed } }
+  const isDescending = (column.isFigure === true) !== isReversed
+  const now = sort?.by !== by ? null : isDescending ? 'descending' : 'ascending'
+  return { ...column, sort: { href: `?${writeChoice(next)}`, now } }
 }
 
 /** Those with a data connection are never left out for idle ones; in the order of age, so that rows stay where they are. */

@@ -36,6 +36,18 @@ h1 { font-size: 1.4rem; font-weight: 650; letter-spacing: -.01em }
 .as-of { margin-left: auto; font-variant-numeric: tabular-nums }
 .state { font-weight: 600; border: 1px solid currentColor; border-radius: 99px; padding: 0 .7em; font-size: .9em }
 
+#operator { display: flex; flex-wrap: wrap; align-items: baseline; gap: .25rem 1rem; margin-bottom: 1rem; color: var(--soft) }
+#operator[hidden], .operating .locked, body:not(.operating) .unlocked { display: none }
+body:not(.operating) .act { display: none }
+button, input { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: .1rem .6rem }
+button:hover { background: var(--hover); cursor: pointer }
+td.act { text-align: right }
+.filter { padding: .25rem 1.25rem .5rem; color: var(--soft) }
+.filter input { width: min(22rem, 60vw) }
+thead a { color: inherit; text-decoration: none }
+thead a:hover { text-decoration: underline }
+th[aria-sort=descending] a::after { content: " ↓" }
+th[aria-sort=ascending] a::after { content: " ↑" }
 #connection { margin-bottom: 1rem; padding: .6rem 1rem; border-radius: 8px; background: var(--warn-ground); color: var(--warn); font-weight: 600 }
 #attention { margin-bottom: 1rem }
 #attention ul { list-style: none; display: grid; gap: .5rem }

@@ -7,6 +7,10 @@ export interface Column<Row> {
   readonly isFigure?: boolean
   /** The cell that says what the row is about. */
   readonly isHead?: boolean
+  /** Buttons, for operators only. */
+  readonly isAct?: boolean
+  /** The title is a link that orders the rows by it. */
+  readonly sort?: { readonly href: string; readonly now: 'ascending' | 'descending' | null }
   /** Longer text, which may be broken into lines. */
   readonly isText?: boolean
   readonly cell: (row: Row) => Content
@@ -22,6 +26,10 @@ export interface Table<Row> {
   readonly rows: readonly Row[]
   /** How many there are, shown or not. */
   readonly total: number
+  /** How many of them were asked for; absent: all. */
+  readonly found?: number
+  /** Stands above the rows. */
+  readonly tools?: Markup
   /** Where the rest is, when not all are shown. */
   readonly more: string
   /** What to say when there are none. */
@@ -35,20 +43,22 @@ export const PAGE_ROWS = 100
 
 /** A titled card with a table that scrolls sideways by itself, or with one sentence when there is nothing to show. */
 export function renderTable<Row>(table: Table<Row>): Markup {
-  const { id, title, total, rows, more, empty } = table
-  const heading = html`<h2 id="${id}-title">${title} <span class="count">${formatCount(total)}</span></h2>`
+  const { id, title, total, rows, more, empty, found = total, tools = null } = table
+  const count = found === total ? formatCount(total) : `${formatCount(found)} of ${formatCount(total)}`
+  const heading = html`<h2 id="${id}-title">${title} <span class="count">${count}</span></h2>${tools}`
   if (rows.length === 0) return html`${heading}<p class="empty">${empty}</p>`
-  const rest = total - rows.length
+  const rest = found - rows.length
   const note = rest > 0 && html`<p class="more">and ${formatCount(rest)} more: ${more}</p>`
   return html`${heading}<div class="scroll" role="region" tabindex="0" aria-labelledby="${id}-title">${renderRows(table)}</div>${note}`
 }
 
 function renderRows<Row>({ caption, columns, rows, keyOf }: Table<Row>): Markup {
-  const head = columns.map(({ title, isFigure }) =>
-    isFigure === true
-      ? html`<th scope="col" class="figure">${title}</th>`
-      : html`<th scope="col">${title}</th>`,
-  )
+  const head = columns.map(({ title, isFigure, isAct, sort }) => {
+    const kind = isAct === true ? 'act' : isFigure === true ? 'figure' : null
+    const order = sort?.now ?? null
+    const text = sort === undefined ? title : html`<a href="${sort.href}" data-choice>${title}</a>`
+    return html`<th scope="col"${kind !== null && html` class="${kind}"`}${order !== null && html` aria-sort="${order}"`}>${text}</th>`
+  })
   const body = rows.map((row) => {
     const cells = columns.map((column) => renderCell(column, row))
     return html`<tr data-key="${keyOf(row)}">${cells}</tr>`
@@ -56,7 +66,8 @@ function renderRows<Row>({ caption, columns, rows, keyOf }: Table<Row>): Markup 
   return html`<table><caption><span>${caption}</span></caption><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table>`
 }
 
-function renderCell<Row>({ isFigure, isHead, isText, cell }: Column<Row>, row: Row): Markup {
+function renderCell<Row>({ isFigure, isHead, isText, isAct, cell }: Column<Row>, row: Row): Markup {
+  if (isAct === true) return html`<td class="act">${cell(row)}</td>`
   if (isHead === true) return html`<th scope="row">${cell(row)}</th>`
   if (isFigure === true) return html`<td class="figure">${cell(row)}</td>`
   return isText === true ? html`<td class="text">${cell(row)}</td>` : html`<td>${cell(row)}</td>`

@@ -178,6 +178,16 @@ test('data ports on the command line replace those of the file but not its slice
   expect(dataPorts).toMatchObject({ client: { first: 20_050, last: 20_099 }, shared: true })
 })
 
+test('--admin changes the address and leaves the token of the file as it is', () => {
+  const yaml = `${one}admin: { listen: ':1', token: /etc/token, drainFrom: [10.0.0.0/8] }\n`
+  expect(configOf(yaml, { flags: { admin: '127.0.0.1:9000' } }).admin).toEqual({
+    listen: { address: '127.0.0.1', port: 9000 },
+    token: '/etc/token',
+    drainFrom: ['10.0.0.0/8'],
+  })
+  expect(configOf(yaml, { flags: { admin: 'off' } }).admin).toBeNull()
+})
+
 test('--admin off switches the admin listener off, and an address switches it on again', () => {
   expect(configOf(one, { flags: { admin: 'off' } }).admin).toBeNull()
   expect(configOf(`${one}admin: false\n`, { flags: { admin: ':9000' } }).admin).toEqual({

@@ -111,6 +111,8 @@ export function contentOf(observer: Recorder, differences: Partial<PageContent> 
     pinholes: observer.pinholes(100),
     rates: null,
     now: new Date(),
+    choice: { filter: '', sort: null },
+    canAct: false,
     ...differences,
   }
 }
