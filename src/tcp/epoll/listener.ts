@@ -61,7 +61,8 @@ export class EpollListener implements Listening, Pollable {
       listens(unwatchable, at)
       return
     }
-    listens(null, localOf(libc, this.#fd) ?? at)
+    const isKnown = given === null && at.port !== 0
+    listens(null, isKnown ? at : (localOf(libc, this.#fd) ?? at))
   }
 
   get isAccepting(): boolean {
@@ -70,8 +71,10 @@ export class EpollListener implements Listening, Pollable {
 
   close(): void {
     if (this.#fd < 0) return
-    if (this.#rest === null) this.#stopPolling()
-    else clearTimeout(this.#rest)
+    if (this.#rest !== null) clearTimeout(this.#rest)
+    // Closing it ends that too, but for a socket that another process may share.
+    else if (this.#giveBack === null) this.#poller.remove(this.#number)
+    else this.#stopPolling()
     if (this.#unwatched !== null) {
       resetOnClose(this.#poller.libc, this.#unwatched.fd)
       this.#poller.libc.close(this.#unwatched.fd)
@@ -82,7 +85,9 @@ export class EpollListener implements Listening, Pollable {
 
   ready(): void {
     const { libc } = this.#poller
-    for (let turn = 0; turn < ACCEPTS_A_TURN && this.#fd >= 0 && this.#rest === null; turn += 1) {
+    // One comes to a data port, and level-triggered epoll tells of the next.
+    const most = this.#options.isExclusive ? 1 : ACCEPTS_A_TURN
+    for (let turn = 0; turn < most && this.#fd >= 0 && this.#rest === null; turn += 1) {
       length[0] = SOCKADDR_BYTES
       const fd = libc.accept4(this.#fd, sockaddr, length, SOCK_NONBLOCK | SOCK_CLOEXEC)
       if (fd >= 0) this.#accepted(fd, decodeSockaddr(sockaddr))
@@ -177,7 +182,6 @@ export class EpollListener implements Listening, Pollable {
   }
 
   #stopPolling(): void {
-    // Another process may share this socket; epoll would report it even after we close it.
     this.#poller.forget(this.#fd)
     this.#poller.remove(this.#number)
   }
