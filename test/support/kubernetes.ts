@@ -101,12 +101,15 @@ export interface NetworkPolicy extends KubernetesObject {
 export const overlays = ['sidecar', 'client-sidecar', 'gateway', 'edge'] as const
 export type Overlay = (typeof overlays)[number]
 
+/** The gateway behind HAProxy: two workloads. */
+export type AnyOverlay = Overlay | 'scale-out'
+
 const project = new URL('../../', import.meta.url).pathname
 const manifests = join(project, 'deploy', 'kubernetes')
 
 /** An overlay, with components and other keys of a Kustomization added as a user would. Each is rendered once. */
 export function renderOverlay(
-  overlay: Overlay,
+  overlay: AnyOverlay,
   components: readonly string[] = [],
   own: Readonly<Record<string, unknown>> = {},
 ): Promise<readonly KubernetesObject[]> {
@@ -121,7 +124,7 @@ export function renderOverlay(
 const rendered = new Map<string, Promise<readonly KubernetesObject[]>>()
 
 async function renderWith(
-  overlay: Overlay,
+  overlay: AnyOverlay,
   components: readonly string[],
   own: Readonly<Record<string, unknown>>,
 ): Promise<readonly KubernetesObject[]> {
@@ -151,11 +154,18 @@ async function kustomize(): Promise<readonly string[]> {
 
 /** The one that runs ftp-alg: whatever its kind. */
 export function workloadOf(objects: readonly KubernetesObject[]): Workload {
-  const isWorkload = (object: KubernetesObject): object is Workload =>
-    /^(Deployment|StatefulSet|DaemonSet)$/.test(object.kind)
-  const found = objects.find(isWorkload)
+  const found = workloadsOf(objects).find(({ spec }) => {
+    const { initContainers = [], containers } = spec.template.spec
+    return [...initContainers, ...containers].some(({ name }) => name === 'ftp-alg')
+  })
   if (found === undefined) throw new Error(`no workload among ${objects.map(({ kind }) => kind).join(', ')}`)
   return found
+}
+
+export function workloadsOf(objects: readonly KubernetesObject[]): readonly Workload[] {
+  const isWorkload = (object: KubernetesObject): object is Workload =>
+    /^(Deployment|StatefulSet|DaemonSet)$/.test(object.kind)
+  return objects.filter(isWorkload)
 }
 
 export function proxyContainer(objects: readonly KubernetesObject[]): Container {
