@@ -190,7 +190,7 @@ export class App {
     this.#pools.configure(this.#config.upstreams, upstreams)
     const enginePolicy = { ...policy, maxLineBytes: limits.lineBytes, maxRefusals: limits.refusals }
     for (const listener of listeners) {
-      const { name, upstreamMode, activeSourcePort, advertise, source, intercept } = listener
+      const { name, upstreamMode, activeSourcePort, advertise, source } = listener
       const hasSourcePort = activeSourcePort !== null && !this.#deniedSourcePorts.has(name)
       this.#settings.set(name, {
         upstreamMode,
@@ -203,7 +203,7 @@ export class App {
         tls: this.#tls.of(name),
         backend: running.backend,
         dataPeers: dataPeersOf(policy),
-        dialer: new Dialer({ tcp, connectAs: connectAsFor(intercept, tcp, running.sourceNat) }),
+        dialer: new Dialer({ tcp, connectAs: connectAsFor(listener, tcp, running.sourceNat) }),
         activeSourcePort: hasSourcePort ? activeSourcePort : 0,
         source,
         upstreams,
@@ -293,6 +293,6 @@ export class App {
 }
 
 /** Sockets in the name of others, and TLS, are made of descriptors that we hold ourselves. */
-function needsEpoll({ intercept, tls, upstreamTls }: ListenerConfig): boolean {
-  return intercept !== 'none' || tls !== undefined || upstreamTls !== undefined
+function needsEpoll({ intercept, source, tls, upstreamTls }: ListenerConfig): boolean {
+  return intercept !== 'none' || source === 'client' || tls !== undefined || upstreamTls !== undefined
 }

@@ -4,7 +4,7 @@ import { App, type AppOptions } from './app.ts'
 import { Supervisor } from './cluster/supervisor.ts'
 import { workerConfig } from './cluster/worker-config.ts'
 import type { Config } from './config/config.ts'
-import { needsTables, tableOf, workerTable } from './firewall/table-names.ts'
+import { isElsewhere, needsTables, tableOf, workerTable } from './firewall/table-names.ts'
 import { type AdminServer, createAdminServer } from './observe/admin.ts'
 import type { Recorder } from './observe/recorder.ts'
 import type { InterceptionWatch } from './pinhole/nftables/interception-watch.ts'
@@ -33,8 +33,7 @@ export function createService({ config, observer, environment, trace }: ServiceO
   const options = { config, observer, inherited: inheritedSockets(environment), ...(trace && { trace }) }
   const service = config.workers > 1 ? createSupervised(options) : createSingle(options)
   const tabled = needsTables(config) ? withTables(service, options) : service
-  const intercepts = config.listeners.some(({ intercept }) => intercept !== 'none')
-  return intercepts ? withInterceptionWatched(tabled, options) : tabled
+  return config.listeners.some(isElsewhere) ? withInterceptionWatched(tabled, options) : tabled
 }
 
 interface ProcessOptions extends Omit<ServiceOptions, 'environment'> {

@@ -17,6 +17,7 @@ import {
 } from './doctor/machine.ts'
 import { checkInterception, tablesExist } from './doctor/own-rules.ts'
 import { checkSettings } from './doctor/settings.ts'
+import { checkSource } from './doctor/source.ts'
 import { checkUpstream, upstreamsOf } from './doctor/upstream.ts'
 
 export interface DoctorOptions {
@@ -46,7 +47,7 @@ export async function examine(config: Config, upstreamTimeoutMs: number): Promis
     // Without the capability the kernel does not even answer; one line about that is enough.
     if (nft !== null && hasNetAdmin()) {
       findings.push(...(await checkKernel(config, nft)), ...(await checkInterception(config, nft)))
-      findings.push(...checkForeignRules(config, nft))
+      findings.push(...checkForeignRules(config, nft), ...(await checkSource(config, nft)))
     }
     findings.push(...checkSettings(needs, nft !== null && hasNetAdmin() && tablesExist(config, nft)))
     nft?.close()

@@ -54,7 +54,8 @@ export function firewallScript(config: Config): string {
     'set -e',
     '',
   ]
-  if (table === null) lines.push('# No listener intercepts: no static rules are needed.', '')
+  if (table === null)
+    lines.push('# No listener intercepts, and none has source: client: no static rules are needed.', '')
   else lines.push("nft -f - <<'RULES'", replaceTable(interceptTableOf(config), table).trimEnd(), 'RULES', '')
   for (const family of foreignFamilies(config)) {
     const [rule = [], route = []] = policyRouteCommands(family, markOf(config))

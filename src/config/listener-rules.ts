@@ -53,7 +53,7 @@ export function placesOf(listeners: ListenerSections, admin: { listen: ListenAdd
 }
 
 function destinationBreaches(listener: ListenerSection, path: RuleBreach['path']): RuleBreach[] {
-  const { intercept, upstream, source, activeSourcePort, proxyProtocol } = listener
+  const { intercept, upstream, activeSourcePort, proxyProtocol } = listener
   const breaches: RuleBreach[] = []
   if (intercept === 'none' && upstream === null) {
     const allowed = 'HOST or HOST:PORT, as in ftp.example.net:21'
@@ -77,11 +77,6 @@ function destinationBreaches(listener: ListenerSection, path: RuleBreach['path']
     const reason = `has no use when intercept is ${intercept}: what is intercepted comes from the clients themselves`
     const text = complaint(reason, { given: proxyProtocol.from.join(', '), allowed: 'nothing' })
     breaches.push({ path: [...path, 'proxyProtocol', 'from'], text })
-  }
-  if (source === 'client' && intercept !== 'tproxy') {
-    const reason = `needs intercept: tproxy, and intercept is ${intercept}`
-    const text = complaint(reason, { given: source, allowed: 'proxy' })
-    breaches.push({ path: [...path, 'source'], text })
   }
   return breaches
 }

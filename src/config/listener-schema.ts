@@ -107,10 +107,12 @@ export const listenerSchema = section(
     )
       .optional()
       .transform((upstream) => upstream ?? null),
-    source: choiceField(
-      ['proxy', 'client'],
-      'The address that the server sees: ours, or the client’s own (needs tproxy).',
-    ).prefault('proxy'),
+    source: untilRestart(
+      choiceField(
+        ['proxy', 'client'],
+        'The address that the server sees: ours, or the client’s own. `client` needs `tproxy` or an `upstream`, the rules of `ftp-alg firewall`, and a server whose answers to clients come back through this machine.',
+      ).prefault('proxy'),
+    ),
     upstreamMode: choiceField(
       ['client', 'passive', 'active'],
       'How data connections with the server are opened: as the client does it, or always one way, converting where the client differs.',

@@ -15,6 +15,7 @@ import {
 import { type PoolSections, poolBreaches, poolWarnings } from './pool-rules.ts'
 import { formatPortRange, rangeHasPort } from './port-range.ts'
 import type { FileSections } from './schema.ts'
+import { sourceBreaches } from './source-rules.ts'
 
 /** The sections that rules look at; one with a mistake of its own is undefined. */
 export interface ValidSections {
@@ -47,6 +48,7 @@ export function checkRules(sections: ValidSections, ephemeralPorts: EphemeralPor
     breaches: [
       ...poolBreaches(sections.upstreams, places),
       ...listeners.breaches,
+      ...sourceBreaches(sections.listeners, sections.upstreams),
       ...ports.breaches,
       ...ports.taken.flatMap((range) => portBreaches(range, places)),
       ...sourcePortBreaches(

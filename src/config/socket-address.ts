@@ -1,5 +1,6 @@
 // Where we listen and where the upstream server is: a host and a port in one text.
 
+import { isLoopback } from '../ftp/addresses.ts'
 import { parseAddress, parseHost } from './address.ts'
 import { accept, type Parsed, refuse, type TextForm } from './complaint.ts'
 import type { ListenAddress, ListenerConfig } from './config.ts'
@@ -84,6 +85,11 @@ export function upstreamIsListen(upstream: Upstream, listen: ListenAddress): boo
   return loopbacks.some((address) => isLoopback(address) && takesAddress(listen.address, address))
 }
 
+/** As far as the text can tell: which other addresses are ours only the running process knows. */
+export function isThisMachine({ host }: Upstream): boolean {
+  return isLocalhost(host) || isLoopback(host)
+}
+
 interface HostAndPort {
   readonly host: string
   readonly bracketed: boolean
@@ -112,8 +118,4 @@ function takesAddress(taker: string, address: string): boolean {
 
 function isLocalhost(host: string): boolean {
   return host === 'localhost' || host === 'localhost.'
-}
-
-function isLoopback(address: string): boolean {
-  return address === '::1' || /^127\.[0-9.]+$/.test(address)
 }

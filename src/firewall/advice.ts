@@ -3,11 +3,11 @@
 import type { Config, ListenerConfig } from '../config/config.ts'
 import { markOf } from './intercept-table.ts'
 import { hexMark } from './mark.ts'
-import { tableOf } from './table-names.ts'
+import { isElsewhere, tableOf } from './table-names.ts'
 
 /** One line each, without the comment sign; empty ones separate. */
 export function adviceOn(config: Config): readonly string[] {
-  const intercepts = config.listeners.some(({ intercept }) => intercept !== 'none')
+  const intercepts = config.listeners.some(isElsewhere)
   const kernel = config.pinholes.backend === 'nftables'
   const marks = intercepts || kernel
   return [
@@ -19,6 +19,7 @@ export function adviceOn(config: Config): readonly string[] {
     ...(marks ? markedRules(config, kernel) : dataPortRules(config)),
     rule('output', 'nothing more', 'if this machine may connect to FTP servers and to high ports'),
     ...admitSets(config),
+    ...shownClients(config),
     ...(marks ? ['', ...kernelSettings(kernel)] : []),
   ]
 }
@@ -85,6 +86,16 @@ function interceptedRule({ intercept, matches, listen }: ListenerConfig): readon
   const caught = ports.length === 1 ? `${ports[0]}` : `{ ${ports.join(', ')} }`
   if (intercept === 'redirect') return [`tcp dport ${listen.port} ct original proto-dst ${caught} accept`]
   return intercept === 'tproxy' ? [`tcp dport ${caught} fib daddr type != local accept`] : []
+}
+
+/** What is not ours to set: the way back, and who else translates. */
+function shownClients({ listeners }: Config): readonly string[] {
+  if (!listeners.some(({ intercept, source }) => intercept === 'none' && source === 'client')) return []
+  return [
+    '',
+    'Servers see their clients (source: client): their routes to clients must lead through this machine, and nothing may',
+    'masquerade what goes to the servers. Clients on a network of the servers themselves cannot be served so.',
+  ]
 }
 
 function kernelSettings(kernel: boolean): readonly string[] {

@@ -6,7 +6,7 @@ import type { Config, ListenerConfig } from '../config/config.ts'
 import { familyOf } from '../ftp/addresses.ts'
 import { ruleAddress } from '../kernel/sockaddr.ts'
 import { DEFAULT_MARK, hexMark } from './mark.ts'
-import { interceptTableOf } from './table-names.ts'
+import { hasForeignSockets, interceptTableOf } from './table-names.ts'
 
 /** The routing table, and the priority of the rule that leads to it. */
 export const ROUTE_TABLE = 2121
@@ -16,7 +16,7 @@ export function markOf({ pinholes }: Config): number {
 }
 
 /**
- * The table for every listener that intercepts, or null when none does.
+ * The table for every listener that intercepts or shows servers their clients (`source: client`), or null when none does.
  *
  * ```
  * table inet ftp_alg_intercept {
@@ -31,7 +31,7 @@ export function markOf({ pinholes }: Config): number {
  *     ct direction reply return
  *     meta nfproto ipv4 tcp dport 21 fib daddr type != local tproxy ip to 127.0.0.1:2121 meta mark set 0xf7 ct mark set 0xf7 accept
  *   }
- *   # With tproxy: what belongs to our sockets at other machines' addresses stays here.
+ *   # With tproxy and with source: client: what belongs to our sockets at other machines' addresses stays here.
  *   chain own_sockets {
  *     type filter hook prerouting priority dstnat + 5; policy accept;
  *     ct status dnat return
@@ -43,11 +43,13 @@ export function markOf({ pinholes }: Config): number {
 export function interceptTable(config: Config): string | null {
   const redirects = config.listeners.filter(({ intercept }) => intercept === 'redirect')
   const tproxies = config.listeners.filter(({ intercept }) => intercept === 'tproxy')
-  if (redirects.length + tproxies.length === 0) return null
+  const hasForeign = config.listeners.some(hasForeignSockets)
+  if (redirects.length === 0 && !hasForeign) return null
   const mark = hexMark(markOf(config))
   const lines = [`table ${interceptTableOf(config)} {`]
   if (redirects.length > 0) lines.push(...redirectChain(redirects, mark))
-  if (tproxies.length > 0) lines.push(...tproxyChain(tproxies, mark), ...ownSocketsChain(mark))
+  if (tproxies.length > 0) lines.push(...tproxyChain(tproxies, mark))
+  if (hasForeign) lines.push(...ownSocketsChain(mark))
   return `${[...lines, '}'].join('\n')}\n`
 }
 
@@ -56,9 +58,9 @@ export function interceptTable(config: Config): string | null {
  * kernel translates instead (`pinhole/nftables/source-nat.ts`), and a gateway's other traffic pays nothing.
  */
 export function foreignFamilies({ listeners }: Config): readonly (4 | 6)[] {
-  const tproxies = listeners.filter(({ intercept }) => intercept === 'tproxy')
+  const foreign = listeners.filter(hasForeignSockets)
   return ([4, 6] as const).filter((family) =>
-    tproxies.some((listener) => familiesOf(listener).includes(family)),
+    foreign.some((listener) => familiesOf(listener).includes(family)),
   )
 }
 

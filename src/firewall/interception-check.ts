@@ -1,10 +1,10 @@
 // Whether what brings connections to the listeners is loaded, as the running process and doctor ask it.
 
 import type { Config } from '../config/config.ts'
-import { foreignFamilies, markOf } from './intercept-table.ts'
+import { foreignFamilies, interceptTable, markOf } from './intercept-table.ts'
 import { hexMark } from './mark.ts'
 import { readPolicyRoute } from './policy-route.ts'
-import { interceptTableOf } from './table-names.ts'
+import { hasForeignSockets, interceptTableOf } from './table-names.ts'
 
 /**
  * What is missing of the table, or null. `table` is the kernel's own listing of it, null when it is not loaded.
@@ -12,17 +12,21 @@ import { interceptTableOf } from './table-names.ts'
  * `nft flush chain inet ftp_alg_intercept by_redirect` leaves a table that catches nothing.
  */
 export function missingOfTable(config: Config, table: string | null): string | null {
+  if (interceptTable(config) === null) return null
   const intercepting = config.listeners.filter(({ intercept }) => intercept !== 'none')
-  if (intercepting.length === 0) return null
   const name = interceptTableOf(config)
   if (table === null) return `table ${name} is not loaded`
   const lines = table.split('\n')
   const isCaught = (port: number) =>
     lines.some((line) => /\b(redirect|dnat|tproxy)\b/.test(line) && new RegExp(`:${port}\\b`).test(line))
   const lost = intercepting.find(({ listen }) => !isCaught(listen.port))
-  return lost === undefined
+  if (lost !== undefined)
+    return `table ${name} has no rule for listener ${lost.name} (port ${lost.listen.port})`
+  const keepsOwn = lines.some((line) => line.includes('socket transparent 1'))
+  const foreign = config.listeners.find(hasForeignSockets)
+  return foreign === undefined || keepsOwn
     ? null
-    : `table ${name} has no rule for listener ${lost.name} (port ${lost.listen.port})`
+    : `table ${name} does not keep what is meant for our sockets (listener ${foreign.name})`
 }
 
 /**

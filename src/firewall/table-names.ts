@@ -1,7 +1,7 @@
 // What our tables are called. Everything of one instance begins with its own name, so that two instances in one network
 // namespace have nothing in common.
 
-import type { Config } from '../config/config.ts'
+import type { Config, ListenerConfig } from '../config/config.ts'
 
 export const DEFAULT_TABLE = 'ftp_alg'
 
@@ -28,7 +28,17 @@ export function interceptTableOf(config: Pick<Config, 'pinholes'>): string {
 
 /** Whether anything of this configuration stands in tables of ours. */
 export function needsTables({ pinholes, listeners }: Pick<Config, 'pinholes' | 'listeners'>): boolean {
-  return pinholes.backend === 'nftables' || listeners.some(({ intercept }) => intercept !== 'none')
+  return pinholes.backend === 'nftables' || listeners.some(isElsewhere)
+}
+
+/** Whether peers of a listener know us by the address of somebody else: clients by the server's, or servers by the client's. */
+export function isElsewhere({ intercept, source }: Pick<ListenerConfig, 'intercept' | 'source'>): boolean {
+  return intercept !== 'none' || source === 'client'
+}
+
+/** The same, where it takes sockets at those addresses: with redirect the kernel translates. */
+export function hasForeignSockets(listener: Pick<ListenerConfig, 'intercept' | 'source'>): boolean {
+  return listener.intercept !== 'redirect' && isElsewhere(listener)
 }
 
 /**

@@ -9,6 +9,11 @@ export function familyOf(address: string): Family {
   return address.includes(':') ? 6 : 4
 }
 
+/** Of a canonical address. */
+export function isLoopback(address: string): boolean {
+  return address === '::1' || /^127\.[0-9.]+$/.test(address)
+}
+
 /**
  * Reads an address strictly and gives its canonical text, or null.
  *

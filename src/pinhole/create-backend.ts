@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import type { Config, PortRangeConfig } from '../config/config.ts'
 import type { Side } from '../engine/contract.ts'
-import { needsTables, tableOf, workerTable } from '../firewall/table-names.ts'
+import { isElsewhere, needsTables, tableOf, workerTable } from '../firewall/table-names.ts'
 import { steadyClock } from '../kernel/steady-clock.ts'
 import { Introductions } from '../tcp/proxy-protocol/introductions.ts'
 import type { Tcp } from '../tcp/tcp.ts'
@@ -24,8 +24,8 @@ export interface RunningBackend {
 }
 
 /**
- * Makes the backend that a configuration asks for. With interception even the relay needs elements in the kernel:
- * data connections to the server's address are claimed one peer at a time.
+ * Makes the backend that a configuration asks for. With interception, and with `source: client`, even the relay needs elements in
+ * the kernel: data connections to the server's or the client's address are claimed one peer at a time.
  *
  * Errors: `AlgError` PRIVILEGE_MISSING, KERNEL_FEATURE_MISSING or CONFIG_INVALID from the kernel's part.
  */
@@ -72,7 +72,7 @@ export async function createBackend(
     intruded: intrudedOnce,
     strangers: {
       ports: dataPorts.shared ? [dataPorts.client] : [dataPorts.client, dataPorts.server],
-      everywhere: listeners.some(({ intercept }) => intercept !== 'none'),
+      everywhere: listeners.some(isElsewhere),
     },
     ports: {
       first: Math.min(dataPorts.client.first, dataPorts.server.first),

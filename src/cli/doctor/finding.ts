@@ -1,6 +1,7 @@
 // What a check has to say.
 
 import type { Config } from '../../config/config.ts'
+import { hasForeignSockets } from '../../firewall/table-names.ts'
 
 export interface Finding {
   /** One or two words: what was looked at. */
@@ -16,6 +17,8 @@ export interface Finding {
 export interface Needs {
   readonly redirect: boolean
   readonly tproxy: boolean
+  /** Sockets of ours have addresses of other machines. */
+  readonly foreignSockets: boolean
   /** Packets pass this machine without ending in a socket of ours. */
   readonly forwarding: boolean
   /** Anything that goes through koffi and needs CAP_NET_ADMIN. */
@@ -25,8 +28,10 @@ export interface Needs {
 export function needsOf({ listeners, pinholes }: Config): Needs {
   const redirect = listeners.some(({ intercept }) => intercept === 'redirect')
   const tproxy = listeners.some(({ intercept }) => intercept === 'tproxy')
+  const foreignSockets = listeners.some(hasForeignSockets)
   const forwarding = pinholes.backend === 'nftables'
-  return { redirect, tproxy, forwarding, kernel: redirect || tproxy || forwarding }
+  const kernel = redirect || foreignSockets || forwarding
+  return { redirect, tproxy, foreignSockets, forwarding, kernel }
 }
 
 export function ok(check: string, found: string): Finding {

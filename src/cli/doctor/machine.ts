@@ -52,7 +52,7 @@ export async function checkTcp(): Promise<Finding> {
 export async function checkKernel(config: Config, nft: Nft): Promise<readonly Finding[]> {
   const needs = needsOf(config)
   const findings: Finding[] = []
-  if (needs.forwarding || needs.redirect) {
+  if (needs.forwarding || needs.redirect || needs.foreignSockets) {
     findings.push(
       judged(
         'kernel nat',
@@ -64,12 +64,14 @@ export async function checkKernel(config: Config, nft: Nft): Promise<readonly Fi
   }
   const table = interceptTable(config)
   if (table !== null) {
-    const options = needs.tproxy
-      ? 'CONFIG_NFT_TPROXY, CONFIG_NFT_SOCKET, CONFIG_NFT_FIB_INET'
-      : 'CONFIG_NFT_REDIR'
-    findings.push(judged('kernel interception', nft.refusal(table), options))
+    const options = [
+      ...(needs.tproxy ? ['CONFIG_NFT_TPROXY', 'CONFIG_NFT_FIB_INET'] : []),
+      ...(needs.foreignSockets ? ['CONFIG_NFT_SOCKET'] : []),
+      ...(needs.redirect ? ['CONFIG_NFT_REDIR'] : []),
+    ]
+    findings.push(judged('kernel interception', nft.refusal(table), options.join(', ')))
   }
-  if (needs.tproxy) findings.push(await checkTransparent())
+  if (needs.foreignSockets) findings.push(await checkTransparent())
   return findings
 }
 

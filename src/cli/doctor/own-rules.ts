@@ -34,7 +34,7 @@ export async function checkInterception(config: Config, nft: Nft): Promise<reado
       findings.push(warn(check, found, `listen: 127.0.0.1:${port}, and a listener on [::1]:${port} for IPv6`))
     }
   }
-  if (needsOf(config).tproxy) findings.push(await checkBridges())
+  if (needsOf(config).foreignSockets) findings.push(await checkBridges())
   for (const family of foreignFamilies(config)) findings.push(await checkRoute(family, markOf(config)))
   return findings
 }
@@ -49,7 +49,9 @@ function checkTable(config: Config, nft: Nft): Finding {
   const isLoaded = nft.refusal(`list table ${table}`) === null
   const missing = missingOfTable(config, isLoaded ? nft.run(`list table ${table}`) : null)
   if (missing === null) return ok('interception rules', `table ${table} is loaded`)
-  return fail('interception rules', `${missing}: nobody is brought here`, applyCure)
+  const isIntercepting = config.listeners.some(({ intercept }) => intercept !== 'none')
+  const effect = isIntercepting ? 'nobody is brought here' : 'no server is reached'
+  return fail('interception rules', `${missing}: ${effect}`, applyCure)
 }
 
 /** Rules that see packets while they are bridged see them only then, and what tproxy decides there is forgotten. */

@@ -13,7 +13,7 @@ export function checkSettings(needs: Needs, tablesExist: boolean): readonly Find
     findings.push(checkEvents(), checkAccounting(tablesExist))
   }
   if (needs.kernel) findings.push(checkTracking())
-  if (needs.tproxy) findings.push(checkReversePath())
+  if (needs.foreignSockets) findings.push(checkReversePath())
   return findings
 }
 

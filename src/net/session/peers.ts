@@ -1,5 +1,5 @@
 import type { Effect, Side, UpstreamFact } from '../../engine/contract.ts'
-import { canonicalAddress } from '../../ftp/addresses.ts'
+import { canonicalAddress, isLoopback } from '../../ftp/addresses.ts'
 import type { Endpoint } from '../../ftp/endpoints.ts'
 import { steadyClock } from '../../kernel/steady-clock.ts'
 import type { SessionObserver } from '../../observe/observer.ts'
@@ -33,6 +33,8 @@ export class SessionPeers implements SessionAddresses {
   /** Canonical. */
   readonly clientAddress: string
   readonly #options: SessionPeersOptions
+  /** The server sees the client's address. */
+  readonly #isShown: boolean
   #keepAliveAtMs = steadyClock.now() + KEEP_ALIVE_FROM_MS
   #isProbing = false
   #translationAtMs = steadyClock.now() + TRANSLATION_MS
@@ -46,6 +48,8 @@ export class SessionPeers implements SessionAddresses {
   constructor(options: SessionPeersOptions) {
     this.#options = options
     this.clientAddress = options.connection.remote.address
+    // Nothing comes back to a loopback address: who connects from this machine is shown as this machine.
+    this.#isShown = options.setting.source === 'client' && !isLoopback(this.clientAddress)
   }
 
   channel(side: Side): ControlChannel | null {
@@ -90,8 +94,7 @@ export class SessionPeers implements SessionAddresses {
 
   /** In whose name the server is called: the client's, or null for our own. */
   calledAs(clientPort: number): Endpoint | null {
-    const isClient = this.#options.setting.source === 'client'
-    return isClient ? { address: this.clientAddress, port: clientPort } : null
+    return this.#isShown ? { address: this.clientAddress, port: clientPort } : null
   }
 
   /** Call now and then: asks for TCP keepalive on both connections once they have lasted, and keeps them translated. */
@@ -126,9 +129,9 @@ export class SessionPeers implements SessionAddresses {
   }
 
   local(side: Side): string {
-    const { interceptedDestination, setting } = this.#options
+    const { interceptedDestination } = this.#options
     if (side === 'client') return interceptedDestination ?? this.client?.localAddress ?? ''
-    return setting.source === 'client' ? this.clientAddress : (this.server?.localAddress ?? '')
+    return this.#isShown ? this.clientAddress : (this.server?.localAddress ?? '')
   }
 
   announce(side: Side, at: Endpoint): Endpoint {
@@ -148,7 +151,7 @@ export class SessionPeers implements SessionAddresses {
     const { interceptedDestination, setting } = this.#options
     const { serverEndpoint } = this
     const isServerItself = side === 'server' && to.address === serverEndpoint?.address
-    const from = isServerItself && setting.source === 'proxy' ? null : this.local(side)
+    const from = isServerItself && !this.#isShown ? null : this.local(side)
     if (side === 'server') return { from, fromPort: 0 }
     const isServersCall = interceptedDestination !== null && serverEndpoint !== null
     return { from, fromPort: isServersCall ? serverEndpoint.port - 1 : setting.activeSourcePort }

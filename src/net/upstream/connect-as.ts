@@ -49,11 +49,13 @@ function byPort({ certain, any }: { readonly certain: ConnectAs; readonly any: C
 
 /** How a listener's data connections are made in the name of the client or the server; null: in our own only. */
 export function connectAsFor(
-  intercept: ListenerConfig['intercept'],
+  { intercept, source }: Pick<ListenerConfig, 'intercept' | 'source'>,
   tcp: Tcp,
   sourceNat: AddSourceNat | null,
 ): ConnectAs | null {
-  if (intercept === 'none' || sourceNat === null) return null
+  if (sourceNat === null) return null
+  // Its active clients are called in our own name.
+  if (intercept === 'none') return source === 'client' ? byTransparentSocket(tcp) : null
   const translated = byTranslation(tcp, sourceNat)
   return intercept === 'redirect'
     ? translated

@@ -1,7 +1,8 @@
 import type { UpstreamFact, UpstreamFailure } from '../../engine/contract.ts'
 import { AlgError } from '../../errors.ts'
-import { parseAddress } from '../../ftp/addresses.ts'
+import { familyOf, parseAddress } from '../../ftp/addresses.ts'
 import type { Endpoint } from '../../ftp/endpoints.ts'
+import { isOwnAddress } from '../../kernel/own-addresses.ts'
 import type { Connected, Connecting, Connection } from '../../tcp/connection.ts'
 import type { Dialer } from './dial.ts'
 import type { Names } from './names.ts'
@@ -131,8 +132,19 @@ class Attempt implements UpstreamAttempt {
   }
 
   start(addresses: readonly string[]): void {
-    this.#addresses = addresses
-    this.#tryNext(null)
+    const { as } = this.#wish
+    const family = as === null ? null : familyOf(as.address)
+    this.#addresses = addresses.filter((address) => family === null || familyOf(address) === family)
+    const isUnseen = this.#addresses.length === 0 && addresses.length > 0
+    this.#tryNext(
+      isUnseen
+        ? unreachable(
+            'unreachable',
+            `${addresses.join(', ')}: no IPv${family} address, and the server sees the client’s (source: client)`,
+            null,
+          )
+        : null,
+    )
   }
 
   cancel(): void {
@@ -166,6 +178,17 @@ class Attempt implements UpstreamAttempt {
     const server = { address, port }
     if (isOwnListener(server)) {
       this.fail(isSelf(server))
+      return
+    }
+    const { as } = this.#wish
+    if (as !== null && !isOwnAddress(as.address) && isOwnAddress(address)) {
+      this.#tryNext(
+        unreachable(
+          'unreachable',
+          `${address} is this machine: its answers to a client do not pass the rules (source: client)`,
+          null,
+        ),
+      )
       return
     }
     const failed = (error: Error) => {

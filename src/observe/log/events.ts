@@ -20,9 +20,12 @@ export const events = {
   'interception.miss': {
     level: 'warn',
     message:
-      'rules that bring clients here are missing (ftp-alg firewall --apply puts them there): nobody arrives',
+      'rules that bring connections here are missing (ftp-alg firewall --apply puts them there): clients, or answers of servers, do not arrive',
   },
-  'interception.recover': { level: 'info', message: 'the rules that bring clients here are in place again' },
+  'interception.recover': {
+    level: 'info',
+    message: 'the rules that bring connections here are in place again',
+  },
   'config.reload': { level: 'info', message: 'configuration reloaded' },
   'config.refuse': { level: 'error', message: 'configuration refused, the old one stays' },
   'admin.error': { level: 'warn', message: 'admin server error' },

@@ -60,14 +60,14 @@ __proto__: 4
 test('mistakes between keys are found beside mistakes in single values', () => {
   const yaml = `listeners:
   - { name: a, upstream: ftp.internal }
-  - { name: a, upstream: ftp.internal, listen: 0.0.0.0:2122, source: client }
+  - { name: a, upstream: localhost, listen: 0.0.0.0:2122, source: client }
   - { name: b, listen: 99 }
 limits: { idle: 5 }
 dataPorts: { client: 30000-30999, server: 30900-31999 }
 `
   expect(mistakesIn(yaml)).toEqual([
     'config.yaml:3:13 listeners[1].name: is the name of listeners[0] too (given "a", allowed a name of its own for each listener)',
-    'config.yaml:3:70 listeners[1].source: needs intercept: tproxy, and intercept is none (given "client", allowed proxy)',
+    'config.yaml:3:67 listeners[1].source: cannot work with a server on this machine (localhost:21): its answers to a client do not pass the rules (given "client", allowed proxy)',
     `config.yaml:4:24 listeners[2].listen: has no port (given 99, allowed ${listenForms})`,
     `config.yaml:5:17 limits.idle: needs a unit, such as 5s (given 5, allowed ${durationForms})`,
     'config.yaml:6:43 dataPorts.server: shares 30900-30999 with dataPorts.client (given "30900-31999", allowed ports outside 30000-30999)',

@@ -11,12 +11,38 @@ describe('a listener', () => {
     expect(configOf('listeners: [{ intercept: redirect }]').listeners[0]?.upstream).toBeNull()
   })
 
-  test.each(['none', 'redirect'])('shows the client’s address only with tproxy, not with %s', (intercept) => {
-    const upstream = intercept === 'none' ? ', upstream: ftp.internal' : ''
-    expect(mistakesIn(`listeners: [{ source: client, intercept: ${intercept}${upstream} }]`)).toEqual([
-      `config.yaml:1:23 listeners[0].source: needs intercept: tproxy, and intercept is ${intercept} (given "client", allowed proxy)`,
+  test.each([
+    ['intercept: redirect', 'needs intercept: tproxy or none, and intercept is redirect'],
+    [
+      'upstream: localhost:2021',
+      'cannot work with a server on this machine (localhost:2021): its answers to a client do not pass the rules',
+    ],
+    [
+      'upstream: "[2001:db8::1]"',
+      'cannot work: clients of 0.0.0.0:2121 have IPv4 addresses, and the server [2001:db8::1]:21 has an IPv6 address',
+    ],
+  ])('cannot show the client’s address with %s', (keys, reason) => {
+    expect(mistakesIn(`listeners: [{ source: client, ${keys} }]`)).toEqual([
+      `config.yaml:1:23 listeners[0].source: ${reason} (given "client", allowed proxy)`,
     ])
-    expect(configOf('listeners: [{ source: client, intercept: tproxy }]').listeners[0]?.source).toBe('client')
+  })
+
+  test('cannot show it to a server of a pool on this machine', () => {
+    const pool = 'upstreams: [{ name: ftp, servers: [{ address: 10.0.0.5 }, { address: 127.0.0.1 }] }]\n'
+    expect(mistakesIn(`${pool}listeners: [{ source: client, upstream: ftp }]`)).toEqual([
+      expect.stringContaining(
+        'listeners[0].source: cannot work with a server on this machine (127.0.0.1:21)',
+      ),
+    ])
+  })
+
+  test.each([
+    'intercept: tproxy',
+    'upstream: ftp.internal',
+    'upstream: 10.0.0.5',
+    'listen: "[::]:2121", upstream: 10.0.0.5',
+  ])('can show the client’s address with %s', (keys) => {
+    expect(configOf(`listeners: [{ source: client, ${keys} }]`).listeners[0]?.source).toBe('client')
   })
 
   test('has a name and an address of its own', () => {

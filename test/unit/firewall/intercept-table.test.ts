@@ -52,6 +52,17 @@ describe('the interception table', () => {
     ])
   })
 
+  it('keeps what servers answer to clients whose address they see', () => {
+    const config = gatewayConfig([{ ...plain, source: 'client' }])
+    expect(rulesOf(interceptTable(config))).toEqual([
+      '    ct status dnat return',
+      '    meta l4proto tcp socket transparent 1 meta mark set 0xf7 ct mark set 0xf7',
+    ])
+    expect(foreignFamilies(config)).toEqual([4])
+    expect(firewallScript(config)).toContain('ip -4 route replace local default dev lo table 2121')
+    expect(firewallScript(config)).toContain('their routes to clients must lead through this machine')
+  })
+
   it('lets nothing but an interface name into a rule', () => {
     for (const name of ['lan0" accept #', 'a very long interface name', '', 'eth0\n']) {
       const matches = { ports: [21], interfaces: [name] }
@@ -63,7 +74,9 @@ describe('the interception table', () => {
 describe('the script of ftp-alg firewall', () => {
   it('has no rules and says so where none are needed', () => {
     const script = firewallScript(gatewayConfig([plain], { backend: 'relay' }))
-    expect(script).toContain('# No listener intercepts: no static rules are needed.')
+    expect(script).toContain(
+      '# No listener intercepts, and none has source: client: no static rules are needed.',
+    )
     expect(script).not.toMatch(/^[^#\n]*\b(nft|ip)\b/m)
     expect(script).toContain('input:    tcp dport 2021 accept')
     expect(script).toContain('input:    tcp dport { 30000-30999 } accept')

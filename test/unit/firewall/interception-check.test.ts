@@ -35,6 +35,15 @@ describe.each([
   })
 })
 
+test('the answers of servers that see their clients are kept', () => {
+  const shown = { ...config, listeners: [{ ...listener, source: 'client' }] } as never
+  expect(missingOfTable(shown, interceptTable(shown))).toBe(null)
+  expect(missingOfTable(shown, 'table inet ftp_alg_intercept {\n}\n')).toMatch(
+    /does not keep what is meant for our sockets/,
+  )
+  expect(missingOfTable(shown, null)).toBe('table inet ftp_alg_intercept is not loaded')
+})
+
 test('without interception nothing is missing', () => {
   expect(missingOfTable(config, null)).toBe(null)
 })

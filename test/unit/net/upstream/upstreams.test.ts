@@ -50,6 +50,23 @@ function connected(all: Upstreams, host: string, port: number): Promise<Upstream
 }
 
 describe('connecting upstream', () => {
+  it('in the name of a client needs a server of the same family that is another machine', async () => {
+    const all = upstreams()
+    const failure = (host: string, address: string) =>
+      within(
+        new Promise((resolve) => {
+          all.connect({ target: { host, port: 21 }, as: { address, port: 5000 } }, (error) =>
+            resolve(error?.message),
+          )
+        }),
+        { what: 'an answer' },
+      )
+    expect(await failure('192.0.2.1', '2001:db8::5')).toMatch(
+      /192\.0\.2\.1: no IPv6 address, and the server sees the client/,
+    )
+    expect(await failure('127.0.0.1', '192.0.2.5')).toMatch(/127\.0\.0\.1 is this machine/)
+  })
+
   it('gives a connection and the address that answered', async () => {
     const { port } = await listen()
     const { connection, server } = await connected(upstreams(), '127.0.0.1', port)
