@@ -57,7 +57,11 @@ export interface Container {
   readonly readinessProbe?: Probe
   readonly livenessProbe?: Probe
   readonly lifecycle?: {
-    readonly preStop?: { readonly sleep?: { readonly seconds: number }; readonly exec?: Command }
+    readonly preStop?: {
+      readonly sleep?: { readonly seconds: number }
+      readonly exec?: Command
+      readonly httpGet?: { readonly path: string; readonly port: number }
+    }
     readonly postStart?: { readonly exec?: Command }
   }
   readonly securityContext?: Readonly<Record<string, unknown>>

@@ -117,6 +117,17 @@ describe('the FTP server beside the sidecar', () => {
     expect(server?.volumeMounts).toHaveLength(1)
   })
 
+  it('waits for the sessions, within the time of the pod, where the kubelet may ask for it', async () => {
+    const objects = await renderOverlay('sidecar')
+    const { containers, terminationGracePeriodSeconds } = workloadOf(objects).spec.template.spec
+    const { path = '', port } = containers[0]?.lifecycle?.preStop?.httpGet ?? {}
+    const [, seconds] = /^\/drain\?wait=(\d+)s$/.exec(path) ?? []
+    expect(Number(seconds)).toBeLessThan(terminationGracePeriodSeconds)
+    const { admin } = parse(configurationOf(objects))
+    expect(admin.listen.endsWith(`:${port}`)).toBe(true)
+    expect(admin.drainFrom).toContain('10.0.0.0/8')
+  })
+
   it('is checked by ftp-alg, whose readiness it decides', async () => {
     const { upstreams, listeners } = parse(configurationOf(await renderOverlay('sidecar')))
     expect(listeners[0].upstream).toBe(upstreams[0].name)

@@ -85,6 +85,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- if eq $v.mode "sidecar" -}}
   {{- $_ := set $listener "upstream" "server" -}}
+  {{- if $v.server.waitForTransfers -}}
+    {{- $_ := set $file "admin" (merge (dict "drainFrom" $v.server.drainFrom) $file.admin) -}}
+  {{- end -}}
   {{- $health := dict "interval" "5s" "rise" 1 "fall" 1 -}}
   {{- $_ := set $file "upstreams" (list (dict "name" "server" "servers" (list (dict "address" "127.0.0.1:21")) "health" $health)) -}}
 {{- end -}}

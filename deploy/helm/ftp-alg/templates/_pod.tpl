@@ -193,18 +193,10 @@ spec:
     -
       {{- include "ftp-alg.companion" (merge (dict "name" "ftp-server") $v.server) | nindent 6 }}
       {{- if $v.server.waitForTransfers }}
-      # The proxy ends after the server, so the server must not end before the transfers.
+      # The proxy ends after the server, so the server must not end before the transfers: ftp-alg answers once no session is left.
       lifecycle:
         preStop:
-          exec:
-            command:
-              - sh
-              - -c
-              - >-
-                n=0;
-                while [ $n -lt 300 ] && wget -qO- http://127.0.0.1:9121/metrics
-                | grep -q '^ftp_alg_data_connections_active.* [1-9]';
-                do n=$((n + 1)); sleep 1; done
+          httpGet: { path: "/drain?wait=300s", port: 9121 }
       {{- end }}
       {{- if $v.server.persistence.enabled }}
       volumeMounts:

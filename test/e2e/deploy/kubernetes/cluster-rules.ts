@@ -35,8 +35,8 @@ export function nodeRules(
 }`
 }
 
-/** Only what the policy names may begin; replies to what the pod began are free. */
-export function podRules(policy: NetworkPolicy, workload: Workload): string {
+/** Only what the policy names may begin, and the kubelet, from `node`; replies to what the pod began are free. */
+export function podRules(policy: NetworkPolicy, workload: Workload, node?: string): string {
   const accepts = policy.spec.ingress.flatMap(({ from, ports }) =>
     ports.map(({ port, endPort }) => {
       const first = typeof port === 'number' ? port : containerPort(workload, port)
@@ -51,6 +51,7 @@ export function podRules(policy: NetworkPolicy, workload: Workload): string {
     iifname "lo" accept
     ct state established,related accept
     meta l4proto ipv6-icmp accept
+    ${node === undefined ? '' : `ip saddr ${node} accept`}
     ${accepts.join('\n    ')}
   }
 }`

@@ -38,7 +38,7 @@ describe.skipIf(missing !== null)('sidecar: a server on localhost, clients throu
     const workload = workloadOf(objects)
     const published = [{ service, address: '10.77.1.1', pod: '10.77.2.10' }]
     await network.gateway.firewall(nodeRules(published, { workload, outward: 'side1' }))
-    await network.host('pod').firewall(podRules(policy, workload))
+    await network.host('pod').firewall(podRules(policy, workload, '10.77.2.1'))
     const names = { 'ftp-alg': '10.77.1.1', 'ftp.example.net': '10.77.1.1' }
     pod = await startPod({ objects, place: network.host('pod'), names })
     cleanup.add(pod.proxy.kill)
@@ -68,15 +68,15 @@ describe.skipIf(missing !== null)('sidecar: a server on localhost, clients throu
       .start([...curlCommand, '--limit-rate', '20M', '-o', '/dev/null', url])
     await untilTransferring(pod)
     const [main] = workloadOf(objects).spec.template.spec.containers
-    const command = main?.lifecycle?.preStop?.exec?.command ?? []
+    const { path, port } = main?.lifecycle?.preStop?.httpGet ?? {}
     const order: string[] = []
-    const preStop = ground.network
-      .host('pod')
-      .run(command, { timeoutMs: 60_000 })
-      .then(({ exitCode }) => order.push(`preStop ${exitCode}`))
+    // As the kubelet does it: from the node, by the address of the pod.
+    const preStop = ground.network.gateway
+      .run(['curl', '-sS', '-w', '%{http_code}', `http://10.77.2.10:${port}${path}`], { timeoutMs: 60_000 })
+      .then(({ stdout }) => order.push(`preStop ${stdout}`))
     await transfer.exited.then((exitCode) => order.push(`transfer ${exitCode}`))
     await preStop
-    expect(order).toEqual(['transfer 0', 'preStop 0'])
+    expect(order).toEqual(['transfer 0', 'preStop no session is left\n200'])
   })
 
   it('ends with exit code 0 when it is told to', async () => {
