@@ -24,6 +24,8 @@ export class Login {
   /**
    * Follows the final reply to USER, PASS, ACCT and REIN.
    *
+   * A password after the login changes nothing, whatever the server says to it.
+   *
    * Any 2xx logs in: 230, 232, 202 for a superfluous password, and 200 or 220 of some devices. 331 and 332 ask for
    * more, so a second USER ends the first login.
    */
@@ -42,6 +44,7 @@ export class Login {
       default:
         return
     }
+    if (this.#isLoggedIn && this.#user === '') return
     if (code >= 200 && code < 300) {
       this.#outbox.record({ type: 'login', user: this.#user, accepted: true, code })
       this.#user = ''
