@@ -26,14 +26,19 @@ export interface DoctorOptions {
   readonly upstreamTimeoutMs?: number
 }
 
-/** Prints what was found; gives the exit code: 0, or 1 when something will not work. Changes nothing. */
+/**
+ * Prints what was found; gives the exit code: 0, 1 when something will not work, or 3 when a privilege is missing. Changes
+ * nothing.
+ */
 export async function doctor(
   config: Config,
   { stdout, upstreamTimeoutMs = 5000 }: DoctorOptions,
-): Promise<0 | 1> {
+): Promise<0 | 1 | 3> {
   const findings = await examine(config, upstreamTimeoutMs)
   for (const finding of findings) stdout.write(`${formatFinding(finding)}\n`)
-  return findings.some(({ state }) => state === 'fail') ? 1 : 0
+  const failed = findings.filter(({ state }) => state === 'fail')
+  if (failed.some(({ isPrivilege }) => isPrivilege === true)) return 3
+  return failed.length > 0 ? 1 : 0
 }
 
 /** Every finding, in the order in which they build on each other. */

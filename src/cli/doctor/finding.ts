@@ -11,6 +11,8 @@ export interface Finding {
   readonly found: string
   /** A command to run, or what to change. Always there unless all is well. */
   readonly cure?: string
+  /** It fails for want of a privilege. */
+  readonly isPrivilege?: true
 }
 
 /** What a configuration asks of the kernel. */
@@ -44,4 +46,9 @@ export function warn(check: string, found: string, cure: string): Finding {
 
 export function fail(check: string, found: string, cure: string): Finding {
   return { check, state: 'fail', found, cure }
+}
+
+/** Fails for want of a privilege, which has an exit code of its own. */
+export function forbidden(check: string, found: string, cure: string): Finding {
+  return { ...fail(check, found, cure), isPrivilege: true }
 }

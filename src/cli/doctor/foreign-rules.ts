@@ -4,9 +4,11 @@ import { readFileSync } from 'node:fs'
 import type { Config } from '../../config/config.ts'
 import { markOf } from '../../firewall/intercept-table.ts'
 import { hexMark } from '../../firewall/mark.ts'
+import { DEFAULT_TABLE, tableOf } from '../../firewall/table-names.ts'
 import type { Nft } from '../../kernel/nft.ts'
 import { type Finding, fail, type Needs, needsOf, ok, warn } from './finding.ts'
 import { checkOpenPorts } from './open-ports.ts'
+import { type BaseChain, checkOrder } from './order.ts'
 import { readSysctl } from './settings.ts'
 
 interface Chain {
@@ -14,6 +16,7 @@ interface Chain {
   readonly table?: unknown
   readonly name?: unknown
   readonly hook?: unknown
+  readonly type?: unknown
   readonly policy?: unknown
 }
 
@@ -21,6 +24,7 @@ interface Rule {
   readonly family?: unknown
   readonly table?: unknown
   readonly chain?: unknown
+  readonly handle?: unknown
   readonly expr?: unknown
 }
 
@@ -47,7 +51,31 @@ export function checkForeignRules(config: Config, nft: Nft): readonly Finding[] 
     ]
   }
   const own = needsOf(config).kernel ? [checkHelper(entries), ...checkChains(config, entries)] : []
-  return [...own, ...checkInput(config, entries)]
+  return [...own, ...checkInput(config, entries), ...checkOrder(config, baseChains(config, entries))]
+}
+
+/** Chains of others that packets pass; those with rules of iptables cannot be judged. */
+function baseChains(config: Config, entries: readonly RuleSetEntry[]): readonly BaseChain[] {
+  const own = [tableOf(config), DEFAULT_TABLE]
+  return entries.flatMap(({ chain }) => {
+    if (chain?.hook === undefined || own.some((name) => String(chain.table).startsWith(name))) return []
+    const rulesOf = (name: string) =>
+      entries.flatMap(({ rule }) => {
+        if (rule === undefined || !isInChain(rule, chain, name) || !Array.isArray(rule.expr)) return []
+        return [{ handle: Number(rule.handle), expr: rule.expr as readonly unknown[] }]
+      })
+    if (rulesReachedFrom(chain, entries).some((rule) => rule.includes('"xt":'))) return []
+    return [
+      {
+        name: `${chain.family} ${chain.table} ${chain.name}`,
+        ownName: String(chain.name),
+        hook: String(chain.hook),
+        type: String(chain.type),
+        dropsByDefault: dropsByDefault(chain, entries),
+        rulesOf,
+      },
+    ]
+  })
 }
 
 /** Input chains that drop by default, and what comes to our ports with nothing else to tell it. */

@@ -2,7 +2,7 @@
 
 import { createServer } from 'node:net'
 import type { Config, ListenAddress } from '../../config/config.ts'
-import { type Finding, fail, ok } from './finding.ts'
+import { type Finding, fail, forbidden, ok } from './finding.ts'
 import { holderOf, type PortHolder } from './port-holder.ts'
 
 /** Listens on each port for a moment. */
@@ -22,7 +22,7 @@ async function checkPort(check: string, { address, port }: ListenAddress): Promi
     case 'EADDRINUSE':
       return judgeHolder(check, at, holderOf(port))
     case 'EACCES':
-      return fail(
+      return forbidden(
         check,
         `${at}: not allowed to listen below port ${lowestFree}`,
         'AmbientCapabilities=CAP_NET_BIND_SERVICE in the systemd unit, or ftp-alg.socket',

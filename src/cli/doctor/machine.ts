@@ -12,12 +12,12 @@ import { addressToTry, whyNotFromPort } from '../../kernel/source-port.ts'
 import { openTransparentListener } from '../../kernel/transparent.ts'
 import { descriptorLimit, descriptorsFor, sessionsAllowed } from '../../process/descriptors.ts'
 import { openTcp } from '../../tcp/open-tcp.ts'
-import { type Finding, fail, type Needs, needsOf, ok, warn } from './finding.ts'
+import { type Finding, fail, forbidden, type Needs, needsOf, ok, warn } from './finding.ts'
 
 export function checkPrivilege({ kernel }: Needs): Finding {
   if (hasNetAdmin()) return ok('privilege', 'CAP_NET_ADMIN is granted')
   if (!kernel) return ok('privilege', 'CAP_NET_ADMIN is not granted, and not needed')
-  return fail('privilege', 'CAP_NET_ADMIN is missing', netAdminCure)
+  return forbidden('privilege', 'CAP_NET_ADMIN is missing', netAdminCure)
 }
 
 /** Loads koffi and libnftables; the context is for the checks that follow. */
