@@ -17,6 +17,7 @@ import type { SessionSetting } from './net/session/setting.ts'
 import type { OpenTrace } from './net/session/trace.ts'
 import { openTrace, type TraceSettings } from './net/session/trace-output.ts'
 import { byTransparentSocket, connectAsFor } from './net/upstream/connect-as.ts'
+import { destinationsOf } from './net/upstream/destinations.ts'
 import { Dialer } from './net/upstream/dial.ts'
 import { Names } from './net/upstream/names.ts'
 import { Pools } from './net/upstream/pool/pools.ts'
@@ -207,7 +208,7 @@ export class App {
         activeSourcePort: hasSourcePort ? activeSourcePort : 0,
         source,
         upstreams,
-        pool: this.#pools.of(listener),
+        ...destinationsOf(listener, (named) => this.#pools.of(named)),
         advertise: {
           client: new Advertiser(advertise.clients, this.#names),
           server: new Advertiser(advertise.servers, this.#names),

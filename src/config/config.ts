@@ -1,6 +1,7 @@
 // The effective configuration: validated, defaults filled in, durations in milliseconds, addresses canonical.
 // Every other room reads this type and nothing else; only `config/` knows YAML, zod and the environment.
 
+import type { RouteRule } from '../routing/routes.ts'
 import type { BackendName } from '../vocabulary.ts'
 
 export interface Config {
@@ -95,10 +96,12 @@ export interface ListenerConfig {
   readonly proxyProtocol: { readonly from: readonly string[] }
   /** Which connections `ftp-alg firewall` brings here; absent: to port 21, from every interface. */
   readonly matches?: { readonly ports: readonly number[]; readonly interfaces: readonly string[] }
-  /** Null only when the destination comes from interception. */
+  /** Null only when the destination comes from interception, or from a route. */
   readonly upstream: { readonly host: string; readonly port: number } | null
   /** The pool that `upstream` names; absent: it is a server. */
   readonly pool?: string
+  /** The first that matches wins; a client of none goes to `upstream`, or is refused where that is null. Absent: none. */
+  readonly routes?: readonly RouteConfig[]
   /** The address that the server sees as its client. */
   readonly source: 'proxy' | 'client'
   readonly upstreamMode: UpstreamMode
@@ -116,6 +119,13 @@ export interface ListenerConfig {
   readonly tls?: ListenerTlsConfig
   /** Absent: off. */
   readonly upstreamTls?: UpstreamTlsConfig
+}
+
+/** Clients that go to a server of their own. */
+export interface RouteConfig extends RouteRule {
+  readonly upstream: { readonly host: string; readonly port: number }
+  /** As of a listener. */
+  readonly pool?: string
 }
 
 /** First match wins; no match means our own address on that control connection. */

@@ -10,6 +10,7 @@ import type {
   ListenerConfig,
   PoolConfig,
   PortRangeConfig,
+  RouteConfig,
 } from './config.ts'
 import { formatDuration } from './duration.ts'
 import { formatPortRange } from './port-range.ts'
@@ -87,6 +88,7 @@ function printListener(listener: ListenerConfig) {
     proxyProtocol: listener.proxyProtocol,
     matches,
     upstream: listener.pool ?? (upstream === null ? undefined : formatUpstream(upstream)),
+    routes: listener.routes?.map(printRoute),
     source,
     upstreamMode,
     upstreamVerbs,
@@ -95,6 +97,17 @@ function printListener(listener: ListenerConfig) {
     advertise,
     ...(tls === undefined ? {} : { tls: printTls(tls) }),
     ...(upstreamTls === undefined ? {} : { upstreamTls: printTls(upstreamTls) }),
+  }
+}
+
+function printRoute({ name, clients, serverName, host, user, upstream, pool }: RouteConfig) {
+  return {
+    name,
+    clients,
+    serverName: serverName ?? undefined,
+    host: host ?? undefined,
+    user: user ?? undefined,
+    upstream: pool ?? formatUpstream(upstream),
   }
 }
 

@@ -38,7 +38,12 @@ export function checkListeners(listeners: ListenerSections, places: readonly Pla
       ...clashBreaches(places),
       ...loopBreaches(listeners, places),
     ],
-    warnings: [...each(advertiseWarnings), ...each(tlsWarnings), ...catchWarnings(listeners)],
+    warnings: [
+      ...each(advertiseWarnings),
+      ...each(tlsWarnings),
+
+      ...catchWarnings(listeners),
+    ],
   }
 }
 
@@ -53,9 +58,9 @@ export function placesOf(listeners: ListenerSections, admin: { listen: ListenAdd
 }
 
 function destinationBreaches(listener: ListenerSection, path: RuleBreach['path']): RuleBreach[] {
-  const { intercept, upstream, activeSourcePort, proxyProtocol } = listener
+  const { intercept, upstream, routes = [], activeSourcePort, proxyProtocol } = listener
   const breaches: RuleBreach[] = []
-  if (intercept === 'none' && upstream === null) {
+  if (intercept === 'none' && upstream === null && routes.length === 0) {
     const allowed = 'HOST or HOST:PORT, as in ftp.example.net:21'
     const text = complaint('is required when intercept is none', { given: null, allowed })
     breaches.push({ path: [...path, 'upstream'], text })

@@ -15,6 +15,7 @@ import {
   wordForm,
 } from './field.ts'
 import { networks } from './networks-field.ts'
+import { namedRoutes, routesSchema } from './routes-schema.ts'
 import { listenForm, upstreamForm } from './socket-address.ts'
 import { tlsSchema, upstreamTlsSchema } from './tls-schema.ts'
 
@@ -103,10 +104,11 @@ export const listenerSchema = section(
     ).prefault({}),
     upstream: textField(
       upstreamForm,
-      'The FTP server behind us. Required when intercept is none, and only then: an intercepted connection brings its own destination.',
+      'The FTP server behind us. Required when intercept is none and there are no routes, and not allowed with interception: an intercepted connection brings its own destination.',
     )
       .optional()
       .transform((upstream) => upstream ?? null),
+    routes: routesSchema,
     source: untilRestart(
       choiceField(
         ['proxy', 'client'],
@@ -151,8 +153,9 @@ export const listenerSchema = section(
     upstreamTls: upstreamTlsSchema.prefault({}),
   },
   'One place where clients arrive.',
-).transform(({ upstreamKeepAlive, tls, upstreamTls, ...rest }) => ({
+).transform(({ upstreamKeepAlive, tls, upstreamTls, routes, ...rest }) => ({
   ...rest,
+  ...(routes.length === 0 ? {} : { routes: namedRoutes(routes) }),
   ...(tls === null ? {} : { tls }),
   ...(upstreamTls === null ? {} : { upstreamTls }),
   upstreamKeepAliveMs: upstreamKeepAlive === 'off' ? null : upstreamKeepAlive,

@@ -8,7 +8,7 @@ import { type EphemeralPorts, readEphemeralPorts } from './kernel-ports.ts'
 import { listenerSchema } from './listener-schema.ts'
 import { type Merged, mergeOverrides } from './merge.ts'
 import { type ErrorLocation, type Finding, findingsOf, printFindings } from './mistakes.ts'
-import { withPool } from './pool-rules.ts'
+import { withPools } from './pool-rules.ts'
 import { checkRules, type ValidSections } from './rules.ts'
 import { fileSchema, sections } from './schema.ts'
 import { configSetting, type Environment, type Flags, overridesOf } from './settings.ts'
@@ -60,7 +60,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   const { upstreams, listeners } = result.data
   const config = {
     ...result.data,
-    listeners: listeners.map((listener) => withPool(listener, upstreams)),
+    listeners: listeners.map((listener) => withPools(listener, upstreams)),
     dataPorts: rules.dataPorts,
   }
   return { config, warnings }

@@ -1,6 +1,7 @@
 // What the pools say about each other, and about the listeners that name them.
 
 import { complaint, type RuleBreach } from './complaint.ts'
+import type { RouteConfig } from './config.ts'
 import type { ListenerSections, Place } from './listener-rules.ts'
 import type { ListenerSection } from './listener-schema.ts'
 import { defaultFtpPort, formatListen, formatUpstream, upstreamIsListen } from './socket-address.ts'
@@ -57,21 +58,35 @@ function serverBreaches(
 
 export function poolWarnings(pools: PoolSections, listeners: ListenerSections): RuleBreach[] {
   return pools.flatMap((pool, index) => {
-    const isUsed = listeners.some((listener) => listener === undefined || names(listener, pool?.name))
+    const isUsed = listeners.some(
+      (listener) =>
+        listener === undefined ||
+        [listener, ...(listener.routes ?? [])].some((each) => names(each, pool?.name)),
+    )
     if (pool === undefined || isUsed) return []
     return [{ path: ['upstreams', index, 'name'], text: `is named by no listener (given ${pool.name})` }]
   })
 }
 
-/** Says which pool a listener's upstream is, if it is one: a name of a pool without a port is the pool. */
-export function withPool(
-  listener: ListenerSection,
+/** Says which pool the upstream of a listener or a route is, if it is one: a name of a pool without a port is the pool. */
+export function withPools(
+  { routes, ...listener }: ListenerSection,
   pools: readonly PoolSection[],
-): ListenerSection & { readonly pool?: string } {
-  const pool = pools.find(({ name }) => names(listener, name))
-  return pool === undefined ? listener : { ...listener, pool: pool.name }
+): Omit<ListenerSection, 'routes'> & { readonly pool?: string; readonly routes?: readonly RouteConfig[] } {
+  return {
+    ...withPool(listener, pools),
+    ...(routes && { routes: routes.map(({ isBare, ...route }) => withPool(route, pools)) }),
+  }
 }
 
-function names({ upstream }: ListenerSection, pool: string | undefined): boolean {
+export function withPool<T extends Pick<ListenerSection, 'upstream'>>(
+  named: T,
+  pools: readonly PoolSection[],
+): T & { readonly pool?: string } {
+  const pool = pools.find(({ name }) => names(named, name))
+  return pool === undefined ? named : { ...named, pool: pool.name }
+}
+
+function names({ upstream }: Pick<ListenerSection, 'upstream'>, pool: string | undefined): boolean {
   return upstream !== null && upstream.host === pool && upstream.port === defaultFtpPort
 }

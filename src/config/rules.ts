@@ -14,6 +14,7 @@ import {
 } from './listener-rules.ts'
 import { type PoolSections, poolBreaches, poolWarnings } from './pool-rules.ts'
 import { formatPortRange, rangeHasPort } from './port-range.ts'
+import { checkRoutes } from './route-rules.ts'
 import type { FileSections } from './schema.ts'
 import { sourceBreaches } from './source-rules.ts'
 
@@ -40,6 +41,7 @@ const minPinholeTimeoutMs = 30_000
 export function checkRules(sections: ValidSections, ephemeralPorts: EphemeralPorts | null): RuleFindings {
   const places = placesOf(sections.listeners, sections.admin ?? null)
   const listeners = checkListeners(sections.listeners, places)
+  const routes = checkRoutes(sections.listeners, places, sections.upstreams)
   const ports =
     sections.dataPorts === undefined
       ? { config: null, taken: [], breaches: [] }
@@ -49,6 +51,7 @@ export function checkRules(sections: ValidSections, ephemeralPorts: EphemeralPor
       ...poolBreaches(sections.upstreams, places),
       ...listeners.breaches,
       ...sourceBreaches(sections.listeners, sections.upstreams),
+      ...routes.breaches,
       ...ports.breaches,
       ...ports.taken.flatMap((range) => portBreaches(range, places)),
       ...sourcePortBreaches(
@@ -60,6 +63,7 @@ export function checkRules(sections: ValidSections, ephemeralPorts: EphemeralPor
     warnings: [
       ...poolWarnings(sections.upstreams, sections.listeners),
       ...listeners.warnings,
+      ...routes.warnings,
       ...ports.taken.flatMap((range) => portWarnings(range, ephemeralPorts)),
       ...timeoutWarnings(sections),
     ],

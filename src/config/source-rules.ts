@@ -24,9 +24,11 @@ export function sourceBreaches(listeners: ListenerSections, pools: PoolSections)
 
 function serversOf(listener: ListenerSection, pools: PoolSections): readonly Upstream[] {
   const known = pools.flatMap((pool) => (pool === undefined ? [] : [pool]))
-  const pool = known.find(({ name }) => name === withPool(listener, known).pool)
-  if (pool !== undefined) return pool.servers
-  return listener.upstream === null ? [] : [listener.upstream]
+  return [listener, ...(listener.routes ?? [])].flatMap((each): readonly Upstream[] => {
+    const pool = known.find(({ name }) => name === withPool(each, known).pool)
+    if (pool !== undefined) return pool.servers
+    return each.upstream === null ? [] : [each.upstream]
+  })
 }
 
 function obstacleOf({ listen }: ListenerSection, server: Upstream): string | null {

@@ -91,6 +91,8 @@ export interface SessionObserver {
   readonly id: string
   /** The name of the listener that the client came to. */
   readonly listener: string
+  /** The server was chosen by a route of the listener; its name. */
+  routed(chosen: { readonly route: string }): void
   upstreamConnected(upstream: { readonly server: Endpoint; readonly durationMs: number }): void
   upstreamFailed(failed: {
     readonly server: string

@@ -18,7 +18,7 @@ const main = new URL('../../dist/main.js', import.meta.url).pathname
 const withUs = existsSync('/usr/bin/setpriv') ? ['/usr/bin/setpriv', '--pdeathsig', 'KILL'] : []
 
 export interface ProcessPlan {
-  /** A server, or what the file calls it. */
+  /** A server, or what the file calls it; empty for none. */
   readonly upstream: Endpoint | string
   /** Lines of YAML at the top level of the file, beside listeners, dataPorts and admin. */
   readonly more?: string
@@ -232,6 +232,10 @@ async function writeConfig(
   if (!existsSync(file)) await symlink(join('..data', 'config.yaml'), file)
 }
 
+function upstreamText(upstream: ProcessPlan['upstream']): string {
+  return typeof upstream === 'string' ? upstream : `${upstream.address}:${upstream.port}`
+}
+
 function configText(plan: ProcessPlan, { first, last }: PortBlock): string {
   const { upstream, more = '', inListener = '', moreListeners = '', adminPort = last - 1, admin = '' } = plan
   const indented = inListener
@@ -242,8 +246,7 @@ function configText(plan: ProcessPlan, { first, last }: PortBlock): string {
   return `listeners:
   - name: edge
     listen: 127.0.0.1:${last}
-    upstream: ${typeof upstream === 'string' ? upstream : `${upstream.address}:${upstream.port}`}
-${indented}${moreListeners === '' ? '' : `${moreListeners}\n`}dataPorts: ${first}-${last - 2}
+${upstream === '' ? '' : `    upstream: ${upstreamText(upstream)}\n`}${indented}${moreListeners === '' ? '' : `${moreListeners}\n`}dataPorts: ${first}-${last - 2}
 admin: { listen: 127.0.0.1:${adminPort}${admin === '' ? '' : `, ${admin}`} }
 ${more}
 `

@@ -70,7 +70,7 @@ const mayImport = {
   firewall: ['kernel', 'config/config.ts', 'ftp', 'errors.ts'],
   kernel: ['ftp', 'vocabulary.ts', 'errors.ts'],
   timing: [],
-  config: ['ftp', 'vocabulary.ts', 'errors.ts'],
+  config: ['routing', 'ftp', 'vocabulary.ts', 'errors.ts'],
   engine: ['ftp', 'errors.ts'],
   routing: ['ftp'],
   ftp: ['errors.ts'],

@@ -13,6 +13,11 @@ export function upstreamsOf({
     ...listeners.flatMap(({ name, upstream, pool }) =>
       upstream === null || pool !== undefined ? [] : [{ check: `upstream of ${name}`, ...upstream }],
     ),
+    ...listeners.flatMap(({ name: listener, routes = [] }) =>
+      routes.flatMap(({ name, upstream, pool }) =>
+        pool === undefined ? [{ check: `route ${name} of ${listener}`, ...upstream }] : [],
+      ),
+    ),
     ...upstreams.flatMap(({ name, servers }) =>
       servers.map(({ host, port }) => ({ check: `server of pool ${name}`, host, port })),
     ),

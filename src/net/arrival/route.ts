@@ -29,8 +29,9 @@ export interface RouteOptions {
  */
 export function routeOf(connection: Connection, options: RouteOptions): Route {
   const { listener, libc, restore, isOwnListener } = options
-  const { intercept, upstream } = listener
+  const { intercept, upstream, routes = [] } = listener
   if (intercept === 'none') {
+    if (routes.length > 0) return { target: null, interceptedDestination: null, translation: null }
     return upstream === null
       ? { refusal: 'no_destination' }
       : { target: upstream, interceptedDestination: null, translation: null }

@@ -16,6 +16,7 @@ export function createEngine(
     reachesFirst: setting.backend.name === 'relay',
     policy: setting.policy,
     isOwnAddress,
+    welcome: setting.destinations?.welcome(client) ?? null,
     tls: setting.tls?.policy ?? null,
   }
   const sessionId = observer.id

@@ -25,7 +25,15 @@ export interface TlsSetting {
 /** What a session needs of TLS, where its listener has it; the rest of the room is loaded with it. */
 export interface TlsSupport {
   readonly policy: NonNullable<EngineOptions['tls']>
-  open(session: { readonly observer: SessionObserver; readonly host: string }): SessionTls
+  open(session: SessionTlsStart): SessionTls
+}
+
+export interface SessionTlsStart {
+  readonly observer: SessionObserver
+  /** The server, as the configuration or the interception named it; empty where `towards` will. */
+  readonly host: string
+  /** The client's control connection is secure, and this is the host that it asked for. */
+  readonly clientSecured?: (serverName: string | null) => void
 }
 
 export function supportTls(setting: TlsSetting): TlsSupport {
@@ -61,19 +69,17 @@ export type Secured = (problem: TlsProblem | null) => void
 export class SessionTls {
   readonly #setting: TlsSetting
   readonly #observer: SessionObserver
+  readonly #clientSecured: SessionTlsStart['clientSecured']
   #host: string
   readonly #client: ClientTls | null
   #server: ServerTls | null = null
 
-  /** `host` is the server, as the configuration or the interception named it. */
-  constructor(
-    setting: TlsSetting,
-    { observer, host }: { readonly observer: SessionObserver; readonly host: string },
-  ) {
+  constructor(setting: TlsSetting, { observer, host, clientSecured }: SessionTlsStart) {
     const { client, handshakeMs } = setting
     this.#host = host
     this.#setting = setting
     this.#observer = observer
+    this.#clientSecured = clientSecured
     this.#client = client === null ? null : new ClientTls({ ...client, handshakeMs })
   }
 
@@ -104,7 +110,15 @@ export class SessionTls {
     if (client === null) throw new Error('a client was promised TLS by a listener without')
     const told: TlsConnection = client.secureControl(
       raw,
-      this.#telling({ side: 'client', channel: 'control', secured, of: () => told }),
+      this.#telling({
+        side: 'client',
+        channel: 'control',
+        secured: (problem) => {
+          if (problem === null) this.#clientSecured?.(told.stream.serverName)
+          secured(problem)
+        },
+        of: () => told,
+      }),
     )
     return told
   }

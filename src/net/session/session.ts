@@ -5,7 +5,6 @@ import type { ControlEngine } from '../../engine/control.ts'
 import { assertNever } from '../../errors.ts'
 import { steadyClock } from '../../kernel/steady-clock.ts'
 import type { SessionData } from '../data/data-side.ts'
-import { linkSession } from '../upstream/pool/pool-link.ts'
 import type { UpstreamLink } from '../upstream/upstream-link.ts'
 import type { UpstreamAttempt } from '../upstream/upstreams.ts'
 import { ControlChannel, type ControlEvents } from './control-channel.ts'
@@ -15,6 +14,7 @@ import { farewells } from './farewells.ts'
 import { SessionPeers } from './peers.ts'
 import { openSessionData } from './session-data.ts'
 import type { SessionTls } from './session-tls.ts'
+import { callUpstream, openSessionTls, type SessionCall } from './session-upstream.ts'
 import type { SessionStart } from './setting.ts'
 import { Silence } from './silence.ts'
 
@@ -51,7 +51,7 @@ export class Session implements ControlEvents {
   constructor(options: SessionOptions) {
     const { setting, connection } = options
     this.#options = options
-    this.#tls = setting.tls?.open({ observer: options.observer, host: options.target.host }) ?? null
+    this.#tls = openSessionTls(options, (serverName) => this.#emit({ type: 'clientSecured', serverName }))
     this.#peers = new SessionPeers(options)
     this.observer = options.observer
     this.clientAddress = this.#peers.clientAddress
@@ -186,7 +186,7 @@ export class Session implements ControlEvents {
         this.#dataSide().carryOut(effect)
         break
       case 'connectUpstream':
-        this.#connectUpstream()
+        this.#connectUpstream(effect.to)
         break
       case 'closePinhole':
       case 'closeChannel':
@@ -223,16 +223,16 @@ export class Session implements ControlEvents {
     }
   }
 
-  #connectUpstream(): void {
-    const { setting, observer, connection: client, target } = this.#options
-    const { upstreams, pool, limits } = setting
-    const as = this.#peers.calledAs(client.remote.port)
-    const call = { upstreams, pool, client, target, as, observer, tls: this.#tls, secureMs: limits.connectMs }
-    this.#attempt = linkSession(call, {
-      linked: (link) => this.#linked(link),
-      failed: (reason) => this.#emit({ type: 'upstreamFailed', reason }),
-      broke: (error) => this.failed(error),
-    })
+  #connectUpstream(to: SessionCall['to']): void {
+    const as = this.#peers.calledAs(this.#options.connection.remote.port)
+    this.#attempt = callUpstream(
+      { ...this.#options, to, as, tls: this.#tls },
+      {
+        linked: (link) => this.#linked(link),
+        failed: (reason) => this.#emit({ type: 'upstreamFailed', reason }),
+        broke: (error) => this.failed(error),
+      },
+    )
   }
 
   #linked({ connection, server, greeting, isSecure }: UpstreamLink): void {

@@ -7,6 +7,7 @@ import type { SessionObserver } from '../../observe/observer.ts'
 import type { PinholeBackend } from '../../pinhole/backend.ts'
 import type { Connection } from '../../tcp/connection.ts'
 import type { Translation } from '../arrival/translation.ts'
+import type { Destinations } from '../upstream/destinations.ts'
 import type { Dialer } from '../upstream/dial.ts'
 import type { Pool } from '../upstream/pool/pool.ts'
 import type { Upstreams, UpstreamTarget } from '../upstream/upstreams.ts'
@@ -41,6 +42,8 @@ export interface SessionSetting {
   readonly upstreams: Upstreams
   /** Null: the target of each session is its server. */
   readonly pool: Pool | null
+  /** Null: the server does not depend on what a client says. */
+  readonly destinations: Destinations | null
   readonly advertise: Readonly<Record<Side, Advertiser>>
   /** Added to a listening port when it is announced. */
   readonly announceOffset: Readonly<Record<Side, number>>
@@ -51,7 +54,8 @@ export interface SessionStart {
   readonly setting: SessionSetting
   /** The client's control connection. */
   readonly connection: Connection
-  readonly target: UpstreamTarget
+  /** Null where the client has to say more. */
+  readonly target: UpstreamTarget | null
   /** The address the client believes to talk to, where that is not ours: the intercepted destination. */
   readonly interceptedDestination: string | null
   /** The address the client connected to, where a balancer told and it is not ours: what it is told for data, too. */

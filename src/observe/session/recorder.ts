@@ -39,12 +39,21 @@ export class SessionRecorder implements SessionObserver {
     return this.#state.metrics.name
   }
 
+  routed({ route }: Reported<'routed'>): void {
+    this.#state.route = route
+  }
+
   upstreamConnected({ server, durationMs }: Reported<'upstreamConnected'>): void {
     this.#state.server = server
     this.#metrics.recent.upstream.succeeded()
     this.#metrics.session.connectDuration.observe(durationMs / 1000)
     if (!this.#log.wants('upstream.connect')) return
-    const fields = { server_ip: server.address, server_port: server.port, duration_ms: rounded(durationMs) }
+    const fields = {
+      server_ip: server.address,
+      server_port: server.port,
+      route: this.#state.route,
+      duration_ms: rounded(durationMs),
+    }
     this.#write('upstream.connect', fields)
   }
 
@@ -52,7 +61,7 @@ export class SessionRecorder implements SessionObserver {
     this.#metrics.session.connectFailed[reason].value += 1
     const who = safeText(server)
     this.#metrics.recent.upstream.failed({ who, why: `${who}: ${upstreamFailures[reason]}` })
-    const fields = { server: who, reason, detail: safeText(detail) }
+    const fields = { server: who, route: this.#state.route, reason, detail: safeText(detail) }
     this.#write('upstream.fail', fields, reason)
   }
 
@@ -162,6 +171,7 @@ export class SessionRecorder implements SessionObserver {
     const fields = {
       server_ip: state.server?.address,
       server_port: state.server?.port,
+      route: state.route,
       user: state.user ?? undefined,
       reason,
       duration_ms: rounded(durationMs),

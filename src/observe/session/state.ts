@@ -37,6 +37,8 @@ export class LiveSession {
   /** Milliseconds of `performance.now()`, whole. */
   readonly openedAt = Math.round(performance.now())
   server: Endpoint | null = null
+  /** The name of the route that chose it, where there are routes. */
+  route: string | undefined = undefined
   user: string | null = null
   isLoggedIn = false
   /** The server has said its first final reply. */

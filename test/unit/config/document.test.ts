@@ -58,7 +58,13 @@ describe('deploy/config/minimal.yaml', () => {
 })
 
 describe('the examples of README.md and docs', () => {
-  const pages = ['README.md', 'docs/scaling.md', 'docs/firewall.md', 'docs/edge-gateway.md']
+  const pages = [
+    'README.md',
+    'docs/scaling.md',
+    'docs/firewall.md',
+    'docs/edge-gateway.md',
+    'docs/routing.md',
+  ]
   const examples = pages.flatMap((page) =>
     [...readFileSync(pathTo(page), 'utf8').matchAll(/^```yaml\n(.*?)^```$/gms)]
       .map(([, text = '']) => [page, text] as const)
@@ -94,7 +100,7 @@ describe('deploy/config/full.yaml', () => {
     expect(
       missing.filter(
         (key) =>
-          !/^upstreams\[\]\.|advertise\.|^dataPorts\.|^pinholes\.admit\.|^log\.transfers\.|^admin\.(token|drainFrom)|[tT]ls\./.test(
+          !/^upstreams\[\]\.|advertise\.|\.routes\[\]\.|^dataPorts\.|^pinholes\.admit\.|^log\.transfers\.|^admin\.(token|drainFrom)|[tT]ls\./.test(
             key,
           ),
       ),
@@ -106,7 +112,7 @@ test('what stands in comments in deploy/config/full.yaml is right too', () => {
   const text = readFileSync(pathTo('deploy/config/full.yaml'), 'utf8')
   // `clients: []  # …`, `admit: {}  # …` and `transfers: false  # …` give way to the examples under them.
   const uncommented = text
-    .replace(/^( *(clients|servers|admit|transfers|certificates):) (\[\]|\{\}|false).*$/gm, '$1')
+    .replace(/^( *(clients|servers|admit|transfers|certificates|routes):) (\[\]|\{\}|false).*$/gm, '$1')
     .replace(/^( +ciphers:) \{\} +#.*$/gm, '$1')
     .replace(/^( +)# {1,2}(\S)/gm, '$1 $2')
     .replace(/^ +(clientCa|clientCrl|ca|name|certificate|key):/gm, '      $1:')

@@ -98,6 +98,7 @@ async function download({ idleMs = IDLE, forwards = true } = {}) {
       activeSourcePort: 0,
       source: 'proxy',
       pool: null,
+      destinations: null,
       upstreams: new Upstreams({ names, dialer, isOwnListener: () => false, connectMs: 20 * SECOND }),
       advertise: { client: advertiser, server: advertiser },
       announceOffset: { client: 0, server: 0 },

@@ -69,6 +69,7 @@ function sayEverything() {
   observer.interceptionChecked(null)
   observer.pinholeSwallowed({ session: 's', peer: '192.0.2.1', at: server, chain: 'forward' })
   const session = observer.sessionOpened({ listener: 'edge', client })
+  session.routed({ route: 'partners' })
   session.upstreamConnected({ server, durationMs: 1 })
   session.upstreamFailed({ server: 'ftp.internal', reason: 'refused', detail: 'x' })
   session.record({ type: 'reply', code: 421, line: '421 Too many.' })

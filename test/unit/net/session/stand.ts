@@ -58,6 +58,7 @@ export async function listen({ routeOf, isOwnListener = () => false, host, trans
       upstreamKeepAliveMs: null,
       tls: null,
       pool: null,
+      destinations: null,
       policy: { ...policy, maxLineBytes: limits.lineBytes, maxRefusals: limits.refusals },
       limits,
       trace: null,
