@@ -1,6 +1,7 @@
 // The effective configuration: validated, defaults filled in, durations in milliseconds, addresses canonical.
 // Every other room reads this type and nothing else; only `config/` knows YAML, zod and the environment.
 
+import type { DestinationRule } from '../routing/destinations.ts'
 import type { RouteRule } from '../routing/routes.ts'
 import type { BackendName } from '../vocabulary.ts'
 
@@ -102,6 +103,8 @@ export interface ListenerConfig {
   readonly pool?: string
   /** The first that matches wins; a client of none goes to `upstream`, or is refused where that is null. Absent: none. */
   readonly routes?: readonly RouteConfig[]
+  /** The client names its server. Absent: it does not. */
+  readonly login?: LoginConfig
   /** The address that the server sees as its client. */
   readonly source: 'proxy' | 'client'
   readonly upstreamMode: UpstreamMode
@@ -119,6 +122,13 @@ export interface ListenerConfig {
   readonly tls?: ListenerTlsConfig
   /** Absent: off. */
   readonly upstreamTls?: UpstreamTlsConfig
+}
+
+/** A forward proxy: who may use it, and for what. Neither list is empty. */
+export interface LoginConfig {
+  /** Networks in canonical text. */
+  readonly clients: readonly string[]
+  readonly destinations: readonly DestinationRule[]
 }
 
 /** Clients that go to a server of their own. */

@@ -1,6 +1,7 @@
 // From the `Config` that the rest of the program reads back to a file.
 
 import { stringify } from 'yaml'
+import { formatDestination } from '../routing/destinations.ts'
 import { formatByteSize } from './byte-size.ts'
 import type {
   AdminConfig,
@@ -80,7 +81,7 @@ function printHealth({ intervalMs, timeoutMs, ...rest }: HealthConfig) {
 
 function printListener(listener: ListenerConfig) {
   const { name, listen, intercept, matches, upstream, source, upstreamMode, advertise } = listener
-  const { activeSourcePort, upstreamVerbs, upstreamKeepAliveMs, tls, upstreamTls } = listener
+  const { activeSourcePort, upstreamVerbs, upstreamKeepAliveMs, tls, upstreamTls, login } = listener
   return {
     name,
     listen: formatListen(listen),
@@ -89,6 +90,8 @@ function printListener(listener: ListenerConfig) {
     matches,
     upstream: listener.pool ?? (upstream === null ? undefined : formatUpstream(upstream)),
     routes: listener.routes?.map(printRoute),
+    login:
+      login === undefined ? undefined : { ...login, destinations: login.destinations.map(formatDestination) },
     source,
     upstreamMode,
     upstreamVerbs,

@@ -58,9 +58,9 @@ export function placesOf(listeners: ListenerSections, admin: { listen: ListenAdd
 }
 
 function destinationBreaches(listener: ListenerSection, path: RuleBreach['path']): RuleBreach[] {
-  const { intercept, upstream, routes = [], activeSourcePort, proxyProtocol } = listener
+  const { intercept, upstream, routes = [], login, activeSourcePort, proxyProtocol } = listener
   const breaches: RuleBreach[] = []
-  if (intercept === 'none' && upstream === null && routes.length === 0) {
+  if (intercept === 'none' && upstream === null && routes.length === 0 && login === undefined) {
     const allowed = 'HOST or HOST:PORT, as in ftp.example.net:21'
     const text = complaint('is required when intercept is none', { given: null, allowed })
     breaches.push({ path: [...path, 'upstream'], text })

@@ -14,6 +14,7 @@ import {
   untilRestart,
   wordForm,
 } from './field.ts'
+import { loginSchema } from './login-schema.ts'
 import { networks } from './networks-field.ts'
 import { namedRoutes, routesSchema } from './routes-schema.ts'
 import { listenForm, upstreamForm } from './socket-address.ts'
@@ -104,11 +105,12 @@ export const listenerSchema = section(
     ).prefault({}),
     upstream: textField(
       upstreamForm,
-      'The FTP server behind us. Required when intercept is none and there are no routes, and not allowed with interception: an intercepted connection brings its own destination.',
+      'The FTP server behind us. Required when intercept is none and there are neither routes nor login, and not allowed with login or interception: an intercepted connection brings its own destination.',
     )
       .optional()
       .transform((upstream) => upstream ?? null),
     routes: routesSchema,
+    login: loginSchema.optional(),
     source: untilRestart(
       choiceField(
         ['proxy', 'client'],
@@ -153,8 +155,9 @@ export const listenerSchema = section(
     upstreamTls: upstreamTlsSchema.prefault({}),
   },
   'One place where clients arrive.',
-).transform(({ upstreamKeepAlive, tls, upstreamTls, routes, ...rest }) => ({
+).transform(({ upstreamKeepAlive, tls, upstreamTls, routes, login, ...rest }) => ({
   ...rest,
+  ...(login === undefined ? {} : { login }),
   ...(routes.length === 0 ? {} : { routes: namedRoutes(routes) }),
   ...(tls === null ? {} : { tls }),
   ...(upstreamTls === null ? {} : { upstreamTls }),

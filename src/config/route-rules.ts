@@ -25,6 +25,7 @@ export function checkRoutes(
   return {
     breaches: each((listener, path) => [
       ...routeBreaches(listener, path, places),
+      ...loginBreaches(listener, path),
       ...unknownPools(listener, path, pools),
     ]),
     warnings: each(routeWarnings),
@@ -49,6 +50,33 @@ function routeBreaches(
       ...loopBreaches(route, [...at, 'upstream'], places),
     ]
   })
+}
+
+/** An open proxy is nobody's wish (S25), and a client has one way to its server. */
+function loginBreaches(
+  { login, intercept, upstream, routes = [] }: ListenerSection,
+  path: Path,
+): RuleBreach[] {
+  if (login === undefined) return []
+  const at = [...path, 'login']
+  const lists = [
+    ['clients', '[10.0.0.0/8]'],
+    ['destinations', "['*.example.net:21']"],
+  ] as const
+  const empty = lists.flatMap(([key, example]) => {
+    if (login[key].length > 0) return []
+    const reason = 'is empty: a proxy for everybody to everywhere is not allowed'
+    const text = complaint(reason, { given: login[key], allowed: `a list such as ${example}` })
+    return [{ path: [...at, key], text }]
+  })
+  const other = upstream !== null ? 'upstream' : routes.length > 0 ? 'routes' : null
+  const reason =
+    intercept !== 'none'
+      ? `has no use when intercept is ${intercept}: each connection brings its own destination`
+      : `contradicts ${other}: clients name their servers themselves`
+  if (intercept === 'none' && other === null) return empty
+  const allowed = 'a listener of its own for clients that name their server'
+  return [...empty, { path: at, text: complaint(reason, { given: login, allowed }) }]
 }
 
 /** Of a listener with a route to a pool that does not exist. */

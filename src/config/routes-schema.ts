@@ -14,7 +14,7 @@ const routeNameForm = wordForm({
   pattern: '^[0-9A-Za-z][0-9A-Za-z._-]{0,62}$',
 })
 
-const hostPattern = /^[0-9A-Za-z_.*-]{1,255}$/
+export const hostPattern = /^[0-9A-Za-z_.*-]{1,255}$/
 
 const hostPatternForm: TextForm<string> = {
   name: 'pattern of host names',

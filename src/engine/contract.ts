@@ -156,6 +156,7 @@ export type UpstreamFailure =
   | 'tls_certificate'
   | 'no_greeting'
   | 'no_server'
+  | 'forbidden'
 export type PinholeFailure = 'exhausted' | 'share' | 'backend'
 export type LegFailure = 'refused' | 'timeout' | 'unreachable' | 'reset' | 'tls' | 'not_resumed' | 'truncated'
 export type PinholeCloseReason = 'replaced' | 'refused' | 'unused' | 'session_end'
@@ -210,6 +211,7 @@ export type RefusalReason =
   | 'upstream_prot'
   | 'no_route'
   | 'host_name'
+  | 'destination'
   | 'draining'
 
 /** What the peer did that no standard allows and that did not fit a refusal. */

@@ -27,7 +27,8 @@ export interface ClientWords {
 }
 
 export type Choice =
-  | { readonly type: 'connect'; readonly to: UpstreamChoice }
+  /** `user`: what the server is told; absent: what was said. */
+  | { readonly type: 'connect'; readonly to: UpstreamChoice; readonly user?: string }
   /** It has not said enough. */
   | { readonly type: 'undecided' }
   | { readonly type: 'refused'; readonly reason: RefusalReason; readonly text: string }
@@ -36,6 +37,8 @@ export type Choice =
 export interface WelcomePolicy {
   /** The same answer to the same words. Never `undecided` once all of them are known. */
   readonly choose: (words: ClientWords) => Choice
+  /** What OPEN or SITE means with this argument; null where they mean nothing. */
+  readonly open: ((argument: string) => Choice) | null
   /** HOST chooses among our servers: one that knows no such host serves the session all the same. */
   readonly usesHost: boolean
   /** What the header of a transcript says of it. */

@@ -91,6 +91,8 @@ export function farewellFor(reason: UpstreamFailure): string {
       return '421 The certificate of the FTP server is not accepted.'
     case 'no_server':
       return '421 Too many sessions with the FTP servers, try again later.'
+    case 'forbidden':
+      return '421 That server is not allowed from here.'
     default:
       return '421 The FTP server cannot be reached, try again later.'
   }

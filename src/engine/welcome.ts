@@ -5,13 +5,14 @@
 // What real clients say before USER: AUTH TLS, PBSZ, PROT (curl, wget, FileZilla, WinSCP, basic-ftp; answered by
 // client-security.ts), FEAT (lftp), HOST (lftp where FEAT has it), OPTS UTF8 ON (ftp.exe of Windows).
 
-import type { Command } from '../ftp/commands.ts'
+import { type Command, parseCommand } from '../ftp/commands.ts'
 import type { RefusalReason, UpstreamChoice } from './contract.ts'
 import type { Choice, ClientWords, EngineOptions, WelcomePolicy } from './options.ts'
 import type { Outbox } from './outbox.ts'
 import type { Refusals } from './refusals.ts'
 import type { ReplyQueue } from './reply-queue.ts'
 import type { Security } from './security.ts'
+import { answerAlone } from './welcome-answers.ts'
 
 export interface WelcomeParts {
   readonly options: EngineOptions
@@ -41,6 +42,8 @@ export class Welcome {
   readonly #replays = new Map<string, string>()
   #toldReplays = 0
   #user: Command | null = null
+  /** What OPEN or SITE has named. */
+  #opened: UpstreamChoice | null = null
   /** Where the session went because of what the client said; null: it had no choice. */
   #to: UpstreamChoice | null = null
 
@@ -134,7 +137,6 @@ export class Welcome {
   }
 
   #answer(command: Command): void {
-    const { outbox } = this.#parts
     switch (command.verb) {
       case 'USER':
         this.#named(command)
@@ -142,31 +144,15 @@ export class Welcome {
       case 'HOST':
         this.#hosted(command)
         break
-      case 'FEAT':
-        this.#listFeatures(command)
-        break
       case 'OPTS':
         this.#opts(command)
         break
-      case 'NOOP':
-        outbox.reply('200 Ready.')
-        break
-      case 'HELP':
-        outbox.reply('214 Log in with USER and PASS.')
-        break
-      case 'QUIT':
-        outbox.close('quit', '221 Goodbye.')
-        break
-      case 'PASS':
-      case 'ACCT':
-        this.#refuse(command, 'login_required', '503 USER comes first.')
-        break
-      case 'AUTH':
-        // Only where there is no TLS of ours: whose it would be is not known.
-        this.#refuse(command, 'auth', '502 AUTH is not supported.')
+      case 'OPEN':
+      case 'SITE':
+        this.#open(command)
         break
       default:
-        this.#refuse(command, 'login_required', '530 Please log in first.')
+        answerAlone(command, { ...this.#parts, usesHost: this.#policy?.usesHost === true })
     }
   }
 
@@ -177,8 +163,8 @@ export class Welcome {
       return
     }
     const choice = this.#choose(command.argument)
-    const isSame = choice?.type === 'connect' && keyOf(choice.to) === (this.#to && keyOf(this.#to))
-    if (isSame) this.#parts.queue.forward(command, { channel: null })
+    if (choice?.type === 'connect' && keyOf(choice.to) === keyOf(this.#to))
+      this.#tellUser(command, choice.user)
     else this.#refuse(command, 'no_route', '530 This user has another server, connect again.')
   }
 
@@ -192,7 +178,7 @@ export class Welcome {
     if (choice?.type === 'refused') {
       this.#refuse(command, choice.reason, choice.text)
     } else if (choice?.type === 'connect') {
-      this.#user = command
+      this.#user = choice.user === undefined ? command : parseCommand(`USER ${choice.user}`)
       this.#to = choice.to
       this.#phase = 'connecting'
       this.#parts.outbox.push({ type: 'connectUpstream', to: choice.to })
@@ -202,7 +188,28 @@ export class Welcome {
   }
 
   #choose(user: string): Choice | null {
+    // A server that is known needs no further name: what stands behind an @ may be the user's.
+    const to = this.#opened ?? (this.#policy?.open === null ? null : this.#toWithout(user))
+    if (to !== null) return { type: 'connect', to }
     return this.#policy?.choose({ serverName: this.#serverName, host: this.#host, user }) ?? null
+  }
+
+  /** The server that the session has, for a user without one. */
+  #toWithout(user: string): UpstreamChoice | null {
+    return user.includes('@') ? null : this.#to
+  }
+
+  /** What FileZilla and lftp say to FTP proxies of the types OPEN and SITE. */
+  #open(command: Command): void {
+    const choice = this.#policy?.open?.(command.argument) ?? null
+    if (choice?.type === 'connect') {
+      this.#opened = choice.to
+      this.#parts.outbox.reply('220 Who is it?')
+    } else if (choice?.type === 'refused') {
+      this.#refuse(command, choice.reason, choice.text)
+    } else {
+      this.#refuse(command, 'login_required', '530 Please log in first.')
+    }
   }
 
   /** @see RFC 7151 §3 */
@@ -223,21 +230,6 @@ export class Welcome {
     this.#host = host
     this.#replays.set('HOST', command.line)
     this.#parts.outbox.reply('220 Host noted.')
-  }
-
-  /**
-   * What is true of every server. Of the rest nothing is known, so a client that has TLS, or cannot have it, is sent to log in
-   * first: lftp then asks again.
-   */
-  #listFeatures(command: Command): void {
-    const { security, outbox, options } = this.#parts
-    const hasTls = security.client !== null && options.tls?.client.mode !== 'off' && !security.client.isSecure
-    const features = [
-      ...(hasTls ? (security.client?.features ?? []) : []),
-      ...(this.#policy?.usesHost === true ? ['HOST'] : []),
-    ]
-    if (features.length === 0) this.#refuse(command, 'login_required', '530 Please log in first.')
-    else outbox.reply(['211-Features:', ...features.map((feature) => ` ${feature}`), '211 End'].join('\r\n'))
   }
 
   #opts(command: Command): void {
@@ -261,6 +253,10 @@ export class Welcome {
     this.#user = null
   }
 
+  #tellUser(command: Command, user: string | undefined): void {
+    this.#parts.queue.forward(user === undefined ? command : parseCommand(`USER ${user}`), { channel: null })
+  }
+
   /** At the arrival: undefined where it may come with AUTH TLS. */
   get #earlyServerName(): string | null | undefined {
     const mode = this.#parts.options.tls?.client.mode ?? 'off'
@@ -277,7 +273,8 @@ export class Welcome {
   }
 }
 
-function keyOf(to: UpstreamChoice): string {
+function keyOf(to: UpstreamChoice | null): string | null {
+  if (to === null) return null
   return 'route' in to ? to.route : `${to.host} ${to.port}`
 }
 

@@ -40,7 +40,7 @@ export const verbs: ReadonlyMap<string, VerbTraits> = new Map<string, VerbTraits
     plain,
   ),
   ...each(
-    'MFMT MFCT MFF CLNT CSID PRET AVBL COMB DSIZ RMDA THMB XCUP XCWD XMKD XPWD XRMD XCRC XMD5 XSHA',
+    'MFMT MFCT MFF OPEN CLNT CSID PRET AVBL COMB DSIZ RMDA THMB XCUP XCWD XMKD XPWD XRMD XCRC XMD5 XSHA',
     plain,
   ),
   ...each('XSHA1 XSHA256 XSHA512 HASH RANG MD5 MMD5 TVFS UTF8', plain),

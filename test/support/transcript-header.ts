@@ -1,9 +1,11 @@
+import { parseDestination } from '../../src/config/login-schema.ts'
 import type { UpstreamFact } from '../../src/engine/contract.ts'
 import { type Shown, shownRecords } from '../../src/engine/notation.ts'
 import type { EngineOptions, WelcomePolicy } from '../../src/engine/options.ts'
 import type { Policy } from '../../src/engine/policy.ts'
 import type { Endpoint } from '../../src/ftp/endpoints.ts'
-import { welcomeBy } from '../../src/net/session/welcome.ts'
+import { welcomeBy, welcomeByLogin } from '../../src/net/session/welcome.ts'
+import { DestinationList } from '../../src/routing/destinations.ts'
 import { type RouteRule, Routes } from '../../src/routing/routes.ts'
 import { readEndpoint } from './transcript-notation.ts'
 
@@ -12,7 +14,8 @@ export interface Header {
   /**
    * `client 192.0.2.9`, `mode client|passive|active`, `verbs PASV EPSV`, `reach first`, `policy bounce=refuse …`,
    * `own 203.0.113.9`, `tls client=required clientData=client server=required serverData=required`,
-   * `routes partners:user=partner-* a:serverName=a.example.net,host=a.* inner:clients=10.0.0.0/8 default`
+   * `routes partners:user=partner-* a:serverName=a.example.net,host=a.* inner:clients=10.0.0.0/8 default`,
+   * `login *.example.net:21 10.9.0.0/16:21`
    */
   readonly options: EngineOptions
   /** `server 198.51.100.7:21` */
@@ -55,7 +58,8 @@ export function readHeader(lines: readonly string[]): Header {
       policy: { ...defaultPolicy, ...readPolicy(words('policy')) },
       isOwnAddress: (address) => own.has(address),
       tls: readTls(words('tls')),
-      welcome: readRoutes(words('routes'), said.get('client') ?? '192.0.2.9'),
+      welcome:
+        readRoutes(words('routes'), said.get('client') ?? '192.0.2.9') ?? readLogin(words('login'), own),
     },
     server: readEndpoint(said.get('server') ?? '198.51.100.7:21'),
     knows: words('knows').map((fact) => oneOf(fact, ['refusesEpsv', 'refusesEprt'])),
@@ -73,6 +77,7 @@ const headerWords = [
   'policy',
   'tls',
   'routes',
+  'login',
   'knows',
   'own',
   'start',
@@ -139,6 +144,18 @@ function readRoutes(written: readonly string[], client: string): WelcomePolicy |
   const rules = (hasDefault ? written.slice(0, -1) : written).map(readRoute)
   const routes = new Routes(rules, { hasDefault })
   return welcomeBy(routes, client)
+}
+
+/** Null without a word. Everybody may. */
+function readLogin(written: readonly string[], own: ReadonlySet<string>): WelcomePolicy | null {
+  if (written.length === 0) return null
+  const rules = written.map((text) => {
+    const parsed = parseDestination(text)
+    if (!parsed.ok) throw new Error(`${text} ${parsed.reason}`)
+    return parsed.value
+  })
+  const list = new DestinationList(rules, (address) => own.has(address))
+  return welcomeByLogin({ clients: ['any'], list, notation: `login ${written.join(' ')}` }, '192.0.2.9')
 }
 
 function readRoute(written: string): RouteRule {

@@ -54,7 +54,7 @@ const eventForms: readonly [RegExp, (words: EventWords) => Event][] = [
     }),
   ],
   [
-    /^! upstream failed (?<upstreamFailure>refused|timeout|unreachable|resolve|self|no_destination|tls_refused|tls_failed|tls_certificate)$/,
+    /^! upstream failed (?<upstreamFailure>refused|timeout|unreachable|resolve|self|no_destination|tls_refused|tls_failed|tls_certificate|forbidden)$/,
     ({ upstreamFailure }) => ({ type: 'upstreamFailed', reason: upstreamFailure }),
   ],
   [

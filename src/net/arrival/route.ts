@@ -29,9 +29,10 @@ export interface RouteOptions {
  */
 export function routeOf(connection: Connection, options: RouteOptions): Route {
   const { listener, libc, restore, isOwnListener } = options
-  const { intercept, upstream, routes = [] } = listener
+  const { intercept, upstream, routes = [], login } = listener
   if (intercept === 'none') {
-    if (routes.length > 0) return { target: null, interceptedDestination: null, translation: null }
+    if (routes.length > 0 || login !== undefined)
+      return { target: null, interceptedDestination: null, translation: null }
     return upstream === null
       ? { refusal: 'no_destination' }
       : { target: upstream, interceptedDestination: null, translation: null }

@@ -33,11 +33,10 @@ export function callUpstream(call: SessionCall, events: LinkEvents): UpstreamAtt
   const { target, pool } = chosen ?? { target: call.target, pool: setting.pool }
   if (target === null) throw new Error('a session has no server to call')
   if (chosen !== null) {
-    observer.routed({ route: chosen.route })
+    if (chosen.route !== null) observer.routed({ route: chosen.route })
     tls?.towards(target.host)
   }
-  return linkSession(
-    { upstreams, pool, client, target, as, observer, tls, secureMs: limits.connectMs },
-    events,
-  )
+  const admits = chosen?.admits === undefined ? {} : { admits: chosen.admits }
+  const secureMs = limits.connectMs
+  return linkSession({ upstreams, pool, client, target, as, observer, tls, secureMs, ...admits }, events)
 }

@@ -37,6 +37,14 @@ export class Names {
     return this.#ask(host, entry)
   }
 
+  /** The same without anything that was known before, and without keeping it. */
+  async resolveAfresh(host: string): Promise<readonly string[]> {
+    const literal = parseAddress(host)
+    if (literal !== null) return [literal]
+    const found = await lookup(host, { all: true, verbatim: true })
+    return found.map(({ address }) => canonicalAddress(address))
+  }
+
   /** The address known now for a family, or null; asks in the background when it is stale. */
   known(host: string, family: Family): string | null {
     const literal = parseAddress(host)

@@ -16,6 +16,8 @@ export interface UpstreamCall {
   readonly target: UpstreamTarget
   /** The client in whose name we connect, or null for ourselves. */
   readonly as: Endpoint | null
+  /** Whether we may connect to an address of the target; absent: to any. The name is asked for afresh then. */
+  readonly admits?: (at: Endpoint) => boolean
 }
 
 export interface UpstreamsOptions {
@@ -58,15 +60,17 @@ export class Upstreams {
    *
    * Errors: `AlgError` UPSTREAM_IS_SELF or UPSTREAM_UNREACHABLE, whose context has `reason` (an `UpstreamFailure`).
    */
-  connect({ target, as }: UpstreamCall, done: UpstreamDone): UpstreamAttempt {
+  connect({ target, as, admits }: UpstreamCall, done: UpstreamDone): UpstreamAttempt {
     const { host, port } = target
     const { names } = this.#options
-    const attempt = new Attempt(this.#options, { port, as, done })
+    const attempt = new Attempt(this.#options, { port, as, admits: admits ?? null, done })
     const literal = parseAddress(host)
     if (literal !== null) {
       attempt.start([literal])
     } else {
-      names.resolve(host).then(
+      // Names that clients choose are not kept.
+      const resolving = admits === undefined ? names.resolve(host) : names.resolveAfresh(host)
+      resolving.then(
         (addresses) => attempt.start(addresses),
         (error: unknown) =>
           attempt.fail(unreachable('resolve', `${host} does not resolve: ${messageOf(error)}`, error)),
@@ -105,6 +109,7 @@ export function upstreamFailureOf(error: unknown): UpstreamFailure {
     case 'tls_refused':
     case 'tls_failed':
     case 'tls_certificate':
+    case 'forbidden':
       return reason
     default:
       return 'unreachable'
@@ -113,6 +118,7 @@ export function upstreamFailureOf(error: unknown): UpstreamFailure {
 
 interface AttemptWish {
   readonly as: Endpoint | null
+  readonly admits: UpstreamCall['admits'] | null
   readonly port: number
   readonly done: UpstreamDone
 }
@@ -168,7 +174,7 @@ class Attempt implements UpstreamAttempt {
 
   #tryAddress(lastError: AlgError | null): void {
     const { isOwnListener, connectMs } = this.#options
-    const { port } = this.#wish
+    const { port, admits } = this.#wish
     const address = this.#addresses[this.#next]
     this.#next += 1
     if (address === undefined) {
@@ -178,6 +184,10 @@ class Attempt implements UpstreamAttempt {
     const server = { address, port }
     if (isOwnListener(server)) {
       this.fail(isSelf(server))
+      return
+    }
+    if (admits?.(server) === false) {
+      this.#tryNext(unreachable('forbidden', `${address} port ${port} is not an allowed destination`, null))
       return
     }
     const { as } = this.#wish

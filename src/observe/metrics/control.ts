@@ -58,6 +58,7 @@ export const refusedCommands: Readonly<Record<RefusalReason, readonly string[]>>
   upstream_prot: endpointVerbs,
   no_route: ['USER'],
   host_name: ['HOST', 'USER'],
+  destination: ['USER', 'OPEN', 'SITE'],
   draining: [...endpointVerbs, ...transferVerbs],
 }
 

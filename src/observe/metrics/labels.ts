@@ -98,6 +98,7 @@ export const upstreamFailures: LabelSet<UpstreamFailure> = {
   tls_certificate: 'the server’s certificate, its name or its key is not accepted',
   no_greeting: 'a server of a pool accepts and does not greet, or greets with a refusal',
   no_server: 'every server of the pool has its `maxSessions`',
+  forbidden: 'a name that clients may use leads to an address that they may not',
 }
 
 export const refusalReasons: LabelSet<RefusalReason> = {
@@ -134,6 +135,7 @@ export const refusalReasons: LabelSet<RefusalReason> = {
   upstream_prot: 'the server refused PROT',
   no_route: 'no route leads from this client, host or user to a server',
   host_name: 'HOST, with a name that is unknown, or not the one that TLS was asked for, or too late',
+  destination: 'a server that clients of this listener may not name, or none at all',
   draining: 'the process is draining',
 }
 

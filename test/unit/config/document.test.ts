@@ -100,7 +100,7 @@ describe('deploy/config/full.yaml', () => {
     expect(
       missing.filter(
         (key) =>
-          !/^upstreams\[\]\.|advertise\.|\.routes\[\]\.|^dataPorts\.|^pinholes\.admit\.|^log\.transfers\.|^admin\.(token|drainFrom)|[tT]ls\./.test(
+          !/^upstreams\[\]\.|advertise\.|\.routes\[\]\.|\.login\b|^dataPorts\.|^pinholes\.admit\.|^log\.transfers\.|^admin\.(token|drainFrom)|[tT]ls\./.test(
             key,
           ),
       ),

@@ -34,13 +34,13 @@ __proto__: 4
 `
   expect(mistakesIn(yaml)).toEqual([
     `config.yaml:3:13 listeners[0].listen: has no port (given 2121, allowed ${listenForms})`,
-    'config.yaml:4:5 listeners[0].upsteam: is not a known key; did you mean upstream? (given upsteam, allowed name, listen, intercept, proxyProtocol, matches, upstream, routes, source, upstreamMode, upstreamVerbs, upstreamKeepAlive, activeSourcePort, advertise, tls or upstreamTls)',
+    'config.yaml:4:5 listeners[0].upsteam: is not a known key; did you mean upstream? (given upsteam, allowed name, listen, intercept, proxyProtocol, matches, upstream, routes, login, source, upstreamMode, upstreamVerbs, upstreamKeepAlive, activeSourcePort, advertise, tls or upstreamTls)',
     `config.yaml:5:15 listeners[1].upstream: is neither an IP address nor a DNS name (given "010.1.1.1", allowed ${upstreamForms})`,
     'config.yaml:6:16 listeners[1].intercept: is not a known value; did you mean redirect? (given "redirct", allowed none, redirect or tproxy)',
     'config.yaml:7:34 listeners[1].advertise.clients[0].to: has bits below its mask; did you mean 10.0.0.0/8? (given "10.0.0.1/8", allowed any, a network such as 10.0.0.0/8 or 2001:db8::/32, or one address)',
     'config.yaml:7:55 listeners[1].advertise.clients[0].address: is neither an IP address nor a DNS name (given "", allowed an address that peers can connect to, such as 203.0.113.7 or 2001:db8::7, or a DNS name)',
     'config.yaml:7:71 listeners[1].advertise.servers: must be a list (given "any", allowed a list of rules such as { to: 10.0.0.0/8, address: 10.1.0.1 })',
-    'config.yaml:8:5 listeners[2]: must be a map (given 5, allowed a map of name, listen, intercept, proxyProtocol, matches, upstream, routes, source, upstreamMode, upstreamVerbs, upstreamKeepAlive, activeSourcePort, advertise, tls and upstreamTls)',
+    'config.yaml:8:5 listeners[2]: must be a map (given 5, allowed a map of name, listen, intercept, proxyProtocol, matches, upstream, routes, login, source, upstreamMode, upstreamVerbs, upstreamKeepAlive, activeSourcePort, advertise, tls and upstreamTls)',
     'config.yaml:9:12 dataPorts: ends before it begins (given "30999-30000", allowed FIRST-LAST within 1-65535, as in 30000-30999)',
     `config.yaml:10:22 pinholes.timeout: needs a unit, such as 60s (given 60, allowed ${durationForms})`,
     'config.yaml:10:35 pinholes.backend: is not a known value (given "nft", allowed relay or nftables)',

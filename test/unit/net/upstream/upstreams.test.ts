@@ -75,6 +75,34 @@ describe('connecting upstream', () => {
     connection.destroy()
   })
 
+  it('calls no address that is not admitted, whatever the name led to before (DNS rebinding)', async () => {
+    const { port, connections } = await listen()
+    const names = new Names({ log: () => undefined })
+    const answers = [['127.0.0.1'], ['127.0.0.2', '127.0.0.1'], ['127.0.0.2']]
+    const asked = vi.spyOn(names, 'resolveAfresh').mockImplementation(async () => answers.shift() ?? [])
+    const dialer = new Dialer({ tcp, connectAs: null })
+    const all = new Upstreams({ names, dialer, isOwnListener: () => false, connectMs: 5_000 })
+    const call = { target: { host: 'rebound.example.net', port }, as: null }
+    const admits = ({ address }: { readonly address: string }) => address === '127.0.0.1'
+    const result = () =>
+      within(
+        new Promise<UpstreamConnection>((resolve, reject) => {
+          all.connect({ ...call, admits }, (error, reached) =>
+            reached === null ? reject(error) : resolve(reached),
+          )
+        }),
+        { what: 'an answer' },
+      )
+    const first = await result()
+    const second = await result()
+    expect([first.server.address, second.server.address]).toEqual(['127.0.0.1', '127.0.0.1'])
+    expect(await result().catch(upstreamFailureOf)).toBe('forbidden')
+    expect(asked).toHaveBeenCalledTimes(3)
+    await vi.waitFor(() => expect(connections()).toBe(2))
+    first.connection.destroy()
+    second.connection.destroy()
+  })
+
   it('says why it failed, in a word', async () => {
     const { port } = await listen()
     servers.splice(0).forEach((server) => void server.close())
