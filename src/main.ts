@@ -86,6 +86,27 @@ async function main(args: readonly string[]): Promise<number> {
       exitCode = await doctor(await configOf(argv), { stdout })
     })
     .command(
+      'explain',
+      'say where a client would be sent, and why',
+      (command) =>
+        configOptions(command)
+          .option('client', {
+            type: 'string',
+            requiresArg: true,
+            demandOption: true,
+            describe: 'ADDR: its address',
+          })
+          .option('user', { type: 'string', requiresArg: true, describe: 'NAME: what it says with USER' })
+          .option('sni', { type: 'string', requiresArg: true, describe: 'HOST: what it asks for with TLS' })
+          .option('host', { type: 'string', requiresArg: true, describe: 'HOST: what it says with HOST' })
+          .option('listener', { type: 'string', requiresArg: true, describe: 'NAME: only this one' }),
+      async (argv) => {
+        const { client, user, sni, host, listener } = argv
+        const { explain } = await import('./cli/explain.ts')
+        exitCode = explain(await configOf(argv), { client, user, sni, host, listener, stdout })
+      },
+    )
+    .command(
       'k8s-ports',
       'print the data ports as entries of a Kubernetes Service',
       (command) =>

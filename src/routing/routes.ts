@@ -32,8 +32,15 @@ export type Routing =
 /** The name of what is not a route but the listener's own upstream. */
 export const defaultRoute = 'default'
 
+/** One route and one client: `no` with the first condition that does not hold, `unknown` with one that is not known. */
+export interface RouteVerdict {
+  readonly rule: RouteRule
+  readonly verdict: 'yes' | 'no' | 'unknown'
+  readonly condition: 'clients' | keyof RouteWords | null
+}
+
 interface Compiled {
-  readonly name: string
+  readonly rule: RouteRule
   readonly networks: readonly Network[]
   readonly conditions: readonly { readonly word: keyof RouteWords; readonly matches: Matches }[]
 }
@@ -56,31 +63,41 @@ export class Routes {
 
   /** `client` is a canonical address. */
   choose(client: string, words: RouteWords): Routing {
-    for (const { name, networks, conditions } of this.#routes) {
-      if (networks.length > 0 && !networks.some((network) => network?.matches(client) ?? true)) continue
-      const verdict = judge(conditions, words)
-      if (verdict === 'undecided') return { type: 'undecided' }
-      if (verdict) return { type: 'route', name }
+    for (const route of this.#routes) {
+      const { verdict } = judge(route, client, words)
+      if (verdict === 'unknown') return { type: 'undecided' }
+      if (verdict === 'yes') return { type: 'route', name: route.rule.name }
     }
     return this.#hasDefault ? { type: 'route', name: defaultRoute } : { type: 'none' }
   }
+
+  /** The routes that are looked at, in order, up to the one that `choose` stops at. */
+  explain(client: string, words: RouteWords): readonly RouteVerdict[] {
+    const verdicts = this.#routes.map((route) => judge(route, client, words))
+    const last = verdicts.findIndex(({ verdict }) => verdict !== 'no')
+    return last < 0 ? verdicts : verdicts.slice(0, last + 1)
+  }
 }
 
-function judge(conditions: Compiled['conditions'], words: RouteWords): boolean | 'undecided' {
-  let verdict: true | 'undecided' = true
+function judge({ rule, networks, conditions }: Compiled, client: string, words: RouteWords): RouteVerdict {
+  if (networks.length > 0 && !networks.some((network) => network?.matches(client) ?? true)) {
+    return { rule, verdict: 'no', condition: 'clients' }
+  }
+  let unknown: keyof RouteWords | null = null
   for (const { word, matches } of conditions) {
     const said = words[word]
-    if (said === undefined) verdict = 'undecided'
-    else if (said === null || !matches(said)) return false
+    if (said === undefined) unknown ??= word
+    else if (said === null || !matches(said)) return { rule, verdict: 'no', condition: word }
   }
-  return verdict
+  return { rule, verdict: unknown === null ? 'yes' : 'unknown', condition: unknown }
 }
 
-function compile({ name, clients, serverName, host, user }: RouteRule): Compiled {
+function compile(rule: RouteRule): Compiled {
+  const { clients, serverName, host, user } = rule
   const patterns = { serverName, host, user: user === null ? null : asOnTheWire(user) }
   const words = ['serverName', 'host', 'user'] as const
   return {
-    name,
+    rule,
     networks: clients.map(parseNetwork),
     conditions: words.flatMap((word) => {
       const pattern = patterns[word]

@@ -31,6 +31,7 @@ const mayImport = {
     'firewall',
     'kernel',
     'config',
+    'routing',
     'ftp',
     'errors.ts',
   ],
