@@ -62,6 +62,12 @@ export const valueSets: Readonly<Record<string, Values>> = {
     updateStrategy: { type: 'OnDelete' },
     podDisruptionBudget: { maxUnavailable: '50%' },
   },
+  'a gateway behind a balancer': {
+    ...overlayValues.gateway,
+    gateway: { advertise: '', serviceAnnotations: {} },
+    service: { type: 'ClusterIP' },
+    listener: { proxyProtocol: { from: ['10.0.0.5'] } },
+  },
   'an autoscaled application': { ...overlayValues['client-sidecar'], autoscaling: { enabled: true } },
   'a server as root with a volume that is there': {
     ...overlayValues.sidecar,

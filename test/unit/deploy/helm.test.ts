@@ -8,6 +8,7 @@ import { afterAll, describe, expect, it, vi } from 'vitest'
 import { parse, stringify } from 'yaml'
 import type { Config } from '../../../src/config/config.ts'
 import { loadConfig } from '../../../src/config/load.ts'
+import { prometheusFolder } from '../../support/alerts.ts'
 import { chartFolder, helm, renderChart } from '../../support/helm.ts'
 import {
   configurationOf,
@@ -134,6 +135,12 @@ describe.skipIf(missing !== null)('the chart', () => {
     })
   })
 
+  it('leaves the address that clients are told to PROXY headers, or to the configuration', async () => {
+    const objects = await renderChart(valueSets['a gateway behind a balancer'] ?? {})
+    expect(proxyContainer(objects).env?.map(({ name }) => name)).not.toContain('FTP_ALG_ADVERTISE')
+    expect(configOf(objects).listeners[0]?.advertise.clients).toEqual([])
+  })
+
   it('shows clients the certificate of a Secret', async () => {
     const objects = await renderChart({ ...relay, tls: { mode: 'required', secretName: 'edge-tls' } })
     const [listener] = configOf(objects).listeners
@@ -178,13 +185,11 @@ describe.skipIf(missing !== null)('the chart', () => {
 })
 
 describe('files of the chart that are made', () => {
-  it('files/rules.yaml has the groups of the PrometheusRule', async () => {
-    const rule = readFileSync(
-      join(project, 'deploy/kubernetes/components/prometheus-rules/prometheusrule.yaml'),
-      'utf8',
+  it('files/rules.yaml has the rules of grafana/prometheus', async () => {
+    const groups = ['recording.yml', 'alerts.yml'].flatMap(
+      (file) => parse(readFileSync(join(prometheusFolder, file), 'utf8')).groups,
     )
-    const { groups } = parse(rule).spec
-    const header = '# Made from grafana/prometheus/*.yml: npx vitest run -u test/unit/deploy\n'
+    const header = '# Made from grafana/prometheus/*.yml: npx vitest run -u test/unit/deploy/helm.test.ts\n'
     await expect(header + stringify({ groups }, { lineWidth: 0 })).toMatchFileSnapshot(
       join(chartFolder, 'files/rules.yaml'),
     )

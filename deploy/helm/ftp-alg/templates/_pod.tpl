@@ -86,7 +86,9 @@ volumeMounts:
 - name: FTP_ALG_SLICE_INDEX
   valueFrom:
     fieldRef: { fieldPath: "metadata.labels['apps.kubernetes.io/pod-index']" }
-- { name: FTP_ALG_ADVERTISE, value: {{ $v.gateway.advertise | replace "{index}" "$(FTP_ALG_SLICE_INDEX)" | quote }} }
+{{- with $v.gateway.advertise }}
+- { name: FTP_ALG_ADVERTISE, value: {{ . | replace "{index}" "$(FTP_ALG_SLICE_INDEX)" | quote }} }
+{{- end }}
 - { name: FTP_ALG_SLICE_OF, value: {{ $v.gateway.replicas | toString | quote }} }
 {{- end }}
 {{- if eq $v.mode "edge" -}}
