@@ -66,6 +66,18 @@ describe.each(dashboardNames)('the dashboard %s', (name) => {
     }
   })
 
+  it('says where choosing a listener changes nothing', () => {
+    for (const { title, description, targets = [] } of panels) {
+      const obeying = targets.filter(({ expr }) => expr.includes('$listener')).length
+      const said = /The listener variable changes (nothing here|only a part of it)\.$/.exec(
+        description ?? '',
+      )?.[1]
+      const expected =
+        obeying === targets.length ? undefined : obeying === 0 ? 'nothing here' : 'only a part of it'
+      expect([title, said]).toEqual([title, expected])
+    }
+  })
+
   it.each(panels.map((panel) => [panel.title, panel] as const))('panel %s is complete', (_title, panel) => {
     expect(panel.title).not.toBe('')
     expect(panel.description).toMatch(/\.$/)
