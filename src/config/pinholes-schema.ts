@@ -26,9 +26,10 @@ export const pinholesSchema = section(
         'Who moves the bytes of data connections: this process, or the kernel (Linux, CAP_NET_ADMIN).',
       ).prefault('relay'),
     ),
-    timeout: textField(durationForm, 'From announced to connected; then the pinhole closes unused.').prefault(
-      '60s',
-    ),
+    timeout: textField(
+      durationForm,
+      'From announced to connected; then the pinhole closes unused, and a transfer whose client it waits for gets 425.',
+    ).prefault('60s'),
     mark: untilRestart(
       integerField(
         { min: 1, max: 0xffff_ffff },

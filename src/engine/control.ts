@@ -90,7 +90,7 @@ export class ControlEngine {
     const { current } = this.#data.channels
     const { transfer } = this.#queue
     if (current?.isFlowing === true || (current?.isJoined === true && transfer !== null)) return 'data'
-    if (transfer !== null && current?.isJoining === true) return transfer.hasStarted ? 'data' : 'transfer'
+    if (transfer !== null && current?.isJoining === true) return 'transfer'
     return this.#queue.isEmpty && this.#mayHearClient && !this.#welcome.isBusy ? 'client' : 'server'
   }
 
@@ -98,12 +98,15 @@ export class ControlEngine {
   isWorkedOn(channel: number): boolean {
     const { transfer } = this.#queue
     const isOver = this.#hasClientEnded || this.#server.isHoldingSuccess
-    return transfer?.channel === channel && !transfer.isAnswered && !isOver
+    if (transfer?.channel !== channel || transfer.isAnswered || isOver) return false
+    // The server has begun, and only its client has not come: that has no more time than the pinhole.
+    const hasBegun = transfer.hasStarted && !this.#server.isInReply
+    return !(hasBegun && this.#data.channels.current?.owesClient === true)
   }
 
   /** Something waits for the server that may never come: `quiet` tells that nothing does. */
   get waitsForSilence(): boolean {
-    return this.#server.waitsForSilence || this.#client.isWaitingForNoops
+    return this.#server.waitsForSilence || this.#client.isWaitingForNoops || this.#transfers.waitsForSilence
   }
 
   get state(): EngineState {
@@ -251,6 +254,7 @@ export class ControlEngine {
         break
       case 'quiet':
         this.#server.silent()
+        this.#transfers.silent()
         if (this.#client.isWaitingForNoops) this.#queue.giveUpNoops()
         break
       case 'keepAlive':

@@ -4,7 +4,7 @@
 //   client passive, server passive:  we connect to the server before we announce, then the client comes; where the
 //                                    kernel forwards, it does both when the client comes
 //   client active,  server active:   the server comes, then we connect to the client
-//   client active,  server passive:  we connect to the server before we answer, to the client at the transfer's 1xx
+//   client active,  server passive:  we connect to the server before we answer, to the client at the transfer's 1xx, or when none comes
 //   client passive, server active:   both come, in any order
 
 import type { Endpoint } from '../ftp/endpoints.ts'
@@ -76,6 +76,17 @@ export class DataChannel {
    */
   get isJoining(): boolean {
     return this.#status === 'open' && !this.isJoined && !this.#isInKernel && !this.#isGivenUp
+  }
+
+  /** All that is missing is the connection of a client that was told where to come. The kernel does not tell. */
+  get owesClient(): boolean {
+    return this.#serverLeg === 'connected' && this.#clientPinhole !== 0 && !this.#isInKernel
+  }
+
+  /** A client that listens is not called yet, although the server's connection stands. */
+  get hasUncalledClient(): boolean {
+    const isOpen = this.#status === 'open' && this.#clientLeg === 'waiting'
+    return isOpen && this.clientMode === 'active' && this.#serverLeg === 'connected'
   }
 
   /** A joined relay has not yet brought the last byte to where it goes. The kernel does not tell. */
@@ -166,7 +177,7 @@ export class DataChannel {
     this.#outbox.push({ type: 'beginTransfer', channel: this.id, direction })
   }
 
-  /** The server answered the transfer command with 1xx or 2xx. */
+  /** The server answered the transfer command with 1xx or 2xx, or goes about it without a word. */
   transferAccepted(): void {
     if (this.clientMode === 'active' && this.serverMode === 'passive') this.#connect('client')
   }

@@ -58,6 +58,11 @@ export class ServerSide {
     return this.#phase === 'pipe'
   }
 
+  /** A reply has begun and is not complete. */
+  get isInReply(): boolean {
+    return this.#reply !== null
+  }
+
   /** The running transfer's success was heard and is held. */
   get isHoldingSuccess(): boolean {
     return this.#held !== null

@@ -19,6 +19,8 @@ export class Transfers {
   readonly #parts: TransfersParts
   /** A success waits for its data connection: the hold timer means this one. */
   #isHolding = false
+  /** The transfer during which the server was silent at the last look. */
+  #seenSilent: Outstanding | null = null
 
   constructor(parts: TransfersParts) {
     this.#parts = parts
@@ -58,6 +60,20 @@ export class Transfers {
       channels.reset()
       this.dataFailed('data_failed')
     }
+  }
+
+  /** A server that says no 1xx may wait for the data of a client that we have not called. */
+  get waitsForSilence(): boolean {
+    const { queue, channels } = this.#parts
+    return queue.transfer?.isAnswered === false && channels.current?.hasUncalledClient === true
+  }
+
+  /** The server has said nothing for a second; it may have been silent already when the transfer was asked for. */
+  silent(): void {
+    const { queue, channels } = this.#parts
+    if (!this.waitsForSilence) return
+    if (this.#seenSilent === queue.transfer) channels.current?.transferAccepted()
+    this.#seenSilent = queue.transfer
   }
 
   /** A listing of nothing may do without a data connection; a file that the server did not call for has gone nowhere. */

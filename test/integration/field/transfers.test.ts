@@ -52,6 +52,37 @@ describe.concurrent('05: a server that connects late', () => {
   })
 })
 
+describe.concurrent('a transfer that begins for one side only', () => {
+  test('reaches a client that listens, though its passive server says no 1xx', async ({ lab }) => {
+    const STOR: Verb = async (visit) => {
+      const data = await visit.data()
+      const { byteCount } = await data.collect()
+      visit.reply(`226 Got ${byteCount} bytes.`)
+    }
+    const { client } = await through(lab, ftpScript({ verbs: { STOR } }), { upstreamMode: 'passive' })
+    const door = await client.openDoor()
+    expect((await client.command(door.announcement)).code).toBe(200)
+    void client.send('STOR a.bin')
+    const data = await door.accept()
+    await data.send(payload(1000))
+    data.halfClose()
+    expect((await client.reply()).line).toBe('226 Got 1000 bytes.')
+  })
+
+  test('is over with the pinhole to which its client does not come', async ({ lab }) => {
+    const RETR: Verb = async (visit) => {
+      visit.reply('150 Opening.')
+      await (await visit.data()).ended()
+      visit.reply('426 Connection lost.')
+    }
+    const { client } = await through(lab, ftpScript({ verbs: { RETR } }), { pinholeTimeoutMs: 300 })
+    await client.passive()
+    expect((await client.command('RETR 10')).code).toBe(150)
+    expect((await client.reply()).code).toBe(425)
+    expect((await client.command('NOOP')).code).toBe(200)
+  })
+})
+
 describe.concurrent('09: what a client says during a transfer', () => {
   for (const upstreamMode of ['client', 'passive', 'active'] as const) {
     test(`goes on at once, and each reply comes back: upstream mode ${upstreamMode}`, async ({ lab }) => {
