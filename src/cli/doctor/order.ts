@@ -1,4 +1,4 @@
-// Rules that decide before the one that lets us in, chains of the way out, and addresses that are changed on it.
+// Rules that decide before the one that lets us in, and chains of the way out.
 
 import type { Config } from '../../config/config.ts'
 import { markOf } from '../../firewall/intercept-table.ts'
@@ -27,8 +27,6 @@ export function checkOrder(config: Config, chains: readonly BaseChain[]): readon
         return chain.type === 'filter' ? [...droppedBefore(config, chain)] : []
       case 'output':
         return chain.type === 'filter' ? droppedOut(config, chain) : []
-      case 'postrouting':
-        return disguised(config, chain)
       default:
         return []
     }
@@ -90,20 +88,4 @@ function droppedOut(config: Config, chain: BaseChain): readonly Finding[] {
     const found = `${chain.name} drops our connections to servers on port ${port}`
     return [fail('your output chain', found, `nft insert rule ${chain.name} tcp dport ${port} accept`)]
   })
-}
-
-/** `source: client` is for servers that see their clients: another change of the address undoes it. */
-function disguised({ listeners }: Config, chain: BaseChain): readonly Finding[] {
-  const names = listeners.filter(({ source }) => source === 'client').map(({ name }) => name)
-  const changes = chain
-    .rulesOf(chain.ownName)
-    .find(({ expr }) => expr.some((one) => 'masquerade' in Object(one) || 'snat' in Object(one)))
-  if (names.length === 0 || changes === undefined) return []
-  return [
-    fail(
-      'source: client',
-      `${chain.name} changes addresses (rule ${changes.handle}): servers of listener ${names.join(', ')} see this machine, and cannot call clients`,
-      `nft insert rule ${chain.name} ip daddr SERVERS accept, with your servers in place of SERVERS`,
-    ),
-  ]
 }

@@ -4,7 +4,7 @@ import type { Config } from '../../config/config.ts'
 import { askIp } from '../../firewall/iproute.ts'
 import { parseAddress } from '../../ftp/addresses.ts'
 import type { Nft } from '../../kernel/nft.ts'
-import { type Finding, ok, warn } from './finding.ts'
+import { type Finding, fail, ok } from './finding.ts'
 import { upstreamsOf } from './upstream.ts'
 
 interface Entry {
@@ -12,6 +12,7 @@ interface Entry {
     readonly family?: unknown
     readonly table?: unknown
     readonly chain?: unknown
+    readonly handle?: unknown
     readonly expr?: unknown
   }
 }
@@ -32,11 +33,12 @@ export async function checkSource(config: Config, nft: Nft): Promise<readonly Fi
   )?.rule
   if (hiding === undefined) return [ok(check, 'no rule masquerades what goes to the servers')]
   const place = `${hiding.family} ${hiding.table} ${hiding.chain}`
+  const names = listeners.map(({ name }) => name).join(', ')
   return [
-    warn(
+    fail(
       check,
-      `a rule in ${place} may hide the clients: servers would see the address that it gives, and active mode fails`,
-      `nft insert rule ${place} ip daddr SERVER return, or limit it by oifname`,
+      `${place} changes addresses (rule ${hiding.handle}): servers of listener ${names} see this machine, and cannot call clients`,
+      `nft insert rule ${place} ip daddr SERVERS accept, with your servers in place of SERVERS`,
     ),
   ]
 }
