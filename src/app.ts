@@ -26,6 +26,7 @@ import { drainedReadiness, obstaclesOf, type Readiness, readinessOf } from './ob
 import { type AdminServer, createAdminServer } from './observe/admin.ts'
 import type { Recorder } from './observe/recorder.ts'
 import { createBackend, type RunningBackend } from './pinhole/create-backend.ts'
+import { relaying } from './pinhole/relaying.ts'
 import { descriptorLimit, sessionsWithin } from './process/descriptors.ts'
 import { openTcp } from './tcp/open-tcp.ts'
 import { Introductions } from './tcp/proxy-protocol/introductions.ts'
@@ -202,7 +203,7 @@ export class App {
         pinholeTimeoutMs: pinholes.timeoutMs,
         trace: this.#trace,
         tls: this.#tls.of(name),
-        backend: running.backend,
+        backend: this.#pools.areBehindProxy(listener) ? relaying(running.backend) : running.backend,
         dataPeers: dataPeersOf(policy),
         dialer: new Dialer({ tcp, connectAs: connectAsFor(listener, tcp, running.sourceNat) }),
         activeSourcePort: hasSourcePort ? activeSourcePort : 0,

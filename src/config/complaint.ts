@@ -14,6 +14,8 @@ export interface TextForm<T> {
   /** The same as a regular expression for the JSON Schema; never narrower than `parse`. */
   readonly pattern: string
   parse(text: string): Parsed<T>
+  /** The text as a message may quote it, where it can hold a secret. */
+  readonly show?: (text: string) => string
 }
 
 /** A mistake that no single value shows. `path` starts at the top of the file; `text` follows the path. */

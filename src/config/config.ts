@@ -69,6 +69,15 @@ export interface PoolConfig {
   readonly health: HealthConfig | null
   /** How the server is told who the client is. */
   readonly proxyProtocol: 'off' | 'v1' | 'v2'
+  /** The proxy through which its servers are reached; null: directly. */
+  readonly via: ViaConfig | null
+}
+
+export interface ViaConfig {
+  readonly protocol: 'socks5' | 'http'
+  readonly host: string
+  readonly port: number
+  readonly credentials: { readonly user: string; readonly password: string } | null
 }
 
 export interface PoolServerConfig {

@@ -17,6 +17,7 @@ import { formatDuration } from './duration.ts'
 import { formatPortRange } from './port-range.ts'
 import { formatListen, formatUpstream } from './socket-address.ts'
 import { printTls } from './tls-schema.ts'
+import { formatVia } from './via.ts'
 
 /**
  * The effective configuration as a file that would give it again: every key, nothing left to defaults, flags or
@@ -63,7 +64,7 @@ function printAdmin({ listen, token, drainFrom }: AdminConfig) {
   return { listen: formatListen(listen), token, drainFrom }
 }
 
-function printPool({ name, servers, balance, health, proxyProtocol }: PoolConfig) {
+function printPool({ name, servers, balance, health, proxyProtocol, via }: PoolConfig) {
   return {
     name,
     servers: servers.map(({ weight, backup, maxSessions, ...address }) => {
@@ -72,6 +73,7 @@ function printPool({ name, servers, balance, health, proxyProtocol }: PoolConfig
     balance,
     health: health === null ? false : printHealth(health),
     proxyProtocol,
+    via: via === null ? undefined : formatVia(via),
   }
 }
 

@@ -22,7 +22,8 @@ export function textField<T>(form: TextForm<T>, description: string) {
     .transform((text, context): T => {
       const parsed = form.parse(text)
       if (parsed.ok) return parsed.value
-      const message = complaint(parsed.reason, { given: text, allowed: form.allowed })
+      const given = form.show?.(text) ?? text
+      const message = complaint(parsed.reason, { given, allowed: form.allowed })
       context.issues.push({ code: 'custom', message, input: text })
       return z.NEVER
     })

@@ -36,6 +36,40 @@ export function poolBreaches(pools: PoolSections, places: readonly Place[]): Rul
   })
 }
 
+/** Through a proxy we can connect, and not be connected to. */
+export function viaBreaches(pools: PoolSections, listeners: ListenerSections): RuleBreach[] {
+  return listeners.flatMap((listener, index) => {
+    if (listener === undefined) return []
+    const named = [listener, ...(listener.routes ?? [])]
+    const pool = pools.find((each) => each?.via != null && named.some((one) => names(one, each.name)))
+    if (pool === undefined) return []
+    const because = `has to be passive for pool ${pool.name}, whose servers are behind the proxy of via`
+    const path = ['listeners', index]
+    const { upstreamMode, source } = listener
+    return [
+      ...(upstreamMode === 'passive'
+        ? []
+        : [
+            {
+              path: [...path, 'upstreamMode'],
+              text: complaint(because, { given: upstreamMode, allowed: 'passive' }),
+            },
+          ]),
+      ...(source === 'proxy'
+        ? []
+        : [
+            {
+              path: [...path, 'source'],
+              text: complaint(`has no use for pool ${pool.name}: the proxy of via connects to its servers`, {
+                given: source,
+                allowed: 'proxy',
+              }),
+            },
+          ]),
+    ]
+  })
+}
+
 function serverBreaches(
   { servers }: PoolSection,
   index: number,

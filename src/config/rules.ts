@@ -12,7 +12,7 @@ import {
   placesOf,
   sourcePortBreaches,
 } from './listener-rules.ts'
-import { type PoolSections, poolBreaches, poolWarnings } from './pool-rules.ts'
+import { type PoolSections, poolBreaches, poolWarnings, viaBreaches } from './pool-rules.ts'
 import { formatPortRange, rangeHasPort } from './port-range.ts'
 import { checkRoutes } from './route-rules.ts'
 import type { FileSections } from './schema.ts'
@@ -49,6 +49,7 @@ export function checkRules(sections: ValidSections, ephemeralPorts: EphemeralPor
   return {
     breaches: [
       ...poolBreaches(sections.upstreams, places),
+      ...viaBreaches(sections.upstreams, sections.listeners),
       ...listeners.breaches,
       ...sourceBreaches(sections.listeners, sections.upstreams),
       ...routes.breaches,

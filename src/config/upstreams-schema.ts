@@ -14,6 +14,7 @@ import {
   wordForm,
 } from './field.ts'
 import { upstreamForm } from './socket-address.ts'
+import { viaForm } from './via.ts'
 
 export type PoolSection = z.output<typeof poolSchema>
 
@@ -102,6 +103,12 @@ export const poolSchema = section(
       ['off', 'v1', 'v2'],
       'The PROXY header that tells the server, on the control connection, who the client is.',
     ).prefault('off'),
+    via: textField(
+      viaForm,
+      'A SOCKS5 or HTTP proxy (CONNECT) through which control and data connections to its servers go. It resolves their names. Listeners need `upstreamMode: passive`.',
+    )
+      .optional()
+      .transform((via) => via ?? null),
   },
   'One pool of FTP servers. The client hears nothing of a server that cannot be reached, does not greet or greets with a refusal, while another is left.',
 )

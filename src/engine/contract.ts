@@ -157,6 +157,8 @@ export type UpstreamFailure =
   | 'no_greeting'
   | 'no_server'
   | 'forbidden'
+  | 'proxy_unreachable'
+  | 'proxy_refused'
 export type PinholeFailure = 'exhausted' | 'share' | 'backend'
 export type LegFailure = 'refused' | 'timeout' | 'unreachable' | 'reset' | 'tls' | 'not_resumed' | 'truncated'
 export type PinholeCloseReason = 'replaced' | 'refused' | 'unused' | 'session_end'

@@ -89,6 +89,9 @@ export function farewellFor(reason: UpstreamFailure): string {
       return '421 TLS with the FTP server failed.'
     case 'tls_certificate':
       return '421 The certificate of the FTP server is not accepted.'
+    case 'proxy_unreachable':
+    case 'proxy_refused':
+      return '421 The proxy before the FTP server refuses or cannot be reached, try again later.'
     case 'no_server':
       return '421 Too many sessions with the FTP servers, try again later.'
     case 'forbidden':

@@ -5,6 +5,11 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { test as base, expect } from 'vitest'
 import { type BalancerPlan, startBalancer } from '../support/peers/balancer.ts'
+import {
+  type ForwardProxy,
+  type ForwardProxyPlan,
+  startForwardProxy,
+} from '../support/peers/forward-proxy.ts'
 import { listenDeaf } from '../support/peers/kernel.ts'
 import { payloadSha256 } from '../support/peers/payload.ts'
 import { ScriptedClient } from '../support/peers/scripted-client.ts'
@@ -43,6 +48,13 @@ export class Lab {
   async balancer(plan: BalancerPlan): Promise<void> {
     const { close } = await startBalancer(plan)
     this.#closers.push(close)
+  }
+
+  /** A proxy of another kind, between ours and its servers. */
+  async forwardProxy(plan: ForwardProxyPlan): Promise<ForwardProxy> {
+    const proxy = await startForwardProxy(plan)
+    this.#closers.push(() => proxy.close())
+    return proxy
   }
 
   /** The proxy before that server; its data ports are claimed unless the plan names some. */

@@ -4,6 +4,7 @@ import type { Endpoint } from '../../ftp/endpoints.ts'
 import { steadyClock } from '../../kernel/steady-clock.ts'
 import type { SessionObserver } from '../../observe/observer.ts'
 import type { Connection } from '../../tcp/connection.ts'
+import type { Through, UpstreamServer } from '../upstream/attempt.ts'
 import type { SessionAddresses } from './addresses.ts'
 import type { ControlChannel } from './control-channel.ts'
 import type { SessionSetting, SessionStart } from './setting.ts'
@@ -42,14 +43,29 @@ export class SessionPeers implements SessionAddresses {
   #toServer = ''
   client: ControlChannel | null = null
   server: ControlChannel | null = null
-  /** The upstream's control endpoint, canonical; null until we are connected. */
-  serverEndpoint: Endpoint | null = null
+  #serverEndpoint: UpstreamServer | null = null
+  #through: Through | null = null
 
   constructor(options: SessionPeersOptions) {
     this.#options = options
     this.clientAddress = options.connection.remote.address
     // Nothing comes back to a loopback address: who connects from this machine is shown as this machine.
     this.#isShown = options.setting.source === 'client' && !isLoopback(this.clientAddress)
+  }
+
+  /** The upstream's control endpoint, canonical; null until we are connected. */
+  get serverEndpoint(): UpstreamServer | null {
+    return this.#serverEndpoint
+  }
+
+  /** How data connections to the server are made; null: directly. */
+  get through(): Through | null {
+    return this.#through
+  }
+
+  reached(server: UpstreamServer, through: Through | null): void {
+    this.#serverEndpoint = server
+    this.#through = through
   }
 
   channel(side: Side): ControlChannel | null {

@@ -26,6 +26,10 @@ export function openSessionData(parts: SessionDataParts): SessionData {
     connectMs: setting.limits.connectMs,
     addresses: peers,
     connect: ({ side, endpoint: to }, done) => {
+      const { through } = peers
+      if (side === 'server' && through !== null) {
+        return setting.upstreams.connectData({ through, port: to.port }, done)
+      }
       const { from, fromPort } = peers.dataSource(side, to)
       return setting.dialer.dial({ to, from, fromPort }, done)
     },

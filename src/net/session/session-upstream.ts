@@ -2,9 +2,9 @@
 
 import type { UpstreamChoice } from '../../engine/contract.ts'
 import type { Endpoint } from '../../ftp/endpoints.ts'
+import type { UpstreamAttempt } from '../upstream/attempt.ts'
 import { linkSession } from '../upstream/pool/pool-link.ts'
 import type { LinkEvents } from '../upstream/upstream-link.ts'
-import type { UpstreamAttempt } from '../upstream/upstreams.ts'
 import type { SessionTls } from './session-tls.ts'
 import type { SessionStart } from './setting.ts'
 

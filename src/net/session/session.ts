@@ -5,8 +5,8 @@ import type { ControlEngine } from '../../engine/control.ts'
 import { assertNever } from '../../errors.ts'
 import { steadyClock } from '../../kernel/steady-clock.ts'
 import type { SessionData } from '../data/data-side.ts'
+import type { UpstreamAttempt } from '../upstream/attempt.ts'
 import type { UpstreamLink } from '../upstream/upstream-link.ts'
-import type { UpstreamAttempt } from '../upstream/upstreams.ts'
 import { ControlChannel, type ControlEvents } from './control-channel.ts'
 import { Deadlines } from './deadlines.ts'
 import { createEngine } from './engine.ts'
@@ -235,9 +235,9 @@ export class Session implements ControlEvents {
     )
   }
 
-  #linked({ connection, server, greeting, isSecure }: UpstreamLink): void {
+  #linked({ connection, server, through, greeting, isSecure }: UpstreamLink): void {
     this.#open += 1
-    this.#peers.serverEndpoint = server
+    this.#peers.reached(server, through)
     this.#peers.server = new ControlChannel('server', connection, this)
     this.#deadlines.set('greeting', steadyClock.now())
     const { upstreams } = this.#options.setting

@@ -7,8 +7,8 @@ import { isOwnAddress } from '../../kernel/own-addresses.ts'
 import { DestinationList, formatDestination } from '../../routing/destinations.ts'
 import { defaultRoute, Routes } from '../../routing/routes.ts'
 import { welcomeBy, welcomeByLogin } from '../session/welcome.ts'
+import type { UpstreamCall, UpstreamTarget } from './attempt.ts'
 import type { Pool } from './pool/pool.ts'
-import type { UpstreamCall, UpstreamTarget } from './upstreams.ts'
 
 export interface Destination {
   readonly target: UpstreamTarget

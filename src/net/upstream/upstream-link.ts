@@ -2,19 +2,19 @@
 
 import type { UpstreamFailure } from '../../engine/contract.ts'
 import { AlgError } from '../../errors.ts'
-import type { Endpoint } from '../../ftp/endpoints.ts'
 import type { SessionObserver } from '../../observe/observer.ts'
 import type { Connection } from '../../tcp/connection.ts'
 import type { TlsFailure } from '../../vocabulary.ts'
 import type { SessionTls } from '../session/session-tls.ts'
-import { type SecureUpstreamResult, secureUpstream } from './secure-upstream.ts'
 import {
   type UpstreamAttempt,
   type UpstreamCall,
   type UpstreamConnection,
-  type Upstreams,
+  type UpstreamServer,
   upstreamFailureOf,
-} from './upstreams.ts'
+} from './attempt.ts'
+import { type SecureUpstreamResult, secureUpstream } from './secure-upstream.ts'
+import type { Upstreams } from './upstreams.ts'
 
 export interface UpstreamLinkCall extends UpstreamCall {
   readonly upstreams: Upstreams
@@ -37,10 +37,12 @@ export interface LinkEvents {
 
 export interface UpstreamLink {
   readonly connection: Connection
-  readonly server: Endpoint
+  readonly server: UpstreamServer
   /** What the server said before TLS began, or an empty text. */
   readonly greeting: string
   readonly isSecure: boolean
+  /** See `UpstreamConnection`. */
+  readonly through: UpstreamConnection['through']
 }
 
 /** Begins to connect. Cancelling an attempt that is over does nothing. */
@@ -74,10 +76,14 @@ export function linkUpstream(call: UpstreamLinkCall, events: LinkEvents): Upstre
   const finish = guarded(settle)
   const reach = guarded((error: Error | null, reached: UpstreamConnection | null) => {
     if (reached !== null && header !== null) reached.connection.writeBytes(header, header.length)
-    if (reached === null) settle(error, null)
-    else if (tls === null || !tls.securesServerFirst)
-      settle(null, { connection: reached.connection, server: reached.server, greeting: '', isSecure: false })
-    else attempt = secure({ ...call, tls }, reached, finish)
+    if (reached === null) {
+      settle(error, null)
+    } else if (tls === null || !tls.securesServerFirst) {
+      const { connection, server, through } = reached
+      settle(null, { connection, server, through, greeting: '', isSecure: false })
+    } else {
+      attempt = secure({ ...call, tls }, reached, finish)
+    }
   })
   let attempt = upstreams.connect(call, reach)
   return {
@@ -94,7 +100,7 @@ function secure(
 ): UpstreamAttempt {
   const { upstreams, secureMs } = call
   const session = call.tls
-  const { connection, server } = reached
+  const { connection, server, through } = reached
   const startedMs = performance.now()
   const how = session.serverMode === 'implicit' ? 'implicit' : 'explicit'
   const securing = secureUpstream({ connection, tls: session.server, how }, (result) => {
@@ -102,10 +108,10 @@ function secure(
     session.tellServer(result.type === 'failed' ? result.problem : null, startedMs)
     if (result.type === 'secure') {
       upstreams.remember(server, 'speaksTls')
-      done(null, { ...result, server, isSecure: true })
+      done(null, { ...result, server, through, isSecure: true })
     } else if (result.type === 'refused' && mayGoOn(session, upstreams, server)) {
       session.tellDowngrade(result.reply)
-      done(null, { ...result, server, isSecure: false })
+      done(null, { ...result, server, through, isSecure: false })
     } else {
       if (result.type === 'refused') result.connection.destroy()
       done(failed(result), null)
@@ -126,7 +132,7 @@ function secure(
 }
 
 /** A server that was seen with TLS is never spoken to in clear again: somebody is in between. */
-function mayGoOn({ serverMode }: SessionTls, upstreams: Upstreams, server: Endpoint): boolean {
+function mayGoOn({ serverMode }: SessionTls, upstreams: Upstreams, server: UpstreamServer): boolean {
   return serverMode === 'optional' && !upstreams.knownOf(server).includes('speaksTls')
 }
 

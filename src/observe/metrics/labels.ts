@@ -99,6 +99,8 @@ export const upstreamFailures: LabelSet<UpstreamFailure> = {
   no_greeting: 'a server of a pool accepts and does not greet, or greets with a refusal',
   no_server: 'every server of the pool has its `maxSessions`',
   forbidden: 'a name that clients may use leads to an address that they may not',
+  proxy_unreachable: 'the proxy of `via` cannot be reached, or does not answer',
+  proxy_refused: 'the proxy of `via` does not accept us, or may not connect there',
 }
 
 export const refusalReasons: LabelSet<RefusalReason> = {

@@ -20,6 +20,7 @@ test('a pool gets its defaults, and a listener that names it has it', () => {
       balance: 'leastSessions',
       health: { intervalMs: 10_000, timeoutMs: 5_000, expect: 'greeting', rise: 2, fall: 3 },
       proxyProtocol: 'off',
+      via: null,
     },
   ])
   expect(listeners).toMatchObject([{ pool: 'files' }])

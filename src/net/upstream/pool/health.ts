@@ -1,12 +1,16 @@
 // Looks after the servers of a pool: each is called now and then, whether clients come or not.
 
-import type { HealthConfig } from '../../../config/config.ts'
+import type { HealthConfig, ViaConfig } from '../../../config/config.ts'
+import { isOfProxy, upstreamFailureOf } from '../attempt.ts'
 import type { Upstreams } from '../upstreams.ts'
 import { awaitGreeting } from './await-greeting.ts'
 import type { Pool, PoolServer } from './pool.ts'
 
 /** So much of an interval is left to chance, so that many proxies do not call at once. */
 const JITTER = 0.2
+
+/** The proxy failed: of the server behind it nothing is known. */
+const BY_PROXY = 'by proxy'
 
 export class HealthChecks {
   readonly #upstreams: Upstreams
@@ -32,9 +36,9 @@ export class HealthChecks {
   async #check(pool: Pool, server: PoolServer): Promise<void> {
     const { health } = pool.config
     if (this.#isStopped || health === null || !pool.servers.includes(server)) return
-    const problem = await this.#problemWith(server, health)
+    const problem = await this.#problemWith(server, pool.config.via, health)
     if (this.#isStopped || !pool.servers.includes(server)) return
-    pool.checked(server, problem)
+    if (problem !== BY_PROXY) pool.checked(server, problem)
     const delayMs = health.intervalMs * (1 - JITTER / 2 + JITTER * Math.random())
     const timer = setTimeout(() => {
       this.#timers.delete(timer)
@@ -43,7 +47,11 @@ export class HealthChecks {
     this.#timers.add(timer)
   }
 
-  #problemWith(server: PoolServer, { expect, timeoutMs }: HealthConfig): Promise<string | null> {
+  #problemWith(
+    server: PoolServer,
+    via: ViaConfig | null,
+    { expect, timeoutMs }: HealthConfig,
+  ): Promise<string | null> {
     return new Promise((resolve) => {
       let step: { cancel(): void } | null = null
       const finish = (problem: string | null) => {
@@ -58,9 +66,9 @@ export class HealthChecks {
       const cancel = () => giveUp('the proxy stops')
       const timer = setTimeout(giveUp, timeoutMs, `no answer within ${timeoutMs} ms`)
       this.#cancels.add(cancel)
-      const attempt = this.#upstreams.connect({ target: server, as: null }, (error, reached) => {
+      const attempt = this.#upstreams.connect({ target: server, as: null, via }, (error, reached) => {
         if (reached === null) {
-          finish(error?.message ?? 'it cannot be reached')
+          finish(isOfProxy(upstreamFailureOf(error)) ? BY_PROXY : (error?.message ?? 'it cannot be reached'))
         } else if (expect === 'connect') {
           reached.connection.destroy()
           finish(null)

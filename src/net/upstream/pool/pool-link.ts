@@ -5,8 +5,8 @@ import { canonicalAddress } from '../../../ftp/addresses.ts'
 import type { Endpoint } from '../../../ftp/endpoints.ts'
 import type { Connection } from '../../../tcp/connection.ts'
 import { writeProxyHeader } from '../../../tcp/proxy-protocol/header.ts'
+import { isOfProxy, type UpstreamAttempt } from '../attempt.ts'
 import { type LinkEvents, linkUpstream, type UpstreamLink, type UpstreamLinkCall } from '../upstream-link.ts'
-import type { UpstreamAttempt } from '../upstreams.ts'
 import { awaitGreeting } from './await-greeting.ts'
 import type { Pool, PoolServer } from './pool.ts'
 
@@ -60,7 +60,7 @@ class PoolLink implements UpstreamAttempt {
     this.#release = this.#pool.sessionBegan(server, address)
     tls?.towards(server.host)
     this.#attempt = linkUpstream(
-      { ...this.#call, target: server, header: this.#header() },
+      { ...this.#call, target: server, via: this.#pool.config.via, header: this.#header() },
       {
         linked: (link) => this.#linked(server, link),
         failed: (reason) => this.#failed(server, reason, reason),
@@ -95,6 +95,12 @@ class PoolLink implements UpstreamAttempt {
 
   #failed(server: PoolServer, reason: UpstreamFailure, why: string): void {
     this.#release()
+    // The servers behind a proxy that fails are neither better nor worse than they were.
+    if (isOfProxy(reason)) {
+      this.#isOver = true
+      this.#events.failed(reason)
+      return
+    }
     this.#pool.failed(server, why)
     // Never from within the attempt that failed.
     setImmediate(() => this.#next(reason))

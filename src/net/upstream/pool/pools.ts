@@ -39,6 +39,11 @@ export class Pools {
     return pool === undefined ? null : (this.#pools.get(pool) ?? null)
   }
 
+  /** Whether sessions of a listener may go through a proxy (`via`). */
+  areBehindProxy(listener: Pick<ListenerConfig, 'pool' | 'routes'>): boolean {
+    return [listener, ...(listener.routes ?? [])].some((named) => this.of(named)?.config.via != null)
+  }
+
   /** Pools in which no server could take a session now. */
   get unavailable(): readonly string[] {
     return [...this.#pools.values()].filter(({ isAvailable }) => !isAvailable).map(({ name }) => name)

@@ -1,12 +1,9 @@
 import { createServer, type Server } from 'node:net'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { type UpstreamConnection, upstreamFailureOf } from '../../../../src/net/upstream/attempt.ts'
 import { Dialer } from '../../../../src/net/upstream/dial.ts'
 import { Names } from '../../../../src/net/upstream/names.ts'
-import {
-  type UpstreamConnection,
-  Upstreams,
-  upstreamFailureOf,
-} from '../../../../src/net/upstream/upstreams.ts'
+import { Upstreams } from '../../../../src/net/upstream/upstreams.ts'
 import { tcp } from '../../../support/connections.ts'
 import { within } from '../../../support/peers/patience.ts'
 

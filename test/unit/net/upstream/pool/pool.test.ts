@@ -14,6 +14,7 @@ function poolOf(servers: readonly PoolServerConfig[], changes: Partial<PoolConfi
     balance: 'first',
     health: null,
     proxyProtocol: 'off',
+    via: null,
     ...changes,
   }
   const changed: string[] = []
