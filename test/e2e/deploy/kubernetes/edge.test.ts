@@ -47,6 +47,19 @@ describe.skipIf(missing !== null)('edge: connections redirected on the node, dat
     expect(await pod.proxy.metrics()).toMatch(/^ftp_alg_sessions_total\{listener="edge"\} [1-9]/m)
   })
 
+  it('redirects IPv6 as well', async () => {
+    const [server] = ground.network.host('server').addresses.ipv6
+    const client = ground.network.host('client')
+    const url = `ftp://[${server}]/${sharedFolder}/1B.bin`
+    const got = await client.run([...curlCommand, '-o', join(ground.samples.folder, 'ipv6.bin'), url])
+    expect(got.exitCode, got.stderr).toBe(0)
+    const [address] = client.addresses.ipv6
+    await pod.proxy.waitForRecord(
+      ({ event, client_ip }) => event === 'session.open' && client_ip === address,
+      'a session over IPv6',
+    )
+  })
+
   it('moves the data in the kernel', async () => {
     expect(await pod.proxy.metrics()).toMatch(/^ftp_alg_data_bytes_total\{[^}]*path="kernel"\} [1-9]/m)
   })

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { dataModes } from '../../../support/clients/client.ts'
 import { curl } from '../../../support/clients/curl.ts'
 import { lftp } from '../../../support/clients/lftp.ts'
+import { endpointOf227, openControlConnection } from '../../../support/control-connection.ts'
 import { debianRootMissing } from '../../../support/debian.ts'
 import {
   type KubernetesObject,
@@ -12,6 +13,7 @@ import {
   servicesOf,
   workloadOf,
 } from '../../../support/kubernetes.ts'
+import type { LogRecord } from '../../../support/proxy.ts'
 import { sharedFolder } from '../../../support/transfers.ts'
 import { curlCommand, type Ground, openGround } from '../ground.ts'
 import { nodeRules, podRules } from './cluster-rules.ts'
@@ -54,6 +56,17 @@ describe.skipIf(missing !== null)('sidecar: a server on localhost, clients throu
     }
   })
 
+  it('tells other pods its own address, of either family', async () => {
+    const client = ground.network.host('client')
+    const session = await openControlConnection({ address: '10.77.2.10', port: 2121 }, client)
+    await session.login()
+    expect(endpointOf227(await session.ask('PASV')).address).toBe('10.77.2.10')
+    await session.close()
+    const [address] = ground.network.host('pod').addresses.ipv6
+    const listing = await client.run([...curlCommand, `ftp://[${address}]:2121/`])
+    expect(listing.exitCode, listing.stderr).toBe(0)
+  })
+
   it('keeps the server to itself', async () => {
     const tried = await ground.network
       .host('client')
@@ -69,14 +82,15 @@ describe.skipIf(missing !== null)('sidecar: a server on localhost, clients throu
     await untilTransferring(pod)
     const [main] = workloadOf(objects).spec.template.spec.containers
     const { path, port } = main?.lifecycle?.preStop?.httpGet ?? {}
-    const order: string[] = []
     // As the kubelet does it: from the node, by the address of the pod.
-    const preStop = ground.network.gateway
-      .run(['curl', '-sS', '-w', '%{http_code}', `http://10.77.2.10:${port}${path}`], { timeoutMs: 60_000 })
-      .then(({ stdout }) => order.push(`preStop ${stdout}`))
-    await transfer.exited.then((exitCode) => order.push(`transfer ${exitCode}`))
-    await preStop
-    expect(order).toEqual(['transfer 0', 'preStop no session is left\n200'])
+    const hook = ['curl', '-sS', '-w', '%{http_code}', `http://10.77.2.10:${port}${path}`]
+    const preStop = await ground.network.gateway.run(hook, { timeoutMs: 60_000 })
+    const answeredMs = Date.now()
+    expect(preStop.stdout).toBe('no session is left\n200')
+    expect(await transfer.exited).toBe(0)
+    const whole = ({ event, bytes }: LogRecord) => event === 'transfer' && bytes === 50 * 1024 * 1024
+    const { time } = await pod.proxy.waitForRecord(whole, 'the transfer')
+    expect(Date.parse(String(time))).toBeLessThanOrEqual(answeredMs)
   })
 
   it('ends with exit code 0 when it is told to', async () => {
