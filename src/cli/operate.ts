@@ -1,8 +1,7 @@
 // `ftp-alg end`, `drain` and `resume`: what operators do to a running proxy, through its admin listener.
 
 import { parseDuration } from '../config/duration.ts'
-import { type ConfigSources, loadConfig } from '../config/load.ts'
-import { configSetting } from '../config/settings.ts'
+import { type ConfigSources, configFileOf, loadConfig } from '../config/load.ts'
 import { AlgError } from '../errors.ts'
 import { readToken } from '../observe/admin/token.ts'
 import { adminAddress } from './status/admin-address.ts'
@@ -88,11 +87,10 @@ async function act(
 }
 
 function tokenFileOf({ sources, tokenFile }: OperateRequest): string {
-  const { flags, environment } = sources
+  const { environment } = sources
   const named = tokenFile ?? environment.FTP_ALG_ADMIN_TOKEN
   if (named !== undefined && named !== '') return named
-  const hasConfig = (flags[configSetting.flag] ?? environment[configSetting.variable] ?? '') !== ''
-  const inConfig = hasConfig ? loadConfig(sources).config.admin?.token : undefined
+  const inConfig = configFileOf(sources) === null ? undefined : loadConfig(sources).config.admin?.token
   if (inConfig !== undefined) return inConfig
   throw new AlgError(
     'USAGE_INVALID',

@@ -1,32 +1,31 @@
-// The options of every command that needs a configuration. yargs only splits the command line: values stay text
-// and are validated together with the file, so that all mistakes come at once.
+// The options of every command, for yargs. It only splits the command line: values stay text and are validated together with
+// the file, so that all mistakes come at once.
 
 import type { Argv } from 'yargs'
 import { configSetting, type Flags, settings } from '../config/settings.ts'
+import { type CommandOption, configOptions } from './usage/commands.ts'
 
 /**
- * Adds --config, --listen, --upstream and the others that stand for a key of the file.
+ * Adds options under a heading of the help.
  *
  * Never `.env()` or `.config()` of yargs: Kubernetes sets FTP_ALG_PORT and its like by itself.
  */
-export function configOptions<T>(yargs: Argv<T>): Argv<T> {
-  yargs.option(configSetting.flag, {
-    alias: 'c',
-    describe: describe(configSetting),
-    group: 'Configuration:',
-    requiresArg: true,
-    type: 'string',
-  })
-  for (const setting of settings) {
-    if (setting.flag === null) continue
-    yargs.option(setting.flag, {
-      describe: describe(setting),
-      group: 'Configuration:',
-      requiresArg: true,
-      type: 'string',
+export function addOptions<T>(yargs: Argv<T>, options: readonly CommandOption[], group: string): Argv<T> {
+  for (const option of options) {
+    const { name, alias, takes, isList = false } = option
+    yargs.option(name, {
+      ...(alias === undefined ? {} : { alias }),
+      describe: describe(option),
+      group,
+      ...(takes === null ? { type: 'boolean' } : { requiresArg: true, type: 'string', array: isList }),
     })
   }
   return yargs
+}
+
+/** Adds --config, --listen, --upstream and the others that stand for a key of the file. */
+export function addConfigOptions<T>(yargs: Argv<T>): Argv<T> {
+  return addOptions(yargs, configOptions, 'Configuration:')
 }
 
 /** What `loadConfig` needs of the parsed command line. `--no-admin` is `--admin off`. */
@@ -39,6 +38,9 @@ export function overridesFrom(argv: Readonly<Record<string, unknown>>): Flags {
   return flags.admin === false ? { ...flags, admin: 'off' } : flags
 }
 
-function describe({ takes, about, variable }: { takes: string; about: string; variable: string }): string {
-  return `${takes}: ${about} [${variable}]`
+/** `FIRST-LAST: one pool of ports for data connections [FTP_ALG_DATA_PORTS] (default 30000-30999)`. */
+function describe({ takes, about, variable, fallback }: CommandOption): string {
+  const what = takes === null ? about : `${takes}: ${about}`
+  const from = variable === undefined ? '' : ` [${variable}]`
+  return `${what}${from}${fallback === undefined ? '' : ` (default ${fallback})`}`
 }

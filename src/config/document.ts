@@ -18,7 +18,8 @@ const introduction = `# Configuration
 <!-- Made from src/config/schema.ts. To change this page, change the schema and run
      UPDATE=1 npx vitest run --config test/vitest.config.ts --project unit unit/config/document.test.ts -->
 
-One YAML file, or none: \`ftp-alg run --upstream ftp.example.net\` needs nothing else.
+One YAML file, or none: \`ftp-alg run --upstream ftp.example.net\` needs nothing else. Where neither --config nor --upstream or
+--intercept are given (nor the variables that do the same), the file is \`/etc/ftp-alg/config.yaml\`.
 \`deploy/config/minimal.yaml\` is the smallest file and \`deploy/config/full.yaml\` has every key with its default.
 Unknown keys are mistakes. For completion in an editor, begin the file with
 

@@ -1,5 +1,6 @@
 // The configuration from all its sources: file < environment < flags, merged first and then validated once.
 
+import { existsSync } from 'node:fs'
 import { AlgError } from '../errors.ts'
 import { complaint } from './complaint.ts'
 import type { Config } from './config.ts'
@@ -11,7 +12,7 @@ import { type ErrorLocation, type Finding, findingsOf, printFindings } from './m
 import { withPools } from './pool-rules.ts'
 import { checkRules, type ValidSections } from './rules.ts'
 import { fileSchema, sections } from './schema.ts'
-import { configSetting, type Environment, type Flags, overridesOf } from './settings.ts'
+import { configSetting, type Environment, type Flags, overridesOf, settingsWithoutFile } from './settings.ts'
 import { poolSchema } from './upstreams-schema.ts'
 import { readYamlFile } from './yaml-file.ts'
 
@@ -19,6 +20,8 @@ export interface ConfigSources {
   /** By name without dashes; `config` names the file. */
   readonly flags: Flags
   readonly environment: Environment
+  /** What is read when neither names a file, nor says with --upstream or --intercept what to do without one. */
+  readonly defaultFile?: string
   /** For the warning about ports that the kernel uses too; asked for once. */
   readonly ephemeralPorts?: () => EphemeralPorts | null
 }
@@ -45,7 +48,9 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   const merged = mergeOverrides(file?.tree ?? {}, overridesOf(flags, environment))
   // Without a file, a listener can only come from the command line or the environment.
   const origins =
-    name === null ? [{ path: ['listeners'], name: '--upstream' }, ...merged.origins] : merged.origins
+    name === null
+      ? [{ path: ['listeners'], name: listenersFrom(sources) }, ...merged.origins]
+      : merged.origins
   const location: ErrorLocation = { name, file, origins }
   const result = fileSchema.safeParse(merged.tree)
   const valid = result.success ? result.data : validSectionsOf(merged.tree)
@@ -67,19 +72,37 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
 }
 
 /**
- * `--config`, or FTP_ALG_CONFIG, or none.
+ * `--config`, or FTP_ALG_CONFIG, or the default file where it is read and exists, or none.
  *
  * Errors: CONFIG_INVALID (exit 2), when it is given twice or empty.
  */
-export function configFileOf({
-  flags,
-  environment,
-}: Pick<ConfigSources, 'flags' | 'environment'>): string | null {
+export function configFileOf(sources: ConfigSources): string | null {
+  const name = namedFile(sources)
+  if (name !== null) return name
+  const fallback = fallbackFile(sources)
+  return fallback !== null && existsSync(fallback) ? fallback : null
+}
+
+/** What is read without --config; null where --upstream or --intercept say what to do without a file. */
+function fallbackFile({ flags, environment, defaultFile }: ConfigSources): string | null {
+  const isEnough = overridesOf(flags, environment).some(({ setting }) =>
+    settingsWithoutFile.some((flag) => flag === setting.flag),
+  )
+  return isEnough ? null : (defaultFile ?? null)
+}
+
+function namedFile({ flags, environment }: ConfigSources): string | null {
   const flag = flags[configSetting.flag]
   if (flag === undefined) return environment[configSetting.variable] || null
   if (typeof flag === 'string' && flag !== '') return flag
   const text = complaint('needs the name of one file', { given: flag, allowed: 'one file' })
   throw invalid([`--${configSetting.flag}: ${text}`])
+}
+
+/** Who misses a listener without a file is told of the file that would have been read. */
+function listenersFrom(sources: ConfigSources): string {
+  const missing = fallbackFile(sources)
+  return missing === null ? '--upstream' : `there is no ${missing}; --upstream`
 }
 
 function invalid(mistakes: readonly string[]): AlgError {

@@ -10,6 +10,8 @@ export interface Setting {
   /** What stands behind the flag in the usage text: `FIRST-LAST`. */
   readonly takes: string
   readonly about: string
+  /** Its default as the usage text has it; the schema has it too, and a test holds them equal. */
+  readonly fallback?: string
   /** Whether `path` starts at the top of the file or in the only listener. */
   readonly of: 'file' | 'listener'
   readonly path: readonly string[]
@@ -17,12 +19,19 @@ export interface Setting {
   read?(text: string): unknown
 }
 
+/** Read by the commands when nothing names another. */
+export const defaultConfigFile = '/etc/ftp-alg/config.yaml'
+
+/** Where one of these says what to do without a file, `defaultConfigFile` is not read. */
+export const settingsWithoutFile = ['upstream', 'intercept'] as const
+
 /** The one setting that is no key of the file: which file to read. */
 export const configSetting = {
   variable: 'FTP_ALG_CONFIG',
   flag: 'config',
   takes: 'FILE',
-  about: 'the YAML file; without it everything comes from flags, the environment and defaults',
+  about: 'the YAML file',
+  fallback: defaultConfigFile,
 } as const
 
 /** In the order of the file. */
@@ -32,6 +41,7 @@ export const settings: readonly Setting[] = [
     flag: 'listen',
     takes: 'ADDR:PORT',
     about: 'where clients connect',
+    fallback: '0.0.0.0:2121',
     of: 'listener',
     path: ['listen'],
   },
@@ -40,6 +50,7 @@ export const settings: readonly Setting[] = [
     flag: 'intercept',
     takes: 'none|redirect|tproxy',
     about: 'how clients get here',
+    fallback: 'none',
     of: 'listener',
     path: ['intercept'],
   },
@@ -56,6 +67,7 @@ export const settings: readonly Setting[] = [
     flag: 'upstream-mode',
     takes: 'client|passive|active',
     about: 'how data connections with the server are opened',
+    fallback: 'client',
     of: 'listener',
     path: ['upstreamMode'],
   },
@@ -73,6 +85,7 @@ export const settings: readonly Setting[] = [
     flag: 'data-ports',
     takes: 'FIRST-LAST',
     about: 'one pool of ports for data connections; a slice set elsewhere still cuts it',
+    fallback: '30000-30999',
     of: 'file',
     path: ['dataPorts'],
   },
@@ -99,6 +112,7 @@ export const settings: readonly Setting[] = [
     flag: 'pinholes',
     takes: 'relay|nftables',
     about: 'who moves the bytes of data connections',
+    fallback: 'relay',
     of: 'file',
     path: ['pinholes', 'backend'],
   },
@@ -107,6 +121,7 @@ export const settings: readonly Setting[] = [
     flag: 'admin',
     takes: 'ADDR:PORT',
     about: 'metrics, health and the status page; off switches them off',
+    fallback: '127.0.0.1:9121',
     of: 'file',
     path: ['admin'],
     read: (text) => (text === 'off' ? false : { listen: text }),
@@ -116,6 +131,7 @@ export const settings: readonly Setting[] = [
     flag: 'log-level',
     takes: 'debug|info|warn|error',
     about: 'the least important lines that are written',
+    fallback: 'info',
     of: 'file',
     path: ['log', 'level'],
   },
@@ -124,6 +140,7 @@ export const settings: readonly Setting[] = [
     flag: 'log-format',
     takes: 'json|pretty',
     about: 'one JSON object a line, or lines for people',
+    fallback: 'json',
     of: 'file',
     path: ['log', 'format'],
   },
@@ -132,6 +149,7 @@ export const settings: readonly Setting[] = [
     flag: 'workers',
     takes: 'N',
     about: 'processes that share the work',
+    fallback: '1',
     of: 'file',
     path: ['workers'],
     read: readInteger,

@@ -17,7 +17,7 @@ type Room = keyof typeof mayImport
  * business.
  */
 const mayImport = {
-  'main.ts': ['cli', 'config', 'process', 'errors.ts'],
+  'main.ts': ['cli'],
   cli: [
     'service.ts',
     'cluster',
@@ -81,7 +81,7 @@ const mayImport = {
 
 /** Packages of others, each in the one room that knows it; Node's own are everybody's but the pure rooms'. */
 const packages: Readonly<Record<string, readonly string[]>> = {
-  yargs: ['main.ts', 'cli'],
+  yargs: ['cli'],
   'basic-ftp': ['cli', 'demo'],
   pino: ['observe'],
   'prom-client': ['observe'],

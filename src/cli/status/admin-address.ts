@@ -1,5 +1,5 @@
 import type { ListenAddress } from '../../config/config.ts'
-import { type ConfigSources, loadConfig } from '../../config/load.ts'
+import { type ConfigSources, configFileOf, loadConfig } from '../../config/load.ts'
 import { configSetting } from '../../config/settings.ts'
 import { formatListen, parseListen, parseUpstream } from '../../config/socket-address.ts'
 import { AlgError } from '../../errors.ts'
@@ -15,8 +15,8 @@ export interface AdminAddress {
 const DEFAULT = '127.0.0.1:9121'
 
 /**
- * `--admin`, else what the configuration file says, else FTP_ALG_ADMIN, else 127.0.0.1:9121. Where the listener takes
- * every address, loopback is asked.
+ * `--admin`, else what the configuration file says, else FTP_ALG_ADMIN, else what the default file says if it can be read,
+ * else 127.0.0.1:9121. Where the listener takes every address, loopback is asked.
  *
  * Errors: `AlgError` USAGE_INVALID, CONFIG_INVALID; RUNTIME_FAILED when the configuration switches the listener off.
  */
@@ -24,7 +24,21 @@ export function adminAddress(sources: ConfigSources): AdminAddress {
   const { flags, environment } = sources
   const file = flags[configSetting.flag] ?? environment[configSetting.variable]
   if (flags.admin === undefined && file !== undefined && file !== '') return fromConfig(sources)
-  return fromText(String(flags.admin ?? (environment.FTP_ALG_ADMIN || DEFAULT)))
+  const text = flags.admin ?? environment.FTP_ALG_ADMIN
+  if (text === undefined || text === '') return fromDefaultFile(sources) ?? fromText(DEFAULT)
+  return fromText(String(text))
+}
+
+/** Not asked for, so that a file which only root may read, or which has a mistake in it today, is in nobody's way. */
+function fromDefaultFile(sources: ConfigSources): AdminAddress | null {
+  try {
+    if (configFileOf(sources) === null) return null
+    const { admin } = loadConfig(sources).config
+    return admin === null ? null : reachable(admin.listen)
+  } catch (error) {
+    if (error instanceof AlgError) return null
+    throw error
+  }
 }
 
 function fromConfig(sources: ConfigSources): AdminAddress {

@@ -233,6 +233,17 @@ describe('where to ask', () => {
     expect(of({ admin: 'gateway.example.net:9121' })).toBe('gateway.example.net:9121')
   })
 
+  test('what the default file says, unless it is missing or wrong today', () => {
+    const defaultFile = join(folder, 'default.yaml')
+    const asked = (flags = {}) => adminAddress({ flags, environment: {}, defaultFile }).text
+    expect(asked()).toBe('127.0.0.1:9121')
+    writeFileSync(defaultFile, 'listeners: [{ upstream: ftp.internal }]\nadmin: { listen: 127.0.0.1:99 }\n')
+    expect(asked()).toBe('127.0.0.1:99')
+    expect(asked({ admin: '10.0.0.2:99' })).toBe('10.0.0.2:99')
+    writeFileSync(defaultFile, 'listeners: [{ upstrem: ftp.internal }]\n')
+    expect(asked()).toBe('127.0.0.1:9121')
+  })
+
   test('loopback where the listener takes every address', () => {
     expect(of({ admin: '0.0.0.0:9121' })).toBe('127.0.0.1:9121')
     expect(of({ admin: ':9121' })).toBe('[::1]:9121')

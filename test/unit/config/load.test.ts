@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { configOf, load, mistakesIn } from './sources.ts'
+import type { Config } from '../../../src/config/config.ts'
+import { loadConfig } from '../../../src/config/load.ts'
+import { type Beside, configOf, load, mistakesIn, writeConfig } from './sources.ts'
 
 const one = 'listeners: [{ name: edge, upstream: ftp.internal }]\n'
 
@@ -190,4 +192,40 @@ describe('without a destination', () => {
 
 test('a configuration that is right has no warnings', () => {
   expect(load(one).warnings).toEqual([])
+})
+
+describe('the default file', () => {
+  const loaded = (defaultFile: string, { flags = {}, environment = {} }: Beside = {}) =>
+    loadConfig({ flags, environment, defaultFile, ephemeralPorts: () => null }).config
+  const upstreamOf = (config: Config) => config.listeners.map(({ upstream }) => upstream?.host)
+
+  test('is read where nothing else says what to do', () => {
+    const file = writeConfig('listeners: [{ upstream: in.the.file }]\n')
+    expect(upstreamOf(loaded(file))).toEqual(['in.the.file'])
+    expect(loaded(file, { flags: { 'log-level': 'debug' } }).log.level).toBe('debug')
+    expect(upstreamOf(loaded(file, { flags: { listen: ':2122' } }))).toEqual(['in.the.file'])
+  })
+
+  test('is left alone where flags or the environment do', () => {
+    const file = writeConfig('workers: 3\nlisteners: [{ upstream: in.the.file }]\n')
+    const others: Beside[] = [
+      { flags: { upstream: 'elsewhere' } },
+      { flags: { intercept: 'redirect' } },
+      { environment: { FTP_ALG_UPSTREAM: 'elsewhere' } },
+    ]
+    for (const beside of others) expect(loaded(file, beside).workers).toBe(1)
+    expect(() => loaded(file, { flags: { config: '/nowhere.yaml' } })).toThrow(/^\/nowhere\.yaml: cannot be/)
+  })
+
+  test('is named when there is none', () => {
+    expect(() => loaded('/nowhere/config.yaml')).toThrow(
+      /^there is no \/nowhere\/config\.yaml; --upstream: is required \(/,
+    )
+  })
+
+  test('is wrong like any other file', () => {
+    expect(() => loaded(writeConfig('wokers: 1\nlisteners: [{ upstream: a }]\n'))).toThrow(
+      /did you mean workers/,
+    )
+  })
 })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import yargs from 'yargs'
-import { configOptions, overridesFrom } from '../../../src/cli/options.ts'
+import { addConfigOptions, overridesFrom } from '../../../src/cli/options.ts'
 import { configSetting, settings } from '../../../src/config/settings.ts'
 import { configOf, mistakesIn } from './sources.ts'
 
@@ -46,7 +46,7 @@ describe('the command line', () => {
   })
 
   test('names the variable of each option in the help', async () => {
-    const help = (await configOptions(yargs([])).wrap(null).getHelp()).split('\n')
+    const help = (await addConfigOptions(yargs([])).wrap(null).getHelp()).split('\n')
     const missing = [configSetting, ...settings].filter(
       ({ flag, variable }) =>
         flag !== null && !help.some((line) => line.includes(`--${flag} `) && line.includes(`[${variable}]`)),
@@ -109,5 +109,5 @@ function parse(line: string[]) {
   const throwing = (message: string) => {
     throw new Error(message)
   }
-  return configOptions(yargs(line)).exitProcess(false).strict().fail(throwing).parseSync()
+  return addConfigOptions(yargs(line)).exitProcess(false).strict().fail(throwing).parseSync()
 }
