@@ -133,13 +133,13 @@ ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
 }
 
 /** A minimal Debian as a tar file, made once and kept beside the extracted packages. */
-async function debianRootArchive(): Promise<string> {
+export async function debianRootArchive(): Promise<string> {
   const tree = await debianTree(packages)
-  const archive = join(dirname(tree.root), 'debian-root.tar')
+  const archive = join(dirname(tree.root), 'debian-root-with-sysusers.tar')
   if (existsSync(archive)) return archive
   const building = `${archive}.building-${process.pid}`
   const release = /^VERSION_CODENAME=(\w+)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? ''
-  const include = '--include=ca-certificates,libstdc++6'
+  const include = '--include=ca-certificates,libstdc++6,systemd-standalone-sysusers'
   const argv = [tree.program('usr/bin/mmdebstrap'), '--variant=minbase', include, '--format=tar', release]
   await runOrThrow([...argv, building], { env: tree.env, timeoutMs: 600_000 })
   await rename(building, archive)
