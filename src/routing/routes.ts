@@ -50,7 +50,7 @@ export class Routes {
   readonly #hasDefault: boolean
   /** HOST is a condition of some route. */
   readonly usesHost: boolean
-  /** `'partners:user=partner-* inner:clients=10.0.0.0%2F8 default'`: one word a route, values as in URLs. */
+  /** `'routes partners:user=partner-* inner:clients=10.0.0.0%2F8 default'`: one word a route, values as in URLs. */
   readonly notation: string
 
   /** `hasDefault`: what no route is for goes to the listener's own upstream. */
@@ -58,31 +58,45 @@ export class Routes {
     this.#routes = rules.map(compile)
     this.#hasDefault = hasDefault
     this.usesHost = rules.some(({ host }) => host !== null)
-    this.notation = [...rules.map(notationOf), ...(hasDefault ? [defaultRoute] : [])].join(' ')
+    this.notation = ['routes', ...rules.map(notationOf), ...(hasDefault ? [defaultRoute] : [])].join(' ')
   }
 
   /** `client` is a canonical address. */
   choose(client: string, words: RouteWords): Routing {
-    for (const route of this.#routes) {
-      const { verdict } = judge(route, client, words)
-      if (verdict === 'unknown') return { type: 'undecided' }
-      if (verdict === 'yes') return { type: 'route', name: route.rule.name }
+    return this.of(client)(words)
+  }
+
+  /** The same for several questions about one client. */
+  of(client: string): (words: RouteWords) => Routing {
+    const routes = this.#routes.filter((route) => isFor(route, client))
+    return (words) => {
+      for (const route of routes) {
+        const { verdict } = judge(route, words)
+        if (verdict === 'unknown') return { type: 'undecided' }
+        if (verdict === 'yes') return { type: 'route', name: route.rule.name }
+      }
+      return this.#hasDefault ? { type: 'route', name: defaultRoute } : { type: 'none' }
     }
-    return this.#hasDefault ? { type: 'route', name: defaultRoute } : { type: 'none' }
   }
 
   /** The routes that are looked at, in order, up to the one that `choose` stops at. */
   explain(client: string, words: RouteWords): readonly RouteVerdict[] {
-    const verdicts = this.#routes.map((route) => judge(route, client, words))
+    const verdicts = this.#routes.map(
+      (route): RouteVerdict =>
+        isFor(route, client)
+          ? judge(route, words)
+          : { rule: route.rule, verdict: 'no', condition: 'clients' },
+    )
     const last = verdicts.findIndex(({ verdict }) => verdict !== 'no')
     return last < 0 ? verdicts : verdicts.slice(0, last + 1)
   }
 }
 
-function judge({ rule, networks, conditions }: Compiled, client: string, words: RouteWords): RouteVerdict {
-  if (networks.length > 0 && !networks.some((network) => network?.matches(client) ?? true)) {
-    return { rule, verdict: 'no', condition: 'clients' }
-  }
+function isFor({ networks }: Compiled, client: string): boolean {
+  return networks.length === 0 || networks.some((network) => network?.matches(client) ?? true)
+}
+
+function judge({ rule, conditions }: Compiled, words: RouteWords): RouteVerdict {
   let unknown: keyof RouteWords | null = null
   for (const { word, matches } of conditions) {
     const said = words[word]

@@ -6,11 +6,12 @@ import type { Routes, Routing } from '../../routing/routes.ts'
 
 /** What a session of this client needs to be routed. `client` is a canonical address. */
 export function welcomeBy(routes: Routes, client: string): WelcomePolicy {
+  const choose = routes.of(client)
   return {
     open: null,
     usesHost: routes.usesHost,
-    notation: `routes ${routes.notation}`,
-    choose: (words) => choiceOf(routes.choose(client, words)),
+    notation: routes.notation,
+    choose: (words) => choiceOf(choose(words)),
   }
 }
 

@@ -112,6 +112,23 @@ describe('an address', () => {
 })
 
 describe('a network', () => {
+  test('has the IPv4 addresses that the library says', () => {
+    const address = fc.array(fc.integer({ min: 0, max: 255 }), { minLength: 4, maxLength: 4 })
+    const pairs = fc.tuple(address, fc.integer({ min: 0, max: 32 }), fc.integer({ min: 0, max: 40 }))
+    fc.assert(
+      fc.property(pairs, ([parts, bits, changed]) => {
+        const base = parts.join('.')
+        // One bit of another address differs, or none.
+        const other = parts
+          .map((part, index) => part ^ (changed >> 3 === index ? 128 >> (changed & 7) : 0))
+          .join('.')
+        const range = ipaddr.IPv4.parseCIDR(`${base}/${bits}`)
+        expect(parseNetwork(`${base}/${bits}`)?.matches(other)).toBe(ipaddr.IPv4.parse(other).match(range))
+      }),
+      { seed, numRuns: 2_000 },
+    )
+  })
+
   test('matches its own family and range, and any matches all', () => {
     const ten = parseNetwork('10.0.0.0/8')
     expect(ten?.matches('10.255.0.1')).toBe(true)
@@ -121,6 +138,10 @@ describe('a network', () => {
     expect(parseNetwork('192.0.2.9')?.matches('192.0.2.9')).toBe(true)
     expect(parseNetwork('192.0.2.9')?.matches('192.0.2.8')).toBe(false)
     expect(parseNetwork('any')).toBeNull()
+    expect(
+      ['0.0.0.0', '255.255.255.255'].map((address) => parseNetwork('0.0.0.0/0')?.matches(address)),
+    ).toEqual([true, true])
+    expect(parseNetwork('0.0.0.0/8')?.matches('')).toBe(false)
     expect(() => parseNetwork('10.0.0.0/33')).toThrow()
   })
 })
