@@ -43,7 +43,7 @@ export const usage = `npm run bench [-- PLAN] [options]
   memory      idle sessions at 2,000 and 5,000
   growth      cost of a session at 100 to 10,000 concurrent ones
   instrument  what the load client and server themselves cost
-  profile     ftp-alg under --cpu-prof: the functions that take the time
+  profile     ftp-alg under a profiler: the functions that take the time
   soak        twenty minutes of churn, aborts and hostile peers: does anything grow?
 
   --rounds N          so many rounds; each visits every system once per measure

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { enter } from '../contestant.ts'
 import type { Lab } from '../lab/lab.ts'
@@ -12,12 +12,14 @@ const lines = 40
 /** Finer than V8's own thousand microseconds, coarse enough not to disturb. */
 const samplingIntervalUs = 250
 
-/** Loads ftp-alg with sessions under `--cpu-prof` and prints who took the time, by self and by total. */
+/** Loads ftp-alg with sessions under V8's profiler and prints who took the time, by self and by total. */
 export async function profileRelay(lab: Lab): Promise<void> {
   const place = lab.places[1] ?? lab.places[0]
   if (place === undefined) throw new Error('the lab has no place')
-  const profiles = join(place.directory, 'profiles')
-  const nodeArgs = ['--cpu-prof', `--cpu-prof-dir=${profiles}`, `--cpu-prof-interval=${samplingIntervalUs}`]
+  const file = join(place.directory, 'ftp-alg.cpuprofile')
+  const recorder = new URL('./record-cpu.js', import.meta.url)
+  recorder.search = new URLSearchParams({ file, intervalUs: String(samplingIntervalUs) }).toString()
+  const nodeArgs = ['--import', recorder.href]
   const contestant = await enter(lab, ftpAlg({ nodeArgs }), place)
   if ('refusal' in contestant) throw new Error(contestant.refusal)
   const job = {
@@ -35,11 +37,9 @@ export async function profileRelay(lab: Lab): Promise<void> {
   await contestant.stop()
   const lastMicroseconds = (performance.now() - begunAt) * 1000
 
-  const [file] = readdirSync(profiles).filter((name) => name.endsWith('.cpuprofile'))
-  if (file === undefined)
-    throw new Error(`no .cpuprofile in ${profiles}: ftp-alg did not end by itself on SIGTERM`)
+  if (!existsSync(file)) throw new Error(`no ${file}: ftp-alg did not end by itself on SIGTERM`)
   // Written by V8 in the format of Profiler.Profile.
-  const profile = JSON.parse(readFileSync(join(profiles, file), 'utf8')) as CpuProfile
+  const profile = JSON.parse(readFileSync(file, 'utf8')) as CpuProfile
   const spending = addUp(profile, { shorten, lastMicroseconds })
   process.stdout.write(
     `${completed} sessions, ${((1000 * cpu) / completed).toFixed(2)} ms of CPU each (profiled, so dearer than they are)\n\n`,
