@@ -10,10 +10,12 @@ export interface InterceptionWatch {
 
 /** A look costs a millisecond or two, and two programs that run where tproxy needs routes. */
 const LOOK_MS = 60_000
+/** While something is missing: mostly it comes a moment after the process, as in Kubernetes. */
+const MISSING_LOOK_MS = 5_000
 
 /**
- * Looks at once and then every minute whether the rules that bring connections to the listeners are there. They are the
- * administrator's to load (`ftp-alg firewall --apply`), and a firewall that is loaded anew often begins with `flush ruleset`.
+ * Looks at once and then every minute, or every 5 s while they are missing, whether the rules that bring connections to the
+ * listeners are there. They are the administrator's to load (`ftp-alg firewall --apply`), and a firewall that is loaded anew often begins with `flush ruleset`.
  *
  * `checked` hears what is missing, or null. Resolves after the first look; rejects with `AlgError` where nft cannot be had.
  */
@@ -23,6 +25,7 @@ export async function watchInterception(
   everyMs = LOOK_MS,
 ): Promise<InterceptionWatch> {
   const nft = await openNft()
+  const missingMs = Math.min(everyMs, MISSING_LOOK_MS)
   let isStopped = false
   const look = async () => {
     let listed: string | null
@@ -33,14 +36,19 @@ export async function watchInterception(
     }
     const missing = missingOfTable(config, listed) ?? (await missingOfRoutes(config))
     if (!isStopped) checked(missing)
+    return missing !== null
   }
-  await look()
-  const timer = setInterval(() => void look(), everyMs).unref()
+  let timer: NodeJS.Timeout | undefined
+  const lookAgain = async () => {
+    const isMissing = await look()
+    if (!isStopped) timer = setTimeout(() => void lookAgain(), isMissing ? missingMs : everyMs).unref()
+  }
+  await lookAgain()
   return {
     stop() {
       if (isStopped) return
       isStopped = true
-      clearInterval(timer)
+      clearTimeout(timer)
       nft.close()
     },
   }

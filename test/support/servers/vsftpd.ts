@@ -26,7 +26,7 @@ export function startVsftpd(options: ServerOptions): Promise<FtpServer> {
 }
 
 function vsftpdConfiguration(options: ServerOptions, empty: string): string {
-  const { address, port, passivePorts, modes = 'both' } = options
+  const { address, port, passivePorts, modes = 'both', maxPerAddress = 0 } = options
   const ipv6 = address.includes(':')
   // `listen_address6=::` makes vsftpd 3.0.3 bind to whatever its memory held.
   const bind = address === '::' ? '' : `${ipv6 ? 'listen_address6' : 'listen_address'}=${address}`
@@ -51,6 +51,7 @@ port_enable=${modes === 'passive-only' ? 'NO' : 'YES'}
 pasv_min_port=${passivePorts.first}
 pasv_max_port=${passivePorts.last}
 xferlog_enable=NO
+max_per_ip=${maxPerAddress}
 local_umask=022
 `
 }
