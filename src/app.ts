@@ -28,6 +28,7 @@ import type { Recorder } from './observe/recorder.ts'
 import { createBackend, type RunningBackend } from './pinhole/create-backend.ts'
 import { relaying } from './pinhole/relaying.ts'
 import { descriptorLimit, sessionsWithin } from './process/descriptors.ts'
+import { fingerprint, watchFiles } from './process/watch-files.ts'
 import { openTcp } from './tcp/open-tcp.ts'
 import { Introductions } from './tcp/proxy-protocol/introductions.ts'
 import { Tcp } from './tcp/tcp.ts'
@@ -62,7 +63,7 @@ export class App {
   #libc: Libc | null = null
   #tcp = new Tcp({ libc: null })
   #running: RunningBackend | null = null
-  readonly #tls = new TlsListeners()
+  readonly #tls: TlsListeners
   #admin: AdminServer | null = null
   #state: 'starting' | 'running' | 'draining' = 'starting'
   #sessionShare: number | null = null
@@ -82,9 +83,11 @@ export class App {
       listeners: () => [...this.#listeners.keys()],
       changed: (change) => observer.listenerDrained(change),
     })
-    this.#limitSessions()
+    this.#tls = new TlsListeners({ observer, files: { fingerprint, watch: watchFiles } })
     observer.poolsMeasuredBy(() => this.#running?.backend.use() ?? [])
     observer.upstreamsMeasuredBy(() => this.#pools.use())
+    observer.certificatesMeasuredBy(() => this.#tls.certificates)
+    this.#limitSessions()
   }
 
   /** Of the `limits.sessions` of several processes together, so many are this one's, until the next call. */
@@ -161,6 +164,7 @@ export class App {
     this.#state = 'draining'
     for (const listener of this.#listeners.values()) listener.stop()
     this.#registry.destroyAll()
+    this.#tls.stop()
     this.#pools.stop()
     await this.#running?.stop()
     this.#running = null
@@ -220,26 +224,22 @@ export class App {
   }
 
   async #startListener(config: ListenerConfig): Promise<Endpoint> {
-    const { name } = config
+    const [{ name }, { limits }] = [config, this.#config]
     const listener = new Listener({
       name,
       listen: config.listen,
       registry: this.#registry,
       observer: this.#observer,
       tcp: this.#tcp,
-      introductions: new Introductions({
-        ...config.proxyProtocol,
-        timeoutMs: this.#config.limits.handshakeMs,
-      }),
+      introductions: new Introductions({ ...config.proxyProtocol, timeoutMs: limits.handshakeMs }),
       setting: () => this.#settingOf(name),
-      routeOf: (connection) => {
-        return routeOf(connection, {
+      routeOf: (connection) =>
+        routeOf(connection, {
           listener: this.#listenerConfig(name),
           libc: this.#libc,
           restore: this.#running?.restore ?? null,
           isOwnListener: (endpoint) => this.#isOwnListener(endpoint),
-        })
-      },
+        }),
       isDrained: () => this.operations.isDrained(name),
       ...(await takeOver(config, {
         inherited: this.#inherited,

@@ -63,6 +63,18 @@ export type TlsFailure =
   | 'alert'
   | 'other'
 
+/** A certificate that a listener shows, to its clients or to its server. */
+export interface CertificateUse {
+  readonly listener: string
+  readonly side: 'client' | 'server'
+  /** Where it was read. */
+  readonly file: string
+  /** `CN=ftp.example.net`, of whichever certificate of the chain ends first. */
+  readonly subject: string
+  /** Unix time, in milliseconds. */
+  readonly expiresMs: number
+}
+
 export type TlsChannel = 'control' | 'data'
 
 /** What a session reports of TLS on one of its sides. */

@@ -55,6 +55,9 @@ export function mergeStatus({ own, workers, gone }: StatusParts): StatusView {
         up: running.length > 0 && running.every(({ up }) => up),
         address: known[0]?.address ?? null,
         port: known[0]?.port ?? null,
+        certificates: running[0]?.certificates ?? [],
+        certificates_problem:
+          running.find((each) => each.certificates_problem !== null)?.certificates_problem ?? null,
       })
     }),
     pools: mergePools(parts.flatMap((part) => part.pools)),

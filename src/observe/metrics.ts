@@ -1,7 +1,7 @@
 // Every metric of the process. docs/metrics.md lists them; a test holds both equal.
 
 import { Registry } from 'prom-client'
-import type { PoolUpstreamUse, PoolUse } from '../vocabulary.ts'
+import type { CertificateUse, PoolUpstreamUse, PoolUse } from '../vocabulary.ts'
 import { type ConntrackUse, defineConntrackMetrics } from './metrics/conntrack.ts'
 import { type ControlMetrics, defineControlMetrics } from './metrics/control.ts'
 import { type DataMetrics, defineDataMetrics } from './metrics/data.ts'
@@ -56,6 +56,8 @@ export interface MetricsFacts extends BuildFacts {
   /** Called at every scrape. */
   readonly pools: () => readonly PoolUse[]
   readonly upstreams: () => readonly PoolUpstreamUse[]
+  /** Called at every scrape; absent: there are none. */
+  readonly certificates?: () => readonly CertificateUse[]
 }
 
 export function createMetrics(facts: MetricsFacts): Metrics {
@@ -66,7 +68,7 @@ export function createMetrics(facts: MetricsFacts): Metrics {
   const data = defineDataMetrics(families)
   const pinhole = definePinholeMetrics(families, facts.pools)
   defineUpstreamMetrics(families, facts.upstreams)
-  const tls = defineTlsMetrics(families)
+  const tls = defineTlsMetrics(families, facts.certificates ?? (() => []))
   const runtime = new Registry()
   defineRuntimeMetrics(runtime)
 

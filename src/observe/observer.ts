@@ -14,6 +14,7 @@ import type {
 import type { Endpoint } from '../ftp/endpoints.ts'
 import type {
   BackendName,
+  CertificateUse,
   DataPath,
   FirewallChain,
   IntruderReason,
@@ -78,6 +79,16 @@ export interface Observer {
     readonly isUp: boolean
     readonly why: string
   }): void
+  /** `certificates` is called at every scrape. */
+  certificatesMeasuredBy(certificates: () => readonly CertificateUse[]): void
+  /** The certificates of a listener were read, at start or because they may have changed; or the old ones stay. */
+  certificatesRead(read: {
+    readonly listener: string
+    readonly certificates: readonly CertificateUse[]
+    readonly failure: unknown | null
+  }): void
+  /** It ends within 14 days, or has ended. */
+  certificateExpires(certificate: CertificateUse): void
   draining(): void
   /** What is missing of the rules that bring clients to listeners that intercept; null when nothing is. */
   interceptionChecked(missing: string | null): void

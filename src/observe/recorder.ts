@@ -3,7 +3,8 @@
 import { hostname } from 'node:os'
 import type { Config } from '../config/config.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
-import type { LogLevel, PoolUpstreamUse, PoolUse } from '../vocabulary.ts'
+import type { CertificateUse, LogLevel, PoolUpstreamUse, PoolUse } from '../vocabulary.ts'
+import { certificateFields, recordCertificates } from './certificates.ts'
 import { createLog, errorFields, type LogSettings } from './log.ts'
 import { readConntrack } from './metrics/conntrack.ts'
 import { formatExposition } from './metrics/exposition.ts'
@@ -65,6 +66,7 @@ export function createObserver(options: RecorderOptions): Recorder {
   const listening = new Map<string, Endpoint>()
   let pools: () => readonly PoolUse[] = () => []
   let tcp: StatusView['tcp'] = null
+  let certificates: () => readonly CertificateUse[] = () => []
   let upstreams: () => readonly PoolUpstreamUse[] = () => []
   const isTracked =
     config.pinholes.backend === 'nftables' || config.listeners.some(({ intercept }) => intercept !== 'none')
@@ -80,6 +82,7 @@ export function createObserver(options: RecorderOptions): Recorder {
     conntrack,
     pools: () => pools(),
     upstreams: () => upstreams(),
+    certificates: () => certificates(),
   })
   for (const { session } of metrics.listeners()) session.limit.value = config.limits.sessions
   const log = createLog({
@@ -160,6 +163,13 @@ export function createObserver(options: RecorderOptions): Recorder {
     upstreamServerChanged: ({ pool, server, isUp, why }) => {
       log.write(isUp ? 'upstream.recover' : 'upstream.lose', { pool, server, detail: why })
     },
+    certificatesMeasuredBy: (measured) => {
+      certificates = measured
+    },
+    certificatesRead: (read) => recordCertificates(read, { log, metrics }),
+    certificateExpires: (certificate) => {
+      log.write('certificate.expire', certificateFields(certificate), certificate.file)
+    },
     draining: () => {
       metrics.process.draining.value = 1
       log.write('drain.start', { sessions: live.size })
@@ -217,7 +227,7 @@ export function createObserver(options: RecorderOptions): Recorder {
       swallowed_lately: { input: swallowed.input.view().failed, forward: swallowed.forward.view().failed },
       transfer_log: transferLog.view(),
       listeners: [...metrics.listeners()].map((listener) =>
-        viewListener(listener, listening.get(listener.name)),
+        viewListener(listener, listening.get(listener.name), certificates()),
       ),
       pools: pools().map(viewPool),
       refusals: refusals.list(),

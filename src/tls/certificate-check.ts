@@ -2,7 +2,13 @@
 
 import type { Config, ListenerConfig } from '../config/config.ts'
 import { AlgError } from '../errors.ts'
-import { type Certificate, readAuthorities, readCertificate, readCrls, subjectOf } from './certificate.ts'
+import {
+  type Certificate,
+  type CertificateFiles,
+  readAuthorities,
+  readCertificate,
+  readCrls,
+} from './certificate.ts'
 
 export interface CertificateFindings {
   readonly mistakes: readonly string[]
@@ -10,7 +16,7 @@ export interface CertificateFindings {
 }
 
 /** A certificate that ends sooner is warned about. */
-const SOON_MS = 14 * 24 * 60 * 60 * 1000
+export const SOON_MS = 14 * 24 * 60 * 60 * 1000
 
 /** Reads every file that the listeners name; `nowMs` as of `Date.now()`. */
 export function checkCertificates(
@@ -20,7 +26,7 @@ export function checkCertificates(
   const mistakes: string[] = []
   const warnings: string[] = []
   for (const listener of listeners) {
-    for (const { path, read } of filesOf(listener)) {
+    for (const { path, read } of readsOf(listener)) {
       try {
         const certificate = read()
         const leftMs = certificate === null ? SOON_MS : certificate.expiresAt.getTime() - nowMs
@@ -34,44 +40,48 @@ export function checkCertificates(
   return { mistakes, warnings }
 }
 
+/** Everything of a listener that stands in a file of its own. */
+export function filesOf(listener: ListenerConfig): readonly string[] {
+  return readsOf(listener).flatMap(({ files }) => files)
+}
+
 interface Read {
   readonly path: string
+  readonly files: readonly string[]
   readonly read: () => Certificate | null
 }
 
-function filesOf({ name, tls, upstreamTls }: ListenerConfig): readonly Read[] {
+function readsOf({ name, tls, upstreamTls }: ListenerConfig): readonly Read[] {
   const path = (key: string) => `listeners[${name}].${key}`
-  const file = (key: string, from: string | null | undefined, read: (file: string) => unknown): Read[] =>
-    from === null || from === undefined
+  const one = (key: string, file: string | null | undefined, read: (file: string) => unknown): Read[] =>
+    file === null || file === undefined
       ? []
       : [
           {
             path: path(key),
+            files: [file],
             read: () => {
-              read(from)
+              read(file)
               return null
             },
           },
         ]
-  const certificates = tls?.certificates ?? []
+  const pair = (key: string, files: CertificateFiles): Read => ({
+    path: path(key),
+    files: [files.certificate, files.key],
+    read: () => readCertificate(files),
+  })
   const { certificate = null, key = null } = upstreamTls ?? {}
   return [
-    ...certificates.map((pair, index) => ({
-      path: path(`tls.certificates[${index}]`),
-      read: () => readCertificate(pair),
-    })),
-    ...file('tls.clientCa', tls?.clientCa, readAuthorities),
-    ...file('tls.clientCrl', tls?.clientCrl, readCrls),
-    ...file('upstreamTls.ca', upstreamTls?.ca, readAuthorities),
-    ...(certificate === null || key === null
-      ? []
-      : [{ path: path('upstreamTls.certificate'), read: () => readCertificate({ certificate, key }) }]),
+    ...(tls?.certificates ?? []).map((files, index) => pair(`tls.certificates[${index}]`, files)),
+    ...one('tls.clientCa', tls?.clientCa, readAuthorities),
+    ...one('tls.clientCrl', tls?.clientCrl, readCrls),
+    ...one('upstreamTls.ca', upstreamTls?.ca, readAuthorities),
+    ...(certificate === null || key === null ? [] : [pair('upstreamTls.certificate', { certificate, key })]),
   ]
 }
 
-function ending({ leaf, expiresAt }: Certificate, leftMs: number): string {
+function ending({ subject, expiresAt }: Certificate, leftMs: number): string {
   const when = expiresAt.toISOString()
-  return leftMs < 0
-    ? `${subjectOf(leaf)} has expired (${when})`
-    : `${subjectOf(leaf)} expires within 14 days (${when})`
+  return leftMs < 0 ? `${subject} has expired (${when})` : `${subject} expires within 14 days (${when})`
 }

@@ -7,9 +7,14 @@ import type { Identity } from '../kernel/openssl-context.ts'
 
 /** A certificate, its chain and its key, which fit each other. */
 export interface Certificate {
+  /** Where it was read. */
+  readonly file: string
   readonly identity: Identity
   readonly leaf: X509Certificate
+  /** The first to end of the leaf and the chain that is shown with it. */
   readonly expiresAt: Date
+  /** Of that one: `CN=ftp.example.net`. */
+  readonly subject: string
 }
 
 export interface CertificateFiles {
@@ -33,13 +38,16 @@ export function readCertificate(files: CertificateFiles): Certificate {
     throw invalid(files.key, `does not fit ${subjectOf(certificates[0])} of ${files.certificate}`)
   }
   const chain = inOrder(leaf, certificates)
+  const first = firstToEnd(chain)
   return {
+    file: files.certificate,
     identity: {
       certificates: chain.map(({ raw }) => raw),
       key: key.export({ type: 'pkcs8', format: 'der' }),
     },
     leaf,
-    expiresAt: new Date(leaf.validTo),
+    expiresAt: new Date(first.validTo),
+    subject: subjectOf(first),
   }
 }
 
@@ -93,14 +101,22 @@ function readKey(file: string): KeyObject {
 }
 
 /** The leaf, its issuer, the issuer's issuer; certificates that lead nowhere are left out. */
-function inOrder(leaf: X509Certificate, all: readonly X509Certificate[]): X509Certificate[] {
-  const chain = [leaf]
+function inOrder(
+  leaf: X509Certificate,
+  all: readonly X509Certificate[],
+): [X509Certificate, ...X509Certificate[]] {
+  const chain: [X509Certificate, ...X509Certificate[]] = [leaf]
   for (let last = leaf; ; ) {
     const issuer = all.find((each) => !chain.includes(each) && last.checkIssued(each))
     if (issuer === undefined) return chain
     chain.push(issuer)
     last = issuer
   }
+}
+
+function firstToEnd(chain: readonly [X509Certificate, ...X509Certificate[]]): X509Certificate {
+  const endOf = ({ validTo }: X509Certificate) => Date.parse(validTo)
+  return chain.reduce((first, each) => (endOf(each) < endOf(first) ? each : first))
 }
 
 function readText(file: string): string {

@@ -3,6 +3,8 @@
 import type { Config, ListenerConfig, ListenerTlsConfig, UpstreamTlsConfig } from '../config/config.ts'
 import { AlgError } from '../errors.ts'
 import { loadOpenssl, type Openssl } from '../kernel/openssl.ts'
+import type { CertificateUse } from '../vocabulary.ts'
+import type { Certificate } from './certificate.ts'
 import { ServerContexts } from './server-contexts.ts'
 import { UpstreamContext } from './upstream-context.ts'
 
@@ -29,6 +31,16 @@ export class TlsSetup {
     return this.#listeners.get(listener) ?? null
   }
 
+  /** Those in use for sessions to come. */
+  get certificates(): readonly CertificateUse[] {
+    return [...this.#listeners].flatMap(([listener, { client, server }]) => [
+      ...(client?.contexts.certificates ?? []).map((each) => useOf(each, { listener, side: 'client' })),
+      ...(server?.context.certificate == null
+        ? []
+        : [useOf(server.context.certificate, { listener, side: 'server' })]),
+    ])
+  }
+
   /**
    * Reads the files of all listeners. Sessions that run keep what they began with.
    *
@@ -48,6 +60,14 @@ export class TlsSetup {
     for (const tls of this.#listeners.values()) release(tls)
     this.#listeners.clear()
     for (const [name, tls] of made) this.#listeners.set(name, tls)
+  }
+
+  /** The same for the files of one listener. */
+  readOne(listener: ListenerConfig): void {
+    const made = this.#make(listener)
+    const old = this.#listeners.get(listener.name)
+    if (made !== null) this.#listeners.set(listener.name, made)
+    if (old !== undefined) release(old)
   }
 
   #make({ name, tls, upstreamTls }: ListenerConfig): ListenerTls | null {
@@ -70,6 +90,13 @@ export class TlsSetup {
       throw error
     }
   }
+}
+
+function useOf(
+  { file, subject, expiresAt }: Certificate,
+  of: Pick<CertificateUse, 'listener' | 'side'>,
+): CertificateUse {
+  return { ...of, file, subject, expiresMs: expiresAt.getTime() }
 }
 
 function release({ client, server }: ListenerTls): void {

@@ -8,10 +8,12 @@ import type { Openssl } from '../kernel/openssl.ts'
 import { OpensslContext } from '../kernel/openssl-context.ts'
 import type { TlsProblem } from '../kernel/openssl-failure.ts'
 import type { OpensslStream } from '../kernel/openssl-stream.ts'
-import { pemBlocks, readAuthorities, readCertificate } from './certificate.ts'
+import { type Certificate, pemBlocks, readAuthorities, readCertificate } from './certificate.ts'
 
 export class UpstreamContext {
   readonly context: OpensslContext
+  /** Ours, where the server asks for one. */
+  readonly certificate: Certificate | null
   readonly #pins: ReadonlySet<string>
   readonly #verifiesName: boolean
   readonly #name: string | null
@@ -20,11 +22,10 @@ export class UpstreamContext {
   constructor(openssl: Openssl, config: UpstreamTlsConfig) {
     const { verify, ca, pins, certificate, key, minVersion, ciphers, name } = config
     const verifiesChain = verify === 'full' || verify === 'chain'
-    const identities =
-      certificate === null || key === null ? [] : [readCertificate({ certificate, key }).identity]
+    this.certificate = certificate === null || key === null ? null : readCertificate({ certificate, key })
     this.context = new OpensslContext(openssl, {
       role: 'client',
-      identities,
+      identities: this.certificate === null ? [] : [this.certificate.identity],
       minVersion,
       ciphers,
       verify: verifiesChain ? 'required' : 'none',
@@ -53,6 +54,12 @@ export class UpstreamContext {
     const pin = keyPinOf(stream)
     if (pin !== null && this.#pins.has(pin)) return null
     return { reason: 'pin', detail: `the server's key is ${pin ?? 'unknown'}, which is none of the pins` }
+  }
+
+  /** Sessions that began with it use it to their end, whatever is read meanwhile. */
+  hold(): this {
+    this.context.hold()
+    return this
   }
 
   release(): void {

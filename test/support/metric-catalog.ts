@@ -22,7 +22,7 @@ interface Series {
 /** What Prometheus adds to every series. */
 const targetLabels = ['job', 'instance']
 /** Names that come from a configuration, not from a closed set. */
-const openLabels = ['listener', 'upstream', 'server', 'version', 'node_version', 'le']
+const openLabels = ['listener', 'upstream', 'server', 'version', 'node_version', 'certificate', 'le']
 
 export async function loadMetricCatalog(): Promise<MetricCatalog> {
   const created = createMetrics({
@@ -31,6 +31,22 @@ export async function loadMetricCatalog(): Promise<MetricCatalog> {
     listeners: [{ name: 'edge', intercepts: false, hasTls: true }],
     pools: () =>
       (['client', 'server', 'shared'] as const).map((pool) => ({ pool, ports: 1, inUse: 0, quarantined: 0 })),
+    certificates: () => [
+      {
+        listener: 'edge',
+        side: 'client',
+        file: '/etc/ftp-alg/edge.crt',
+        subject: 'CN=edge',
+        expiresMs: Date.now(),
+      },
+      {
+        listener: 'edge',
+        side: 'server',
+        file: '/etc/ftp-alg/us.crt',
+        subject: 'CN=us',
+        expiresMs: Date.now(),
+      },
+    ],
     upstreams: () => [
       {
         pool: 'mainframe',

@@ -66,7 +66,7 @@ const mayImport = {
     'errors.ts',
   ],
   observe: ['config/config.ts', 'engine/contract.ts', 'ftp', 'vocabulary.ts', 'errors.ts'],
-  tls: ['tcp', 'kernel', 'config/config.ts', 'ftp', 'errors.ts'],
+  tls: ['tcp', 'kernel', 'config/config.ts', 'ftp', 'vocabulary.ts', 'errors.ts'],
   tcp: ['kernel', 'ftp', 'vocabulary.ts', 'errors.ts'],
   firewall: ['kernel', 'config/config.ts', 'ftp', 'errors.ts'],
   kernel: ['ftp', 'vocabulary.ts', 'errors.ts'],

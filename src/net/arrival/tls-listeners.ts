@@ -1,17 +1,52 @@
-// TLS of the listeners that have it. Without any, nothing of it is loaded.
+// TLS of the listeners that have it: its files are read at start, when the configuration is, and when they change. Without
+// any, nothing of it is loaded.
 
-import type { Config } from '../../config/config.ts'
+import type { Config, ListenerConfig } from '../../config/config.ts'
+import { steadyClock } from '../../kernel/steady-clock.ts'
+import type { Observer } from '../../observe/observer.ts'
 import type { TlsSetup } from '../../tls/tls-setup.ts'
+import type { CertificateUse } from '../../vocabulary.ts'
 import type { TlsSupport } from '../session/session-tls.ts'
+
+export interface TlsListenersOptions {
+  readonly observer: Pick<Observer, 'certificatesRead' | 'certificateExpires'>
+  /** What a listener's files hold, and what tells when that changes. */
+  readonly files: {
+    fingerprint(files: readonly string[]): string
+    watch(request: { readonly files: readonly string[]; readonly since: string; changed(): void }): Watch
+  }
+}
+
+interface Watch {
+  stop(): void
+}
 
 interface Loaded {
   readonly setup: TlsSetup
   readonly support: typeof import('../session/session-tls.ts').supportTls
+  readonly filesOf: (listener: ListenerConfig) => readonly string[]
 }
 
+const DAY_MS = 24 * 60 * 60 * 1000
+/** A certificate that ends sooner is warned about, once a day. */
+const SOON_MS = 14 * DAY_MS
+const WARN_MS = 60_000
+
 export class TlsListeners {
+  readonly #options: TlsListenersOptions
   #loaded: Loaded | null = null
   #handshakeMs = 0
+  #watches: readonly Watch[] = []
+  #timer: NodeJS.Timeout | null = null
+  #isStopped = false
+  /** Until their certificates are read again. */
+  readonly #supports = new Map<string, TlsSupport>()
+  /** By file: the end of a certificate that was warned about, and when. */
+  readonly #warned = new Map<string, { readonly expiresMs: number; readonly atMs: number }>()
+
+  constructor(options: TlsListenersOptions) {
+    this.#options = options
+  }
 
   /**
    * Reads certificates and keys, of sessions to come.
@@ -20,28 +55,100 @@ export class TlsListeners {
    * KERNEL_FEATURE_MISSING where this machine has no TLS for us.
    */
   async read(config: Pick<Config, 'listeners' | 'limits'>): Promise<void> {
-    const hasTls = config.listeners.some(
+    const withTls = config.listeners.filter(
       ({ tls, upstreamTls }) => tls !== undefined || upstreamTls !== undefined,
     )
-    if (!hasTls && this.#loaded === null) return
+    if (withTls.length === 0 && this.#loaded === null) return
     this.#loaded ??= await load()
+    const { setup, filesOf } = this.#loaded
+    const { files: look } = this.#options
+    // Before they are read: what changes from here on is a change.
+    const seen = withTls
+      .map((listener) => ({ listener, files: filesOf(listener) }))
+      .filter(({ files }) => files.length > 0)
+      .map((each) => ({ ...each, since: look.fingerprint(each.files) }))
+    setup.read(config)
+    this.#supports.clear()
     this.#handshakeMs = config.limits.handshakeMs
-    this.#loaded.setup.read(config)
+    for (const watch of this.#watches) watch.stop()
+    if (this.#isStopped) return
+    this.#watches = seen.map(({ listener, files, since }) =>
+      look.watch({ files, since, changed: () => this.#readAgain(setup, listener) }),
+    )
+    this.#timer ??= setInterval(() => this.#warnOfEnds(), WARN_MS).unref()
+    for (const { name } of withTls) this.#tellRead(name)
+    this.#warnOfEnds()
   }
 
-  /** What a listener's sessions need; null where it has no TLS. */
+  /** What a listener's sessions need, of those files that were read last; null where it has no TLS. */
   of(listener: string): TlsSupport | null {
+    const support = this.#supportOf(listener)
+    if (support === null) return null
+    return {
+      policy: support.policy,
+      open: (session) => (this.#supportOf(listener) ?? support).open(session),
+    }
+  }
+
+  #supportOf(listener: string): TlsSupport | null {
     const tls = this.#loaded?.setup.of(listener) ?? null
-    return tls === null || this.#loaded === null
-      ? null
-      : this.#loaded.support({ ...tls, handshakeMs: this.#handshakeMs })
+    if (tls === null || this.#loaded === null) return null
+    const known = this.#supports.get(listener)
+    if (known !== undefined) return known
+    const support = this.#loaded.support({ ...tls, handshakeMs: this.#handshakeMs })
+    this.#supports.set(listener, support)
+    return support
+  }
+
+  get certificates(): readonly CertificateUse[] {
+    return this.#loaded?.setup.certificates ?? []
+  }
+
+  /** Looks at no file any more. */
+  stop(): void {
+    this.#isStopped = true
+    for (const watch of this.#watches) watch.stop()
+    if (this.#timer !== null) clearInterval(this.#timer)
+    this.#timer = null
+  }
+
+  #readAgain(setup: TlsSetup, listener: ListenerConfig): void {
+    try {
+      setup.readOne(listener)
+    } catch (error) {
+      // Whatever it is, the old ones serve; it is said, and the next change is read again.
+      this.#options.observer.certificatesRead({ listener: listener.name, certificates: [], failure: error })
+      return
+    }
+    this.#supports.delete(listener.name)
+    this.#tellRead(listener.name)
+    this.#warnOfEnds()
+  }
+
+  #tellRead(listener: string): void {
+    const certificates = this.certificates.filter((each) => each.listener === listener)
+    this.#options.observer.certificatesRead({ listener, certificates, failure: null })
+  }
+
+  #warnOfEnds(): void {
+    const nowMs = Date.now()
+    for (const certificate of this.certificates) {
+      const { expiresMs } = certificate
+      if (expiresMs - nowMs >= SOON_MS) continue
+      const warned = this.#warned.get(certificate.file)
+      const atMs = steadyClock.now()
+      if (warned?.expiresMs === expiresMs && atMs - warned.atMs < DAY_MS) continue
+      this.#warned.set(certificate.file, { expiresMs, atMs })
+      this.#options.observer.certificateExpires(certificate)
+    }
   }
 }
 
 async function load(): Promise<Loaded> {
-  const [{ TlsSetup: Setup }, { supportTls: support }] = await Promise.all([
+  const [{ TlsSetup: Setup }, { supportTls: support }, { filesOf }] = await Promise.all([
     import('../../tls/tls-setup.ts'),
     import('../session/session-tls.ts'),
+    import('../../tls/certificate-check.ts'),
   ])
-  return { setup: await Setup.create(), support }
+  return { setup: await Setup.create(), support, filesOf }
 }

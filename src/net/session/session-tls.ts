@@ -81,6 +81,8 @@ export class SessionTls {
     this.#observer = observer
     this.#clientSecured = clientSecured
     this.#client = client === null ? null : new ClientTls({ ...client, handshakeMs })
+    // The server may be spoken to with TLS only when the client asks for it: certificates may have been read again by then.
+    setting.server?.context.hold()
   }
 
   /** That server is meant from here on; before anything is encrypted. */
@@ -202,6 +204,7 @@ export class SessionTls {
   /** The session is over. */
   release(): void {
     this.#client?.release()
+    this.#setting.server?.context.release()
   }
 
   #telling(call: {

@@ -28,6 +28,12 @@ export const events = {
   },
   'config.reload': { level: 'info', message: 'configuration reloaded' },
   'config.refuse': { level: 'error', message: 'configuration refused, the old one stays' },
+  'certificate.load': { level: 'info', message: 'certificate read' },
+  'certificate.fail': {
+    level: 'error',
+    message: 'changed files of certificates and keys refused, the old ones stay',
+  },
+  'certificate.expire': { level: 'warn', message: 'certificate ends within 14 days, or has ended' },
   'admin.error': { level: 'warn', message: 'admin server error' },
   'admin.act': { level: 'info', message: 'an operator acts' },
   'admin.refuse': { level: 'warn', message: 'an operation was refused' },

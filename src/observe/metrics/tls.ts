@@ -1,12 +1,46 @@
 // TLS of a listener, towards its clients and towards its server. Listeners without TLS have none of these series.
 
-import { counterFamily, type Families, histogramFamily } from './family.ts'
+import type { CertificateUse } from '../../vocabulary.ts'
+import {
+  type Cell,
+  counterFamily,
+  type Families,
+  gaugeFamily,
+  histogramFamily,
+  measuredGauge,
+} from './family.ts'
 import { forEachValue, sides, tlsChannels, tlsFailures, tlsProtocols, tlsResumed } from './labels.ts'
 
 /** The series of one listener; every session of it counts on the same cells. */
 export type TlsMetrics = ReturnType<ReturnType<typeof defineTlsMetrics>>
 
-export function defineTlsMetrics(families: Families) {
+export function defineTlsMetrics(families: Families, certificates: () => readonly CertificateUse[]) {
+  measuredGauge(
+    families,
+    {
+      name: 'ftp_alg_tls_certificate_expiry_timestamp_seconds',
+      help: 'Unix time at which the certificate of this file, or one of its chain, ends.',
+      labels: ['listener', 'side', 'certificate'],
+      // For a moment some workers may have read a new one.
+      aggregator: 'min',
+    },
+    () =>
+      certificates().map(({ listener, side, file, expiresMs }) => ({
+        labels: { listener, side, certificate: file },
+        value: expiresMs / 1000,
+      })),
+  )
+  const certificateReads = counterFamily(families, {
+    name: 'ftp_alg_tls_certificate_reloads_total',
+    help: 'Times that files of certificates and keys had changed and were read again; refused ones leave the old in use.',
+    labels: ['listener', 'result'],
+  })
+  const certificatesGood = gaugeFamily(families, {
+    name: 'ftp_alg_tls_certificate_last_reload_successful',
+    help: '0 while files of certificates and keys were changed and refused: the old ones are in use.',
+    labels: ['listener'],
+    aggregator: 'min',
+  })
   const handshakes = counterFamily(families, {
     name: 'ftp_alg_tls_handshakes_total',
     help: 'TLS handshakes that succeeded.',
@@ -51,5 +85,18 @@ export function defineTlsMetrics(families: Families) {
     ),
     truncations: forEachValue(sides, (side) => truncations({ listener, side })),
     downgrades: downgrades({ listener }),
+    certificates: {
+      accepted: certificateReads({ listener, result: 'accepted' }),
+      refused: certificateReads({ listener, result: 'refused' }),
+      isGood: goodAtFirst(certificatesGood({ listener })),
+      problem: null as string | null,
+      /** They were read before. */
+      isAgain: false,
+    },
   })
+}
+
+function goodAtFirst(cell: Cell): Cell {
+  cell.value = 1
+  return cell
 }

@@ -1,11 +1,11 @@
 import { troubleOf } from '../view/attention.ts'
 import type { ListenerView } from '../view/shapes.ts'
-import { formatCount, formatEndpoint } from '../view/wording.ts'
+import { formatCount, formatEndpoint, formatTime } from '../view/wording.ts'
 import { renderBar } from './bar.ts'
 import type { PageContent } from './content.ts'
 import { html, type Markup } from './html.ts'
 import { actButton } from './operator.ts'
-import { bytesCell, type Column, codeCell, countCell, renderTable } from './table.ts'
+import { bytesCell, type Column, codeCell, countCell, nothing, renderTable } from './table.ts'
 
 const columns: readonly Column<ListenerView>[] = [
   {
@@ -36,6 +36,8 @@ const columns: readonly Column<ListenerView>[] = [
   { title: 'Down', isFigure: true, cell: (listener) => bytesCell(listener.download_bytes) },
 ]
 
+const certificateColumn: Column<ListenerView> = { title: 'Certificate until', cell: certificateCell }
+
 const actColumn: Column<ListenerView> = {
   title: '',
   isAct: true,
@@ -46,18 +48,27 @@ const actColumn: Column<ListenerView> = {
 }
 
 export function renderListeners({ status, canAct }: PageContent): Markup {
+  const hasCertificates = status.listeners.some(({ certificates }) => certificates.length > 0)
   return renderTable({
     id: 'listeners',
     title: 'Listeners',
     caption:
       'Where clients arrive. Counts are since the start; “No server” are sessions whose FTP server could not be reached.',
-    columns: canAct ? [...columns, actColumn] : columns,
+    columns: [...columns, ...(hasCertificates ? [certificateColumn] : []), ...(canAct ? [actColumn] : [])],
     rows: status.listeners,
     total: status.listeners.length,
     more: '',
     empty: 'No listener is configured.',
     keyOf: ({ listener }) => listener,
   })
+}
+
+/** The first to end. */
+function certificateCell({ certificates }: ListenerView): Markup {
+  const [first] = certificates.toSorted((one, other) => one.expires_in_ms - other.expires_in_ms)
+  if (first === undefined) return nothing
+  const { subject, file, expires_at: end } = first
+  return html`<span title="${subject} in ${file}">${formatTime(end).slice(0, 10)}</span>`
 }
 
 function sessionsCell({ sessions_active: active, sessions_limit: limit }: ListenerView): Markup {

@@ -1,7 +1,7 @@
 // What an operator should know first. Empty when all is well.
 
 import type { ListenerView, PoolView, StatusView } from './shapes.ts'
-import { formatCount, formatPlural, formatTime } from './wording.ts'
+import { formatCount, formatDuration, formatPlural, formatTime } from './wording.ts'
 
 export interface Attention {
   /** `bad`: clients are affected or something is broken. `warn`: soon, or it is as somebody wanted. */
@@ -11,6 +11,9 @@ export interface Attention {
 
 /** From this share on, a limit deserves a warning. */
 export const NEARLY_FULL = 0.8
+
+/** A certificate that ends sooner deserves one too. */
+const SOON_MS = 14 * 24 * 60 * 60 * 1000
 
 /** Fewer failures than these in two minutes are nothing to speak of. */
 const FEW = 3
@@ -69,6 +72,7 @@ function ofListener(view: ListenerView, isExplained: boolean): Attention[] {
     ...ofSessions(listener, active, limit),
     ...ofServers(view),
     ...ofGreetings(view),
+    ...ofCertificates(view),
     ...(isExplained ? [] : ofData(view)),
   ]
 }
@@ -115,6 +119,25 @@ function ofGreetings({ listener, intercepts, lately }: ListenerView): Attention[
       `${formatPlural(failed, 'session')} of listener ${listener} got no further than the server’s greeting in the last two minutes, the last at ${why} Servers limit sessions from one address, and to them all of ours come from one.`,
     ),
   ]
+}
+
+function ofCertificates({
+  listener,
+  certificates,
+  certificates_problem: problem,
+}: ListenerView): Attention[] {
+  const found: Attention[] = []
+  for (const { side, subject, expires_at: end, expires_in_ms: leftMs } of certificates) {
+    const whose = `The certificate ${subject} that listener ${listener} shows to ${side === 'client' ? 'clients' : 'its server'}`
+    if (leftMs <= 0) found.push(bad(`${whose} has ended (${formatTime(end)}): whoever checks it leaves.`))
+    else if (leftMs < SOON_MS)
+      found.push(warn(`${whose} ends in ${formatDuration(leftMs)} (${formatTime(end)}).`))
+  }
+  if (problem !== null) {
+    const text = `Changed certificates of listener ${listener} are refused, and the old ones are in use: ${problem}`
+    found.push(bad(text.endsWith('.') ? text : `${text}.`))
+  }
+  return found
 }
 
 /** Several clients have not all done something wrong. */

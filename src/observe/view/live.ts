@@ -1,7 +1,7 @@
 // Turns live objects into what the status page shows. Runs on request only.
 
 import type { Endpoint } from '../../ftp/endpoints.ts'
-import type { PoolUse } from '../../vocabulary.ts'
+import type { CertificateUse, PoolUse } from '../../vocabulary.ts'
 import type { Cell } from '../metrics/family.ts'
 import type { ListenerMetrics } from '../metrics.ts'
 import type { LiveSession } from '../session/state.ts'
@@ -50,8 +50,13 @@ export function viewPinholes(session: LiveSession, timeoutMs: number): readonly 
   })
 }
 
-export function viewListener(metrics: ListenerMetrics, at: Endpoint | undefined): ListenerView {
+export function viewListener(
+  metrics: ListenerMetrics,
+  at: Endpoint | undefined,
+  certificates: readonly CertificateUse[],
+): ListenerView {
   const { name, session, control, data, pinhole, recent } = metrics
+  const mine = certificates.filter(({ listener }) => listener === name)
   return {
     listener: name,
     intercepts: session.intercepts.value === 1,
@@ -71,6 +76,14 @@ export function viewListener(metrics: ListenerMetrics, at: Endpoint | undefined)
     pinholes_active: sum(pinhole.active),
     upload_bytes: sum(data.bytes.upload),
     download_bytes: sum(data.bytes.download),
+    certificates: mine.map(({ side, file, subject, expiresMs }) => ({
+      side,
+      file,
+      subject,
+      expires_at: new Date(expiresMs).toISOString(),
+      expires_in_ms: expiresMs - Date.now(),
+    })),
+    certificates_problem: mine.length === 0 ? null : metrics.tls().certificates.problem,
     lately: { upstream: recent.upstream.view(), sent_away: recent.sentAway.view(), data: recent.data.view() },
   }
 }

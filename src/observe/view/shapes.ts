@@ -82,7 +82,21 @@ export interface ListenerView {
   readonly pinholes_active: number
   readonly upload_bytes: number
   readonly download_bytes: number
+  /** Those of TLS. */
+  readonly certificates: readonly CertificateView[]
+  /** Why the files that are there now are refused, while older ones are in use; else null. */
+  readonly certificates_problem: string | null
   readonly lately: LatelyView
+}
+
+export interface CertificateView {
+  /** To whom it is shown. */
+  readonly side: Side
+  readonly file: string
+  readonly subject: string
+  readonly expires_at: string
+  /** Negative once it has ended. */
+  readonly expires_in_ms: number
 }
 
 export interface PoolView {

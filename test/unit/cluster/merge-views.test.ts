@@ -68,6 +68,8 @@ describe('the status', () => {
         drained: false,
         sessions_limit: idle.sessions_limit,
         ...doubled(counted),
+        certificates: [],
+        certificates_problem: null,
         lately: idle.lately,
         ...doubled(going),
       },
@@ -107,6 +109,23 @@ describe('the status', () => {
     expect(mergeStatus({ own: status(), workers: [], gone: null }).listeners).toEqual([
       { ...idle, up: false, address: null, port: null },
     ])
+  })
+
+  test('has the certificates of the workers, and what is wrong with them in any', () => {
+    const certificate = {
+      side: 'client',
+      file: '/edge.crt',
+      subject: 'CN=edge',
+      expires_at: '2027-01-01T00:00:00.000Z',
+      expires_in_ms: 1000,
+    } as const
+    const good = status({}, { certificates: [certificate] })
+    const bad = status({}, { certificates: [certificate], certificates_problem: 'does not fit' })
+    const merged = mergeStatus({ own: status(), workers: [good, bad], gone: null })
+    expect(merged.listeners[0]).toMatchObject({
+      certificates: [certificate],
+      certificates_problem: 'does not fit',
+    })
   })
 
   test('adds up what happened lately, and forgets it of workers that are gone', () => {

@@ -61,6 +61,16 @@ function sayEverything() {
   for (const isUp of [false, true]) {
     observer.upstreamServerChanged({ pool: 'files', server: 'ftp-a:21', isUp, why: 'x' })
   }
+  const certificate = {
+    listener: 'edge',
+    side: 'client',
+    file: '/etc/ftp-alg/edge.crt',
+    subject: 'CN=edge',
+    expiresMs: Date.now(),
+  } as const
+  observer.certificatesRead({ listener: 'edge', certificates: [certificate], failure: null })
+  observer.certificatesRead({ listener: 'edge', certificates: [], failure: new Error('mistake') })
+  observer.certificateExpires(certificate)
   observer.configReloaded(null)
   observer.configReloaded(new Error('mistake'))
   observer.sessionRejected({ listener: 'edge', client, reason: 'limit' })

@@ -16,6 +16,22 @@ function metricsOfOneListener() {
     listeners: [{ name: 'edge', intercepts: false, hasTls: true }],
     pools: () =>
       (['client', 'server', 'shared'] as const).map((pool) => ({ pool, ports: 1, inUse: 0, quarantined: 0 })),
+    certificates: () => [
+      {
+        listener: 'edge',
+        side: 'client',
+        file: '/etc/ftp-alg/edge.crt',
+        subject: 'CN=edge',
+        expiresMs: Date.now(),
+      },
+      {
+        listener: 'edge',
+        side: 'server',
+        file: '/etc/ftp-alg/us.crt',
+        subject: 'CN=us',
+        expiresMs: Date.now(),
+      },
+    ],
     upstreams: () => [
       {
         pool: 'mainframe',
@@ -96,7 +112,18 @@ describe('docs/metrics.md', () => {
         }
       }
       for (const [label, found] of seen) {
-        if (['listener', 'upstream', 'server', 'command', 'version', 'node_version', 'le'].includes(label))
+        if (
+          [
+            'listener',
+            'upstream',
+            'server',
+            'command',
+            'version',
+            'node_version',
+            'certificate',
+            'le',
+          ].includes(label)
+        )
           continue
         const key = documented.has(`${label} ${name}`) ? `${label} ${name}` : `${label} `
         used.add(key)

@@ -156,6 +156,32 @@ describe('what needs attention', () => {
     expect(saidOf(3)).toEqual([expect.stringMatching(/^bad: No servers behind listener edge can be reached/)])
   })
 
+  test('is a certificate that ends, and files that are refused until they are good', () => {
+    const proxy = started()
+    const days = (count: number) => Date.now() + count * 86_400_000
+    let expiresMs = days(15)
+    const certificate = () =>
+      ({ listener: 'edge', side: 'client', file: '/edge.crt', subject: 'CN=edge', expiresMs }) as const
+    proxy.observer.certificatesMeasuredBy(() => [certificate()])
+    const read = (failure: Error | null) =>
+      proxy.observer.certificatesRead({ listener: 'edge', certificates: [certificate()], failure })
+    read(null)
+    expect(said(proxy)).toEqual([])
+    expiresMs = days(3) + 3_600_000
+    expect(said(proxy)).toEqual([
+      expect.stringMatching(/^warn: The certificate CN=edge that listener edge shows to clients ends in 3d/),
+    ])
+    expiresMs = days(-1)
+    expect(said(proxy)).toEqual([expect.stringMatching(/^bad: The certificate CN=edge .* has ended/)])
+    expiresMs = days(90)
+    read(new Error('/edge.key does not fit'))
+    expect(said(proxy)).toEqual([
+      'bad: Changed certificates of listener edge are refused, and the old ones are in use: /edge.key does not fit.',
+    ])
+    read(null)
+    expect(said(proxy)).toEqual([])
+  })
+
   test('is interception that is not in place', () => {
     const proxy = started()
     proxy.observer.interceptionChecked('table inet ftp_alg_intercept is not loaded')
