@@ -24,6 +24,7 @@ const mayImport = {
     'app.ts',
     'process',
     'demo',
+    'net',
     'pinhole',
     'observe',
     'tls',

@@ -1,26 +1,40 @@
 // Whether the servers answer.
 
 import { connect } from 'node:net'
-import type { Config } from '../../config/config.ts'
+import type { Config, UpstreamTlsConfig } from '../../config/config.ts'
 import { type Finding, fail, ok, warn } from './finding.ts'
 
-/** The servers of listeners and of pools, each under the name of its check. */
+/**
+ * The servers of listeners and of pools, each under the name of its check; those of a pool once for each way that listeners
+ * speak to them.
+ */
 export function upstreamsOf({
   listeners,
   upstreams,
 }: Pick<Config, 'listeners' | 'upstreams'>): readonly Asked[] {
   return [
-    ...listeners.flatMap(({ name, upstream, pool }) =>
-      upstream === null || pool !== undefined ? [] : [{ check: `upstream of ${name}`, ...upstream }],
+    ...listeners.flatMap(({ name, upstream, pool, upstreamTls: tls = null }) =>
+      upstream === null || pool !== undefined ? [] : [{ check: `upstream of ${name}`, ...upstream, tls }],
     ),
-    ...listeners.flatMap(({ name: listener, routes = [] }) =>
+    ...listeners.flatMap(({ name: listener, routes = [], upstreamTls: tls = null }) =>
       routes.flatMap(({ name, upstream, pool }) =>
-        pool === undefined ? [{ check: `route ${name} of ${listener}`, ...upstream }] : [],
+        pool === undefined ? [{ check: `route ${name} of ${listener}`, ...upstream, tls }] : [],
       ),
     ),
-    ...upstreams.flatMap(({ name, servers }) =>
-      servers.map(({ host, port }) => ({ check: `server of pool ${name}`, host, port })),
-    ),
+    ...upstreams.flatMap(({ name, servers }) => {
+      const ways = listeners
+        .filter(({ pool, routes = [] }) => pool === name || routes.some((route) => route.pool === name))
+        .map(({ upstreamTls }) => upstreamTls ?? null)
+      const distinct = new Map(ways.map((tls) => [JSON.stringify(tls), tls]))
+      return servers.flatMap(({ host, port }) =>
+        [...(distinct.size === 0 ? [null] : distinct.values())].map((tls) => ({
+          check: `server of pool ${name}`,
+          host,
+          port,
+          tls,
+        })),
+      )
+    }),
   ]
 }
 
@@ -28,10 +42,19 @@ interface Asked {
   readonly check: string
   readonly host: string
   readonly port: number
+  readonly tls: UpstreamTlsConfig | null
+}
+
+/** As a session begins; with TLS where the configuration has it. */
+export async function checkUpstream({ tls, ...asked }: Asked, timeoutMs: number): Promise<Finding> {
+  if (tls === null) return checkGreeting(asked, timeoutMs)
+  // Loaded only here: everything else runs where there is no OpenSSL for us.
+  const { checkUpstreamTls } = await import('./upstream-tls.ts')
+  return checkUpstreamTls({ ...asked, tls }, timeoutMs)
 }
 
 /** Connects as a client would and waits for the greeting; sends nothing but QUIT. */
-export function checkUpstream({ check, host, port }: Asked, timeoutMs: number): Promise<Finding> {
+function checkGreeting({ check, host, port }: Omit<Asked, 'tls'>, timeoutMs: number): Promise<Finding> {
   const where = `${host} port ${port}`
   return new Promise((resolve) => {
     const socket = connect({ host, port })
