@@ -222,6 +222,7 @@ export interface ListenerTlsConfig {
   readonly dataReuse: 'required' | 'offered' | 'off'
   /** What a FIN without close_notify means to a file. */
   readonly truncation: 'refuse' | 'accept'
+  readonly ccc: 'refuse' | 'allow'
   readonly clientCertificates: 'off' | 'optional' | 'required'
   readonly clientCa: string | null
   readonly clientCrl: string | null

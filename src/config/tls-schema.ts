@@ -81,6 +81,10 @@ const tlsSection = section(
       'Whether an encrypted data connection must resume the TLS session of its own control connection, which proves that it is the same client: who does not gets 522, or is let in. Python’s ftplib and some others cannot.',
     ).prefault('offered'),
     truncation,
+    ccc: choiceField(
+      ['refuse', 'allow'],
+      'CCC: whether a client that has logged in may go on in clear on its control connection, which firewalls on its way can then read.',
+    ).prefault('refuse'),
     clientCertificates: choiceField(
       ['off', 'optional', 'required'],
       'Whether clients show a certificate of their own.',

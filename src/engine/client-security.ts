@@ -17,8 +17,8 @@ export interface ClientSecurityParts {
   readonly isServerFollowing: () => boolean
 }
 
-/** `following`: the server is being secured, then the client will be. */
-type State = 'clear' | 'following' | 'secure'
+/** `following`: the server is being secured, then the client will be. `cleared`: it was secure until CCC. */
+type State = 'clear' | 'following' | 'secure' | 'cleared'
 
 export class ClientSecurity {
   readonly #parts: ClientSecurityParts
@@ -52,7 +52,13 @@ export class ClientSecurity {
 
   /** What FEAT adds. */
   get features(): readonly string[] {
-    return this.#parts.policy.mode === 'implicit' ? ['PBSZ', 'PROT'] : ['AUTH TLS', 'PBSZ', 'PROT']
+    const { mode, ccc } = this.#parts.policy
+    return [
+      ...(mode === 'implicit' ? [] : ['AUTH TLS']),
+      'PBSZ',
+      'PROT',
+      ...(ccc === 'allow' && mode !== 'off' ? ['CCC'] : []),
+    ]
   }
 
   /** Whether `answer` would answer this command, so that it never reaches the server. */
@@ -63,7 +69,8 @@ export class ClientSecurity {
   /** Answers what is about security, and what must not be said without it. True when it did. */
   answer(command: Command, { hasMore }: { readonly hasMore: boolean }): boolean {
     if (this.#isTooEarly(command)) {
-      this.#refuse(command, 'tls_required', '530 Use AUTH TLS first.')
+      const first = this.#state === 'cleared' ? 'Log in before CCC' : 'Use AUTH TLS first'
+      this.#refuse(command, 'tls_required', `530 ${first}.`)
     } else if (this.#needsProtection(command)) {
       this.#refuse(command, 'prot_required', '521 Data connections need PROT P.')
     } else if (ours.has(command.verb)) {
@@ -107,11 +114,7 @@ export class ClientSecurity {
         this.#prot(command)
         break
       case 'CCC':
-        this.#refuse(
-          command,
-          'ccc',
-          this.isSecure ? '534 CCC is not allowed.' : '533 There is nothing to clear.',
-        )
+        this.#clear(command, hasMore)
         break
       case 'REIN':
         // It would end TLS on one side at a time; clients that mean it connect anew.
@@ -152,6 +155,23 @@ export class ClientSecurity {
     }
   }
 
+  /** What stands behind CCC was encrypted, or was not: it could not be told (RFC 4217 §9). */
+  #clear(command: Command, hasMore: boolean): void {
+    const { policy, outbox, login } = this.#parts
+    if (this.#state !== 'secure') {
+      this.#refuse(command, 'ccc', '533 There is nothing to clear.')
+    } else if (policy.ccc === 'refuse' || !login.isLoggedIn) {
+      this.#refuse(command, 'ccc', policy.ccc === 'refuse' ? '534 CCC is not allowed.' : '534 Log in first.')
+    } else if (hasMore) {
+      this.#refuse(command, 'ccc', '421 Nothing may follow CCC before its reply, closing.')
+      outbox.close('protocol')
+    } else {
+      outbox.reply('200 The control connection goes on in clear.')
+      outbox.push({ type: 'clear' })
+      this.#state = 'cleared'
+    }
+  }
+
   #accept(): void {
     const { outbox } = this.#parts
     outbox.reply('234 Proceed with the TLS handshake.')
@@ -171,7 +191,10 @@ export class ClientSecurity {
   #prot(command: Command): void {
     const { policy, outbox } = this.#parts
     const level = command.argument.trim().toUpperCase()
-    if (this.#state !== 'secure' || !this.#hasPbsz) {
+    if (this.#state === 'cleared') {
+      // What is in clear may come from anyone on the way.
+      this.#refuse(command, 'prot_level', '503 PROT comes before CCC.')
+    } else if (this.#state !== 'secure' || !this.#hasPbsz) {
       this.#refuse(command, 'prot_level', '503 AUTH TLS and PBSZ come before PROT.')
     } else if (level === 'S' || level === 'E') {
       this.#refuse(command, 'prot_level', '536 TLS protects with P or C.')
@@ -189,7 +212,9 @@ export class ClientSecurity {
 
   /** With TLS required nothing but the way to it is open before. */
   #isTooEarly({ verb }: Command): boolean {
-    return this.#parts.policy.mode === 'required' && this.#state !== 'secure' && !beforeTls.has(verb)
+    const { mode } = this.#parts.policy
+    if (this.#state === 'cleared') return mode !== 'optional' && credentials.has(verb)
+    return mode === 'required' && this.#state !== 'secure' && !beforeTls.has(verb)
   }
 
   #needsProtection({ verb, traits }: Command): boolean {
@@ -207,5 +232,6 @@ const ours: ReadonlySet<string> = new Set('AUTH PBSZ PROT CCC REIN ADAT MIC CONF
 const beforeTls: ReadonlySet<string> = new Set(
   'AUTH PBSZ PROT CCC FEAT HELP HOST NOOP OPTS QUIT SYST'.split(' '),
 )
+const credentials: ReadonlySet<string> = new Set(['USER', 'PASS', 'ACCT'])
 const dataVerbs: ReadonlySet<string> = new Set('PASV EPSV PORT EPRT'.split(' '))
 const mechanisms: ReadonlySet<string> = new Set(['TLS', 'TLS-C', 'SSL', 'TLS-P'])

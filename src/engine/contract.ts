@@ -87,6 +87,8 @@ export type Effect =
    * What is sent to that side meanwhile waits, and is encrypted.
    */
   | { readonly type: 'secure'; readonly side: Side }
+  /** TLS ends on the client's control connection, after everything that was sent; what is sent from here on is clear. */
+  | { readonly type: 'clear' }
   /** Give the client a new ticket with the next reply, so that its data connection can resume. */
   | { readonly type: 'freshTicket' }
   /** Connect one leg of a data channel. */

@@ -120,6 +120,8 @@ function renderEffect(effect: Exclude<Effect, { type: 'send' | 'record' }>): str
       return 'pass through'
     case 'secure':
       return `secure ${effect.side}`
+    case 'clear':
+      return 'clear client'
     case 'freshTicket':
       return 'fresh ticket'
     case 'remember':

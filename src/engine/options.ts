@@ -6,6 +6,7 @@ import type { Policy } from './policy.ts'
 export interface ClientTlsPolicy {
   readonly mode: 'off' | 'optional' | 'required' | 'implicit'
   readonly dataProtection: 'client' | 'required' | 'never'
+  readonly ccc: 'refuse' | 'allow'
 }
 
 /** TLS as the server gets it. */

@@ -22,6 +22,7 @@ export class ClientTls {
   readonly #contexts: ServerContexts
   readonly #binding = randomBytes(BINDING_BYTES)
   #control: TlsConnection | null = null
+  #isCleared = false
 
   constructor(options: ClientTlsOptions) {
     this.#options = options
@@ -51,6 +52,12 @@ export class ClientTls {
     if (this.#options.config.dataReuse !== 'off') this.#control?.stream.issueTicket()
   }
 
+  /** CCC: the control connection goes on in clear, its data connections as before. */
+  clearControl(cleared: (raw: Connection) => void): void {
+    this.#isCleared = true
+    this.#control?.clear(cleared)
+  }
+
   /** The session is over. */
   release(): void {
     this.#contexts.release()
@@ -72,8 +79,8 @@ export class ClientTls {
       binding: this.#binding,
       contextFor: this.#contexts.contextFor,
       isAlpnStrict: alpn === 'strict',
-      // An uploader that never reads would make its kernel answer a ticket with RST.
-      ...(isData ? { tickets: 0 } : {}),
+      // An uploader that never reads would make its kernel answer a ticket with RST; but after CCC there is no other way.
+      ...(isData ? { tickets: this.#isCleared ? 1 : 0 } : {}),
     })
     const mustResume = isData && dataReuse === 'required'
     return new TlsConnection({

@@ -11,6 +11,8 @@ export const brokenOff: TlsProblem = {
   detail: 'the peer closed the connection in the handshake',
 }
 
+export const TIMED_OUT: TlsProblem = { reason: 'timeout', detail: 'no TLS handshake' }
+
 export function truncated(): ConnectionError {
   return Object.assign(new Error('the TLS connection ended without close_notify'), { code: TRUNCATED_CODE })
 }

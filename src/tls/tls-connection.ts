@@ -3,8 +3,10 @@ import type { TlsProblem } from '../kernel/openssl-failure.ts'
 import { ENDED, type OpensslStream, TRUNCATED, WANTS_READ, WANTS_WRITE } from '../kernel/openssl-stream.ts'
 import type { Connection, ConnectionError, ConnectionEvents, DirectAccess, Found } from '../tcp/connection.ts'
 import { readBehindEnd } from './behind-end.ts'
-import { brokenOff, errorOf, truncated } from './connection-error.ts'
+import { endTls, goOnInClear } from './clear.ts'
+import { brokenOff, errorOf, TIMED_OUT, truncated } from './connection-error.ts'
 import type { TlsConnectionOptions } from './connection-options.ts'
+import { HandshakeTimer } from './handshake-timer.ts'
 
 /** A connection that speaks TLS: OpenSSL reads and writes the descriptor of another one itself. */
 export class TlsConnection implements Connection {
@@ -16,8 +18,8 @@ export class TlsConnection implements Connection {
   readonly #access: DirectAccess
   readonly #stream: OpensslStream
   #events: ConnectionEvents | null = null
-  #timer: NodeJS.Timeout | null = null
-  #state: 'shaking' | 'secure' | 'failed' = 'shaking'
+  readonly #timer: HandshakeTimer
+  #state: 'shaking' | 'secure' | 'clearing' | 'failed' = 'shaking'
   #isPaused = false
   #hasEnded = false
   #ending: 'not' | 'finish' | 'close' = 'not'
@@ -27,14 +29,15 @@ export class TlsConnection implements Connection {
 
   /** Errors: a plain `Error` for a connection of Node's make. */
   constructor(options: TlsConnectionOptions) {
-    const { raw, stream, isData } = options
+    const { raw, stream, isData, handshakeMs } = options
     if (raw.direct === null) throw new Error('TLS needs a connection of the epoll make')
     this.#options = options
     this.#raw = raw
     this.#access = raw.direct
     this.#stream = stream
     this.remote = raw.remote
-    if (!isData) this.#startTimer()
+    this.#timer = new HandshakeTimer(handshakeMs, () => this.#fail(TIMED_OUT))
+    if (!isData) this.#timer.start()
     raw.start({
       received: () => true,
       ended: () => undefined,
@@ -94,7 +97,7 @@ export class TlsConnection implements Connection {
 
   writeBytes(bytes: Uint8Array, byteCount: number): void {
     if (!this.#isOpen || this.#ending !== 'not') return
-    const mustWait = this.#unsentBytes > 0 || this.#state === 'shaking'
+    const mustWait = this.#unsentBytes > 0 || this.#state !== 'secure'
     const sent = mustWait ? 0 : this.#send(bytes, byteCount)
     if (sent === byteCount || !this.#isOpen) return
     this.#unsent.push(Buffer.from(bytes.subarray(sent, byteCount)))
@@ -112,6 +115,15 @@ export class TlsConnection implements Connection {
     if (lastWord !== '') this.write(lastWord)
     this.#ending = 'close'
     if (this.#isOpen && this.#unsentBytes === 0) this.#finish()
+  }
+
+  /** TLS ends, the connection goes on: `cleared` gets it. What was written before is encrypted, what is meanwhile is not. */
+  clear(cleared: (raw: Connection) => void): void {
+    const parts = { raw: this.#raw, access: this.#access, stream: this.#stream }
+    // What the kernel has not taken could not be told from what follows.
+    if (this.#unsentBytes > 0 || this.#state !== 'secure') this.destroy()
+    else endTls(parts, () => cleared(goOnInClear(parts.raw, { unsent: this.#unsent, ending: this.#ending })))
+    this.#state = 'clearing'
   }
 
   destroy(error?: ConnectionError): void {
@@ -141,7 +153,7 @@ export class TlsConnection implements Connection {
 
   /** The socket is read for the handshake, and then for whoever listens and has not paused. */
   #steer(): void {
-    if (this.#state === 'shaking') return
+    if (this.#state === 'shaking' || this.#state === 'clearing') return
     if (this.#events === null || this.#isPaused) this.#raw.pause()
     else this.#raw.resume()
   }
@@ -149,7 +161,7 @@ export class TlsConnection implements Connection {
   readonly #readable = (): Found => {
     if (!this.#isOpen || this.#state === 'failed') return 'nothing'
     if (this.#state === 'shaking') {
-      this.#startTimer()
+      this.#timer.start()
       return this.#shake() ? 'something' : 'nothing'
     }
     if (this.#events === null) return 'something'
@@ -177,7 +189,7 @@ export class TlsConnection implements Connection {
       return false
     }
     this.#state = 'secure'
-    this.#stopTimer()
+    this.#timer.stop()
     if (isData) this.#stream.readAhead()
     this.#steer()
     secured(null)
@@ -188,7 +200,7 @@ export class TlsConnection implements Connection {
   #fail(problem: TlsProblem): void {
     if (this.#state !== 'shaking') return
     this.#state = 'failed'
-    this.#stopTimer()
+    this.#timer.stop()
     this.#raw.destroy(errorOf(problem))
     this.#options.secured(problem)
   }
@@ -277,19 +289,6 @@ export class TlsConnection implements Connection {
     this.#unsentBytes = 0
     this.#fail(brokenOff)
     this.#events?.closed(error)
-  }
-
-  #startTimer(): void {
-    const { handshakeMs } = this.#options
-    this.#timer ??= setTimeout(
-      () => this.#fail({ reason: 'timeout', detail: 'no TLS handshake' }),
-      handshakeMs,
-    )
-  }
-
-  #stopTimer(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#timer = null
   }
 }
 

@@ -87,7 +87,8 @@ describe.skipIf(missing !== null)('FTPS', () => {
 
   afterAll(() => cleanup.run())
 
-  const portOf = ({ name }: Way) => firstPort + 5 + ways.findIndex((way) => way.name === name)
+  const portOf = ({ name }: Way) =>
+    name === 'ccc passive' ? firstPort + 19 : firstPort + 5 + ways.findIndex((way) => way.name === name)
 
   function curl(way: Way, argv: readonly string[]): Promise<Ran> {
     const tls = way.front === 'explicit' ? ['--ssl-reqd'] : []
@@ -110,6 +111,28 @@ describe.skipIf(missing !== null)('FTPS', () => {
 
   const urlOf = (way: Way, path: string) =>
     `${way.front === 'implicit' ? 'ftps' : 'ftp'}://127.0.0.1:${portOf(way)}/${path}`
+
+  // The reply under way, close_notify by either or by us alone, and what each transfer needs of tickets afterwards.
+  describe.each(['1.2', '1.3'])('CCC with TLS %s', (version) => {
+    it.each(['active', 'passive'])('lets the control connection go on in clear (curl: %s)', async (mode) => {
+      // In its passive mode curl forgets the session, and its next data connection cannot resume it.
+      const name = mode === 'passive' ? 'ccc passive' : 'explicit to vsftpd-tls'
+      const way = { name, front: 'explicit', server: 'vsftpd-tls' } as const
+      const source = join(samples.folder, samples.middle.name)
+      const ccc = ['--ftp-ssl-ccc', '--ftp-ssl-ccc-mode', mode, `--tlsv${version}`, '--tls-max', version]
+      const downloads = ['a', 'b', 'c'].flatMap((name) => [
+        ...['-o', `ccc-${name}`],
+        urlOf(way, `${sharedFolder}/${samples.middle.name}`),
+      ])
+      const down = await curl(way, ['-v', ...ccc, ...downloads])
+      expect(down.exitCode, down.stderr).toBe(0)
+      expect(down.stderr).toContain('< 200 The control connection goes on in clear.')
+      expect(await sha256Of(join(folder, 'ccc-c'))).toBe(samples.middle.sha256)
+      const up = await curl(way, [...ccc, '-T', source, urlOf(way, 'ccc-up')])
+      expect(up.stderr).toBe('')
+      expect(await sha256Of(join(running.get(way.server)?.home ?? '', 'ccc-up'))).toBe(samples.middle.sha256)
+    })
+  })
 
   describe.each(ways)('$name', (way) => {
     // curl 7.88 never begins TLS on a connection that it has accepted (its own issue 10666).
@@ -190,7 +213,9 @@ function configuration(folder: string, firstPort: number): string {
   const listeners = ways.map(({ name, front, server }, index) => {
     const mode = { plain: 'off', explicit: 'required', implicit: 'implicit' }[front]
     const tls =
-      front === 'plain' ? '' : `tls: { mode: ${mode}, dataReuse: required, certificates: ${certificates} }`
+      front === 'plain'
+        ? ''
+        : `tls: { mode: ${mode}, dataReuse: required, ccc: allow, certificates: ${certificates} }`
     const upstreamMode = server.endsWith('implicit') ? 'implicit' : 'required'
     const upstreamTls =
       server === 'vsftpd' ? '' : `upstreamTls: { mode: ${upstreamMode}, ca: ${folder}/ca.crt }`
@@ -201,5 +226,11 @@ function configuration(folder: string, firstPort: number): string {
     ${upstreamTls}
 `
   })
-  return `listeners:\n${listeners.join('')}dataPorts: ${firstPort + 50}-${firstPort + 95}\nlog: { level: debug }\n`
+  const ccc = `  - name: ccc
+    listen: 127.0.0.1:${firstPort + 19}
+    upstream: 127.0.0.1:${firstPort + servers.indexOf('vsftpd-tls')}
+    tls: { mode: required, dataReuse: offered, ccc: allow, certificates: ${certificates} }
+    upstreamTls: { mode: required, ca: ${folder}/ca.crt }
+`
+  return `listeners:\n${listeners.join('')}${ccc}dataPorts: ${firstPort + 50}-${firstPort + 95}\nlog: { level: debug }\n`
 }

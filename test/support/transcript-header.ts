@@ -125,6 +125,7 @@ function readTls(settings: readonly string[]): NonNullable<EngineOptions['tls']>
     client: {
       mode: oneOf(said.get('client') ?? 'off', ['off', 'optional', 'required', 'implicit']),
       dataProtection: oneOf(said.get('clientData') ?? 'client', ['client', 'required', 'never']),
+      ccc: oneOf(said.get('ccc') ?? 'refuse', ['refuse', 'allow']),
     },
     server:
       server === 'off'

@@ -41,7 +41,7 @@ export function supportTls(setting: TlsSetting): TlsSupport {
   const mode = server?.config.mode ?? null
   return {
     policy: {
-      client: client?.config ?? { mode: 'off', dataProtection: 'client' },
+      client: client?.config ?? { mode: 'off', dataProtection: 'client', ccc: 'refuse' },
       server:
         server === null
           ? null
@@ -134,7 +134,7 @@ export class SessionTls {
   }
 
   carryOut(
-    effect: Extract<Effect, { readonly type: 'secure' | 'freshTicket' }>,
+    effect: Extract<Effect, { readonly type: 'secure' | 'clear' | 'freshTicket' }>,
     peers: ControlChannels,
     done: (result: SecureUpstreamResult['type']) => void,
   ): void {
@@ -143,6 +143,10 @@ export class SessionTls {
       return
     }
     peers.flush()
+    if (effect.type === 'clear') {
+      this.#client?.clearControl((raw) => peers.client?.seat(raw))
+      return
+    }
     this.#secure(effect.side, peers, done)
   }
 

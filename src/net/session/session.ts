@@ -113,7 +113,6 @@ export class Session implements ControlEvents {
     }
   }
 
-  // What the control channels say.
   received(side: Side, text: string): void {
     this.piped(side, text.length)
     this.#silence.broken(side)
@@ -209,6 +208,7 @@ export class Session implements ControlEvents {
         this.#peers.pipe()
         break
       case 'secure':
+      case 'clear':
       case 'freshTicket':
         this.#tls?.carryOut(effect, this.#peers, this.#serverSecured)
         break

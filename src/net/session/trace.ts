@@ -116,7 +116,7 @@ function headerOf({
 }
 
 function tlsWords({ client, server }: NonNullable<EngineOptions['tls']>): Record<string, string> {
-  const front = { client: client.mode, clientData: client.dataProtection }
+  const front = { client: client.mode, clientData: client.dataProtection, ccc: client.ccc }
   if (server === null) return front
   const mode = server.followsClient ? 'as-client' : server.isImplicit ? 'implicit' : 'required'
   return { ...front, server: mode, serverData: server.dataProtection }

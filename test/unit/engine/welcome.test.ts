@@ -21,7 +21,7 @@ function engine(): ControlEngine {
     policy: { ...defaultPolicy, maxRefusals: 1000 },
     isOwnAddress: () => false,
     welcome: welcomeBy(routes, '192.0.2.9'),
-    tls: { client: { mode: 'optional', dataProtection: 'client' }, server: null },
+    tls: { client: { mode: 'optional', dataProtection: 'client', ccc: 'refuse' }, server: null },
   })
 }
 

@@ -55,6 +55,7 @@ export function listenerTls(over: Partial<ListenerTlsConfig>): ListenerTlsConfig
     dataProtection: 'client',
     dataReuse: 'required',
     truncation: 'refuse',
+    ccc: 'refuse',
     clientCertificates: 'off',
     clientCa: null,
     clientCrl: null,
