@@ -1,0 +1,179 @@
+// A client for the server beside it: explicit, implicit or plain, PROT C or P, passive or active, IPv4 or IPv6. Its data
+// connections resume the session of its control connection.
+
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
+import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from 'node:tls'
+import type { TlsMode } from './ftps-server.ts'
+import { payload } from './payload.ts'
+
+export interface FtpsVisit {
+  readonly address: string
+  readonly port: number
+  readonly mode: TlsMode
+  readonly isPrivate: boolean
+  readonly version: 'TLSv1.2' | 'TLSv1.3'
+}
+
+export type DataVerb = 'PASV' | 'EPSV' | 'PORT' | 'EPRT'
+
+export class FtpsClient {
+  readonly #visit: FtpsVisit
+  #control: Socket
+  #text = ''
+  #wake: () => void = () => undefined
+  #session: Buffer | null = null
+
+  /** Logs in, with PROT as asked. */
+  static async login(visit: FtpsVisit): Promise<FtpsClient> {
+    const { address, port, mode, isPrivate } = visit
+    const socket = connect({ host: address, port, allowHalfOpen: true })
+    await once(socket, 'connect')
+    const client = new FtpsClient(visit, socket)
+    if (mode === 'implicit') await client.#secure()
+    await client.reply(220)
+    if (mode === 'explicit') {
+      await client.ask('AUTH TLS', 234)
+      await client.#secure()
+    }
+    await client.ask('USER joe', 331)
+    await client.ask('PASS x', 230)
+    if (mode !== 'plain') {
+      await client.ask('PBSZ 0', 200)
+      await client.ask(`PROT ${isPrivate ? 'P' : 'C'}`, 200)
+    }
+    return client
+  }
+
+  private constructor(visit: FtpsVisit, control: Socket) {
+    this.#visit = visit
+    this.#control = control
+    this.#listen()
+  }
+
+  async ask(line: string, code: number): Promise<string> {
+    this.#control.write(`${line}\r\n`)
+    return this.reply(code)
+  }
+
+  /** Errors: another reply than that, or none. */
+  async reply(code: number): Promise<string> {
+    while (!this.#text.includes('\r\n')) {
+      if (this.#control.destroyed) throw new Error(`the connection ended before ${code}`)
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+    const end = this.#text.indexOf('\r\n')
+    const line = this.#text.slice(0, end)
+    this.#text = this.#text.slice(end + 2)
+    if (!line.startsWith(String(code))) throw new Error(`${line} came instead of ${code}`)
+    return line
+  }
+
+  /** Gives the SHA-256 of what came. */
+  async download(verb: DataVerb, byteCount: number): Promise<string> {
+    const data = await this.#data(verb)
+    const begun = this.ask(`RETR ${byteCount}`, 150)
+    const socket = await this.#protect(await data())
+    await begun
+    const hash = createHash('sha256')
+    for await (const chunk of socket) hash.update(chunk)
+    socket.end()
+    await this.reply(226)
+    return hash.digest('hex')
+  }
+
+  /** Gives the SHA-256 of what the server got. */
+  async upload(verb: DataVerb, byteCount: number): Promise<string> {
+    const data = await this.#data(verb)
+    const begun = this.ask('STOR a', 150)
+    const socket = await this.#protect(await data())
+    await begun
+    socket.end(payload(byteCount))
+    socket.resume()
+    return (await this.reply(226)).slice(4)
+  }
+
+  async quit(): Promise<void> {
+    await this.ask('QUIT', 221)
+    this.#control.destroy()
+  }
+
+  destroy(): void {
+    this.#control.destroy()
+  }
+
+  async #data(verb: DataVerb): Promise<() => Promise<Socket>> {
+    const { address } = this.#visit
+    if (verb === 'PASV' || verb === 'EPSV') {
+      const line = await this.ask(verb, verb === 'PASV' ? 227 : 229)
+      const numbers = (/\(([\d,]+)\)/.exec(line)?.[1] ?? '').split(',').map(Number)
+      const port = Number(/\|(\d+)\|\)/.exec(line)?.[1] ?? (numbers[4] ?? 0) * 256 + (numbers[5] ?? 0))
+      return async () => {
+        const socket = connect({ host: address, port, allowHalfOpen: true })
+        await once(socket, 'connect')
+        return socket
+      }
+    }
+    const server = createServer({ allowHalfOpen: true })
+    server.listen({ host: this.#control.localAddress, port: 0 })
+    await once(server, 'listening')
+    const bound = server.address()
+    if (bound === null || typeof bound === 'string') throw new Error('the client is not bound')
+    const accepted = once(server, 'connection').then(([socket]: Socket[]) => {
+      server.close()
+      if (socket === undefined) throw new Error('nobody')
+      return socket
+    })
+    const { port } = bound
+    await this.ask(
+      verb === 'EPRT'
+        ? `EPRT |${bound.family === 'IPv6' ? 2 : 1}|${bound.address}|${port}|`
+        : `PORT ${bound.address.replaceAll('.', ',')},${port >> 8},${port & 255}`,
+      200,
+    )
+    return () => accepted
+  }
+
+  async #protect(raw: Socket): Promise<Socket> {
+    const { mode, isPrivate } = this.#visit
+    if (mode === 'plain' || !isPrivate) return raw
+    const secure = this.#connect(raw, this.#session === null ? {} : { session: this.#session })
+    await once(secure, 'secureConnect')
+    if (!secure.isSessionReused()) throw new Error('the data connection did not resume')
+    return secure
+  }
+
+  async #secure(): Promise<void> {
+    this.#control.removeAllListeners('data')
+    const secure = this.#connect(this.#control, {})
+    secure.on('session', (session: Buffer) => {
+      this.#session = session
+    })
+    this.#control = secure
+    this.#listen()
+    await once(secure, 'secureConnect')
+  }
+
+  #connect(socket: Socket, more: ConnectionOptions): TLSSocket {
+    const { version } = this.#visit
+    return tlsConnect({
+      socket,
+      rejectUnauthorized: false,
+      minVersion: version,
+      maxVersion: version,
+      ...more,
+    })
+  }
+
+  #listen(): void {
+    this.#control.on('data', (bytes: Buffer) => {
+      this.#text += bytes.toString('latin1')
+      this.#wake()
+    })
+    this.#control.on('close', () => this.#wake())
+    this.#control.on('error', () => this.#wake())
+  }
+}
