@@ -118,7 +118,10 @@ async function runCommand(name: string, argv: Arguments, version: string): Promi
     }
     case 'doctor': {
       const { doctor } = await import('./doctor.ts')
-      return doctor(await configOf(sources), { stdout })
+      const { passwordOf } = await import('./doctor/password.ts')
+      const user = textOf(argv.user) ?? 'anonymous'
+      const credentials = argv.try === true ? { user, password: await passwordOf(user, process) } : undefined
+      return doctor(await configOf(sources), { stdout, ...(credentials && { credentials }) })
     }
     case 'explain': {
       const [client, user, sni] = [textOf(argv.client) ?? '', textOf(argv.user), textOf(argv.sni)]

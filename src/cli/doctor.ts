@@ -18,12 +18,15 @@ import {
 import { checkInterception, tablesExist } from './doctor/own-rules.ts'
 import { checkSettings } from './doctor/settings.ts'
 import { checkSource } from './doctor/source.ts'
+import type { Credentials } from './doctor/try.ts'
 import { checkUpstream, upstreamsOf } from './doctor/upstream.ts'
 
 export interface DoctorOptions {
   readonly stdout: { write(text: string): unknown }
   /** How long a server may take to greet. */
   readonly upstreamTimeoutMs?: number
+  /** Who transfers through the proxy that runs; absent: nobody does. */
+  readonly credentials?: Credentials
 }
 
 /**
@@ -32,9 +35,13 @@ export interface DoctorOptions {
  */
 export async function doctor(
   config: Config,
-  { stdout, upstreamTimeoutMs = 5000 }: DoctorOptions,
+  { stdout, upstreamTimeoutMs = 5000, credentials }: DoctorOptions,
 ): Promise<0 | 1 | 3> {
-  const findings = await examine(config, upstreamTimeoutMs)
+  const findings = [...(await examine(config, upstreamTimeoutMs))]
+  if (credentials !== undefined) {
+    const { tryTransfers } = await import('./doctor/try.ts')
+    findings.push(...(await tryTransfers(config, credentials)))
+  }
   for (const finding of findings) stdout.write(`${formatFinding(finding)}\n`)
   const failed = findings.filter(({ state }) => state === 'fail')
   if (failed.some(({ isPrivilege }) => isPrivilege === true)) return 3

@@ -112,9 +112,20 @@ export const commands: readonly Command[] = [
     name: 'doctor',
     operand: null,
     about: 'can this machine do what the configuration asks?',
-    options: [],
+    options: [
+      { name: 'try', takes: null, about: 'transfer through the proxy that runs, each way' },
+      {
+        name: 'user',
+        takes: 'NAME',
+        about: 'who transfers; the password is FTP_ALG_TRY_PASSWORD, or a line on standard input',
+        fallback: 'anonymous',
+      },
+    ],
     configOptions,
-    examples: [{ line: 'doctor -c edge.yaml', about: 'one line for each check, with the cure' }],
+    examples: [
+      { line: 'doctor -c edge.yaml', about: 'one line for each check, with the cure' },
+      { line: 'doctor -c edge.yaml --try --user anna', about: 'and whether transfers work' },
+    ],
   },
   {
     name: 'explain',
