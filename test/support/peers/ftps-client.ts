@@ -60,7 +60,8 @@ export class FtpsClient {
   /** Errors: another reply than that, or none. */
   async reply(code: number): Promise<string> {
     while (!this.#text.includes('\r\n')) {
-      if (this.#control.destroyed) throw new Error(`the connection ended before ${code}`)
+      if (this.#control.destroyed || this.#control.readableEnded)
+        throw new Error(`the connection ended before ${code}`)
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })
@@ -94,6 +95,33 @@ export class FtpsClient {
     socket.end(payload(byteCount))
     socket.resume()
     return (await this.reply(226)).slice(4)
+  }
+
+  /** What a data connection could be resumed with. */
+  get session(): Buffer | null {
+    return this.#session
+  }
+
+  /** Comes to its own data port as somebody with that session would: how many bytes it got, and what this client then hears. */
+  async downloadAs(session: Buffer | null): Promise<{ readonly byteCount: number; readonly reply: string }> {
+    const reached = await this.#data('EPSV')
+    const begun = this.ask('RETR 1000', 150)
+    const socket = this.#connect(await reached(), session === null ? {} : { session })
+    let byteCount = 0
+    socket.on('data', (bytes: Buffer) => {
+      byteCount += bytes.length
+    })
+    const closed = new Promise<void>((resolve) => {
+      for (const event of ['error', 'close', 'end']) socket.on(event, () => resolve())
+    })
+    // Which of the two comes first is the server's to choose.
+    const first = await begun.catch((error: Error) => error.message)
+    const reply = first.startsWith('150')
+      ? await this.reply(522).catch((error: Error) => error.message)
+      : first
+    await closed
+    socket.destroy()
+    return { byteCount, reply }
   }
 
   async quit(): Promise<void> {
@@ -173,7 +201,6 @@ export class FtpsClient {
       this.#text += bytes.toString('latin1')
       this.#wake()
     })
-    this.#control.on('close', () => this.#wake())
-    this.#control.on('error', () => this.#wake())
+    for (const event of ['end', 'close', 'error']) this.#control.on(event, () => this.#wake())
   }
 }

@@ -170,8 +170,8 @@ class Visit {
     if (verb === 'RETR') {
       socket.end(payload(byteCount))
       socket.resume()
-      await once(socket, 'close')
-      this.reply('226 Sent.')
+      await new Promise<void>((resolve) => socket.once('close', () => resolve()))
+      this.reply(socket.errored === null ? '226 Sent.' : '426 Cut.')
     } else {
       const hash = createHash('sha256')
       for await (const chunk of socket) hash.update(chunk)
