@@ -42,7 +42,7 @@ describe('a process that cannot start', () => {
     expect(status).toBe(1)
     const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
     expect(lines).toHaveLength(1)
-    expect(lines[0]).toMatch(/^<3>\{"level":"error".*"process\.failed"/)
+    expect(lines[0]).toMatch(/^<3>\{"level":"error".*"process\.fail"/)
     // Neither the words nor a stack twice.
     expect(lines[0]?.split('EADDRINUSE: address already in use')).toHaveLength(2)
     expect(lines[0]).not.toContain('"stack"')
