@@ -117,7 +117,7 @@ describe.skipIf(missing !== null)('ftp-alg as a user meets it', () => {
           '--config',
           await fileOf(config),
         ])
-        await proxy.waitForOutput(/"process\.started"/)
+        await proxy.waitForOutput(/"process\.start"/)
         for (const mode of ['PASV', 'PORT'] as const) {
           const failures = await attemptTransfers({
             client: curl,
@@ -167,7 +167,7 @@ describe.skipIf(missing !== null)('ftp-alg as a user meets it', () => {
 
     it('a plain relay runs', async () => {
       const started = lab.network.gateway.start([...program, 'run', '--config', await fileOf(plain)])
-      await started.waitForOutput(/"process\.started"/)
+      await started.waitForOutput(/"process\.start"/)
       started.signal('SIGTERM')
       expect(await started.exited).toBe(0)
     })
