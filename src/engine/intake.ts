@@ -66,7 +66,7 @@ export class ClientIntake {
     this.#waitingBytes -= sizeOf(first)
   }
 
-  /** Reads ahead for an ABOR and takes it, whatever waits before it. */
+  /** Reads ahead for an ABOR and takes it, whatever waits before it and however much. */
   takeAbort(): Command | null {
     // Lines that wait have been looked at, but for those that waited before there was anything to abort.
     const at = this.#waiting?.findIndex(isAbort) ?? -1
@@ -83,7 +83,15 @@ export class ClientIntake {
       if (item.type === 'command' && isAbort(item)) return item.command
       this.#keep(item)
     }
-    return null
+    return this.#cutAbort()
+  }
+
+  /** Looks through what has arrived and is not to be kept as lines yet. */
+  #cutAbort(): Command | null {
+    const found = this.#lines.cut(abortLine)
+    if (found === null) return null
+    this.#owesNewline = found.endsWith('\r')
+    return parseCommand('ABOR')
   }
 
   /** Reading must stop until lines are taken. A line that is not complete may always be completed. */
@@ -128,6 +136,9 @@ export class ClientIntake {
     return { type: 'command', command: parseCommand('ABOR') }
   }
 }
+
+/** A line that is an ABOR, with Telnet around it; its LF may be lost as urgent data, see `#urgentAbort`. */
+const abortLine = /(?<=^|\n)[\xf0-\xff]*ABOR[\xf0-\xff]*(?:\r?\n|\r$)/i
 
 /** An ABOR with a Synch behind it instead of before. */
 const isAbortWithSynch = /^ABOR[\xf0-\xff]+$/i

@@ -54,6 +54,17 @@ export class LineBuffer {
     if (this.#start === this.#text.length) this.clear()
   }
 
+  /** Takes the first match out of what was not taken, wherever it stands; null where there is none. */
+  cut(pattern: RegExp): string | null {
+    const text = this.pending
+    const match = pattern.exec(text)
+    if (match === null) return null
+    const [found] = match
+    this.clear()
+    this.push(text.slice(0, match.index) + text.slice(match.index + found.length))
+    return found
+  }
+
   clear(): void {
     this.#text = ''
     this.#start = this.#searched = 0

@@ -62,6 +62,11 @@ export class LineSplitter {
     this.#buffer.skip(byteCount)
   }
 
+  /** Takes the first match of a pattern out of what was not given out; null where there is none. */
+  cut(pattern: RegExp): string | null {
+    return this.#isSkipping ? null : this.#buffer.cut(pattern)
+  }
+
   /** As if nothing had ever arrived. */
   clear(): void {
     this.#buffer.clear()

@@ -33,6 +33,7 @@ export interface Libc {
   readonly recv: (fd: number, bytes: Uint8Array, length: number, flags: number) => number
   readonly accept4: (fd: number, address: Uint8Array, length: Uint32Array, flags: number) => number
   readonly ioctl: (fd: number, request: number, value: Uint8Array) => number
+  readonly poll: (fds: Uint8Array, count: number, timeoutMs: number) => number
   readonly fcntl: (fd: number, command: number, value: number) => number
   readonly pipe2: (pair: Int32Array, flags: number) => number
   readonly splice: (
@@ -137,6 +138,7 @@ function bindCalls(ffi: Ffi): Libc {
     socket: c.func('int socket(int family, int type, int protocol)'),
     exit: c.func('void _exit(int status)'),
     socketpair: c.func('int socketpair(int family, int type, int protocol, void *pair)'),
+    poll: c.func('int poll(void *fds, unsigned long count, int timeout)'),
     bind: c.func('int bind(int fd, const void *address, uint32_t length)'),
     connect: c.func('int connect(int fd, const void *address, uint32_t length)'),
     listen: c.func('int listen(int fd, int backlog)'),

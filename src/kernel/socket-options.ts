@@ -3,6 +3,7 @@
 import type { Server, Socket } from 'node:net'
 import { familyOf } from '../ftp/addresses.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
+import { littleEndian } from './byte-order.ts'
 import { ENOENT, type Libc, SOL_SOCKET, syscallError } from './libc.ts'
 import { decodeSockaddr, intOption, SOCKADDR_BYTES } from './sockaddr.ts'
 
@@ -52,6 +53,18 @@ export function originalDestination(libc: Libc, { fd, remote }: Accepted): Endpo
 export function keepUrgentInline(libc: Libc, socket: Socket): boolean {
   return setOption(libc, socket, { level: SOL_SOCKET, option: SO_OOBINLINE, value: 1, name: 'SO_OOBINLINE' })
 }
+
+/** Whether urgent data has come that was not read yet. */
+export function hasUrgent(libc: Pick<Libc, 'poll'>, fd: number): boolean {
+  pollFd.setInt32(0, fd, littleEndian)
+  pollFd.setInt16(4, POLLPRI, littleEndian)
+  const count = libc.poll(new Uint8Array(pollFd.buffer), 1, 0)
+  return count > 0 && (pollFd.getInt16(6, littleEndian) & POLLPRI) !== 0
+}
+
+/** `struct pollfd`: the descriptor, what is asked for, what is so. */
+const pollFd = new DataView(new ArrayBuffer(8))
+const POLLPRI = 2
 
 /** Gives the socket's packets a firewall mark, for policy routing. Needs CAP_NET_ADMIN. */
 export function markPackets(libc: Libc, socket: Socket, mark: number): boolean {

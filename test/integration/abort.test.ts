@@ -109,6 +109,25 @@ describe('ABOR in the middle of a download', () => {
     expect((await client.download('RETR 5000')).data.byteCount).toBe(5000)
   })
 
+  test('that is urgent, behind more than we let wait', async ({ lab, skip }) => {
+    skip(!hasLibc, 'urgent data needs koffi')
+    const { client, data, visit } = await inTransfer(lab)
+    // PASV waits for the transfer, and all the rest for PASV: reading has long stopped.
+    const commands = [
+      'PASV',
+      ...Array.from({ length: 3_500 }, (_, nth) => `CWD folder-with-a-long-name-${nth}`),
+    ]
+    await client.wire.send(commands.map((line) => `${line}\r\n`).join(''))
+    client.wire.sendUrgent('ABOR\r\n')
+    expect((await client.reply()).code).toBe(426)
+    expect((await client.reply()).code).toBe(226)
+    expect(await data.ended()).toBe('reset')
+    expect((await client.reply()).code).toBe(227)
+    for (const _ of commands.slice(1)) expect((await client.reply()).code).toBe(250)
+    const seen = visit.lines.slice(visit.lines.indexOf('ABOR') + 1)
+    expect(seen.slice(-3_500)).toEqual(commands.slice(1))
+  })
+
   test('before any transfer is answered by the server', async ({ lab }) => {
     const server = await lab.server(endlessServer())
     const proxy = await lab.proxy(server)

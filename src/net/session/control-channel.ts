@@ -1,4 +1,5 @@
 import type { Side } from '../../engine/contract.ts'
+import { hasUrgent } from '../../kernel/socket-options.ts'
 import type { Connection, ConnectionEvents } from '../../tcp/connection.ts'
 
 /** What a control channel tells its session. */
@@ -17,6 +18,8 @@ export interface ControlEvents {
 const CONGESTED_BYTES = 64 * 1024
 /** Input that is discarded after we have closed our side; more of it resets the connection. */
 const MAX_DISCARDED_BYTES = 1024 * 1024
+/** What is read for urgent data's sake while nothing else would be. */
+const MAX_URGENT_BYTES = 1024 * 1024
 /** Silence before the first probe. */
 const KEEP_ALIVE_MS = 60_000
 const PROBE_MS = 1_000
@@ -31,6 +34,9 @@ export class ControlChannel implements ConnectionEvents {
   #holdsItself = false
   /** Reasons not to read: what waits for the engine, and what the other side has not taken. */
   #holds = 0
+  /** Read although something holds it, for what is urgent. */
+  #isUrgent = false
+  #urgentBytes = 0
   /** What may still come after our last word; null before that. */
   #unheardBytes: number | null = null
   #localAddress: string | null = null
@@ -63,7 +69,24 @@ export class ControlChannel implements ConnectionEvents {
 
   release(): void {
     this.#holds -= 1
-    if (this.#holds === 0) this.#connection.resume()
+    if (this.#holds > 0) return
+    this.#isUrgent = false
+    this.#urgentBytes = 0
+    this.#connection.resume()
+  }
+
+  /** Call now and then: urgent data is read whatever holds the rest, since an ABOR may be in it. */
+  heedUrgent(): void {
+    if (this.#holds === 0 || this.#isUrgent || !this.#hasUrgent) return
+    this.#isUrgent = true
+    this.#connection.resume()
+  }
+
+  get #hasUrgent(): boolean {
+    const { fd, direct } = this.#connection
+    return (
+      fd !== null && direct !== null && this.#urgentBytes < MAX_URGENT_BYTES && hasUrgent(direct.libc, fd)
+    )
   }
 
   /** Gives its connection away, and hears nothing until it is seated on one again. */
@@ -132,6 +155,7 @@ export class ControlChannel implements ConnectionEvents {
 
   received(bytes: Buffer, byteCount: number): boolean {
     const connection = this.#connection
+    if (this.#isUrgent) this.#urgentBytes += byteCount
     if (this.#unheardBytes !== null) {
       this.#unheardBytes -= byteCount
       if (this.#unheardBytes < 0) this.#connection.destroy()
@@ -142,7 +166,8 @@ export class ControlChannel implements ConnectionEvents {
       this.#pipe.#forward(bytes, byteCount)
     }
     // What it is seated on now is no longer what has read.
-    return this.#holds === 0 || connection !== this.#connection
+    if (this.#isUrgent) this.#isUrgent = this.#hasUrgent
+    return this.#holds === 0 || this.#isUrgent || connection !== this.#connection
   }
 
   ended(): void {

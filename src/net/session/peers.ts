@@ -113,8 +113,12 @@ export class SessionPeers implements SessionAddresses {
     return this.#isShown ? { address: this.clientAddress, port: clientPort } : null
   }
 
-  /** Call now and then: asks for TCP keepalive on both connections once they have lasted, and keeps them translated. */
+  /**
+   * Call about once a second: asks for TCP keepalive on both connections once they have lasted, keeps them translated, and
+   * reads what the client says urgently.
+   */
   keepAlive(nowMs: number): void {
+    this.client?.heedUrgent()
     if (nowMs >= this.#translationAtMs) {
       this.#translationAtMs = nowMs + TRANSLATION_MS
       if (this.#isProbing) this.server?.keepAlive()

@@ -41,11 +41,35 @@ describe('what a client says', () => {
     intake.push('NOOP\r\n'.repeat(63))
     expect(intake.takeAbort()).toBeNull()
     expect(intake.isFull).toBe(false)
-    intake.push('NOOP\r\nABOR\r\n')
+    intake.push('NOOP\r\nPWD\r\n')
     expect(intake.takeAbort()).toBeNull()
     expect(intake.isFull).toBe(true)
     intake.take()
     expect(intake.isFull).toBe(false)
+  })
+
+  test.each([
+    ['plain', 'ABOR\r\n'],
+    ['with LF alone', 'abor\n'],
+    ['after a Synch', '\xff\xf4\xff\xf2ABOR\r\n'],
+    ['after what is left of a Synch', '\xff\xf4\xf2ABOR\r\n'],
+    ['before a Synch', 'ABOR\xff\xf4\xff\xf2\r\n'],
+  ])('is full, and finds an ABOR behind all that waits: %s', (_how, abort) => {
+    const intake = new ClientIntake({ maxLineBytes: 100 })
+    intake.push('NOOP\r\n'.repeat(200))
+    expect(intake.takeAbort()).toBeNull()
+    intake.push(`STOR ABOR\r\n${abort}PWD\r\n`)
+    expect(intake.takeAbort()?.verb).toBe('ABOR')
+    expect(intake.takeAbort()).toBeNull()
+    expect(verbsOf(intake)).toEqual([...Array.from({ length: 200 }, () => 'NOOP'), 'STOR', 'PWD'])
+  })
+
+  test('finds an ABOR whose line feed was urgent and is lost, behind all that waits', () => {
+    const intake = new ClientIntake({ maxLineBytes: 100 })
+    intake.push(`${'NOOP\r\n'.repeat(200)}ABOR\r`)
+    expect(intake.takeAbort()?.verb).toBe('ABOR')
+    intake.push('\nPWD\r\n')
+    expect(verbsOf(intake)).toEqual([...Array.from({ length: 200 }, () => 'NOOP'), 'PWD'])
   })
 
   test('is full after 64 KiB and a line that nobody has looked at', () => {
@@ -56,17 +80,16 @@ describe('what a client says', () => {
     expect(intake.isFull).toBe(true)
   })
 
-  test('is full after 64 KiB of lines that wait, and looks no further for one that may overtake', () => {
+  test('is full after 64 KiB of lines that wait, and finds an ABOR all the same', () => {
     const intake = new ClientIntake({ maxLineBytes: 4_000 })
     intake.push(`${'x'.repeat(4_000)}\r\n`.repeat(16))
     expect(intake.takeAbort()).toBeNull()
     expect(intake.isFull).toBe(false)
     intake.push(`${'x'.repeat(1_600)}\r\nABOR\r\n`)
-    expect(intake.takeAbort()).toBeNull()
+    expect(intake.takeAbort()?.verb).toBe('ABOR')
     expect(intake.isFull).toBe(true)
     intake.take()
     expect(intake.isFull).toBe(false)
-    expect(intake.takeAbort()?.verb).toBe('ABOR')
   })
 
   test('may always complete a line, however long lines may be', () => {
