@@ -60,6 +60,26 @@ test('an active client is called at the address that the header names', async ({
   expect((await client.command('PORT 127,0,0,7,200,10')).code).toBe(501)
 })
 
+test('a server in the balancers’ networks calls without a header', async ({ lab }) => {
+  const proxy = await lab.process({
+    upstream: await server(lab),
+    inListener: 'proxyProtocol: { from: [127.0.0.0/24] }\nupstreamMode: active',
+  })
+  const wire = await lab.wire(proxy)
+  await wire.send('PROXY TCP4 127.0.1.20 127.0.0.77 1025 21\r\n')
+  expect(await wire.readLine()).toContain('220')
+  for (const line of ['USER joe', 'PASS x']) {
+    await wire.send(`${line}\r\n`)
+    await wire.readLine()
+  }
+  await wire.send('EPSV\r\n')
+  const port = Number(/\|(\d+)\|/.exec(await wire.readLine())?.[1])
+  const data = await lab.wire({ address: proxy.address, port }, '127.0.1.20')
+  await wire.send('RETR 5000\r\n')
+  expect(await wire.readLine()).toMatch(/^150/)
+  expect((await data.collect()).byteCount).toBe(5000)
+})
+
 test('whoever comes directly is spoken to as ever, and its PROXY is refused', async ({ lab }) => {
   const { proxy } = await behindBalancer(lab, 'v1')
   const client = await lab.client(proxy, clientAddress)

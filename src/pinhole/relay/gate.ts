@@ -35,6 +35,7 @@ export interface Admission {
 }
 
 interface Expected {
+  readonly isServer: boolean
   /** Who may come in the peer's place. */
   readonly others: readonly Network[]
   readonly admission: Admission
@@ -67,13 +68,13 @@ export class Gate {
     }
     this.#opening.push(done)
     if (this.#opening.length > 1) return
-    const { tcp, address, port, introductions } = this.#options
+    const { tcp, address, port } = this.#options
     this.#listening = tcp.listen({
       at: { address, port },
       backlog: 64,
       noDelay: false,
       isExclusive: true,
-      accepted: (connection) => introductions.meet(connection, (met) => this.#met(met)),
+      accepted: (connection) => this.#accepted(connection),
       // Where the system does not tell who it was, nobody is blamed: a stranger could end a pinhole.
       lost: (remote) => (remote === null ? undefined : this.#admission(remote.address)?.lost()),
       listens: (error) => {
@@ -92,8 +93,11 @@ export class Gate {
   }
 
   /** `others` may come in the peer's place: then nobody else waits on this port. */
-  expect({ expect: peer, others }: Pick<PinholeRequest, 'expect' | 'others'>, admission: Admission): void {
-    this.#expected.set(peer, { others, admission })
+  expect(
+    { expect: peer, from, others }: Pick<PinholeRequest, 'expect' | 'from' | 'others'>,
+    admission: Admission,
+  ): void {
+    this.#expected.set(peer, { isServer: from === 'server', others, admission })
     this.#served.delete(peer)
   }
 
@@ -106,7 +110,14 @@ export class Gate {
     this.#listening?.close()
   }
 
-  #met({ connection, from }: Met): void {
+  /** A server comes by itself, whatever networks the balancers of clients are in. */
+  #accepted(connection: Connection): void {
+    const from = connection.remote
+    if (this.#expected.get(from.address)?.isServer === true) this.#met({ connection, from })
+    else this.#options.introductions.meet(connection, (met) => this.#met(met))
+  }
+
+  #met({ connection, from }: Pick<Met, 'connection' | 'from'>): void {
     if (connection === null) {
       this.#options.intruded({ from, port: this.#options.port, reason: 'proxy_header' })
       return
