@@ -90,7 +90,7 @@ describe.skipIf(missing !== null)('ftp-alg as a user meets it', () => {
 
     it('doctor names it first, and fails', async () => {
       const ran = await runAs(nobody, ['doctor'], { config: edge })
-      expect(ran.exitCode).toBe(1)
+      expect(ran.exitCode).toBe(3)
       expect(notOk(ran)[0]).toMatch(/^FAIL {2}privilege: CAP_NET_ADMIN is missing {2}-> {2}run as root, or /)
     })
 

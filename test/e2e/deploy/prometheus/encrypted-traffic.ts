@@ -24,6 +24,11 @@ export async function writeCertificate(folder: string): Promise<void> {
   await writeFile(join(folder, 'edge.key'), key, { mode: 0o600 })
 }
 
+/** From now on the file is refused, and the certificate from before is used. */
+export function breakCertificate(folder: string): Promise<void> {
+  return writeFile(join(folder, 'edge.crt'), 'not a certificate\n')
+}
+
 /** An upload whose data connection ends with FIN and without close_notify, as when somebody cuts it. */
 const cutUpload = `
 import ftplib, socket, ssl, sys

@@ -15,7 +15,7 @@ import { type RunningProgram, startProgram } from '../../../support/programs.ts'
 import type { Prometheus } from '../../../support/prometheus.ts'
 import type { RunningProxy } from '../../../support/proxy.ts'
 import { account, type FtpServer, makeUserFolder } from '../../../support/servers/server.ts'
-import { driveEncrypted, encryptedListeners } from './encrypted-traffic.ts'
+import { breakCertificate, driveEncrypted, encryptedListeners } from './encrypted-traffic.ts'
 
 /** Two ports for clients, so that the third pinhole of one client finds none. */
 export const gatewayConfiguration = (folder: string, transferLog: string) => `
@@ -112,6 +112,8 @@ export async function driveTraffic(scene: Scene): Promise<Traffic> {
   await meetBadServers(scene, running)
   await pooled.close()
   await reload(scene)
+  await breakCertificate(folder)
+  await untilMetric(proxy, /^ftp_alg_tls_certificate_last_reload_successful\{[^}]*\} 0$/m)
   await transfer(2121, 'passive')
   await untilMetric(proxy, /^ftp_alg_transfer_log_failing 1$/m)
   proxy.signal('SIGTERM')
