@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 import { LongestFirst } from './longest-first.ts'
 
@@ -12,9 +13,9 @@ export default defineConfig({
   test: {
     root,
     reporters: ['default'],
-    // One for each core: these tests wait more than they work. Files share nothing: each claims its ports or makes its
-    // own network namespaces.
-    maxWorkers: '100%',
+    // More than cores: these tests wait half of their time. Files share nothing: each claims its ports or makes its own
+    // network namespaces.
+    maxWorkers: Math.ceil(1.5 * availableParallelism()),
     sequence: { sequencer: LongestFirst },
     projects: [
       {
