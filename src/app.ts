@@ -90,7 +90,7 @@ export class App {
     this.#limitSessions()
   }
 
-  /** Of the `limits.sessions` of several processes together, so many are this one's, until the next call. */
+  /** This process's share of the `limits.sessions` of all processes, until the next call. */
   shareSessions(sessions: number): void {
     this.#sessionShare = sessions
     this.#limitSessions()

@@ -1,5 +1,5 @@
-// `ftp-alg run`: the daemon. Signals: TERM and INT drain, a second one stops at once; HUP reloads; USR2 opens log files
-// anew.
+// `ftp-alg run`: the daemon. Signals: TERM and INT drain, a second one stops at once; HUP reloads; USR2 reopens log
+// files.
 
 import cluster from 'node:cluster'
 import { App } from '../app.ts'

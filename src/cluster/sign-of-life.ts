@@ -2,15 +2,15 @@
 // suspended host, a VM that migrates) the clock goes on, and nobody could have answered.
 
 export interface SignOfLifeOptions {
-  /** So long nothing may be heard. */
+  /** The longest silence allowed. */
   readonly silenceMs: number
   /** Asks for a sign; the answer is told by `heard`. */
   readonly ask: () => void
-  /** Called once, when nothing was heard for so long. */
+  /** Called once, after more silence than that. */
   readonly silent: () => void
 }
 
-/** Silent for so many turns in a row is silent. */
+/** How many silent turns in a row count as silence. */
 const TURNS = 10
 
 export class SignOfLife {

@@ -22,7 +22,7 @@ export interface WorkerProcessOptions {
 
 /** A worker that does not answer a question within this is not waited for. */
 const ANSWER_MS = 2_000
-/** A worker that says nothing for so long hangs. */
+/** A worker that says nothing for this long hangs. */
 const SILENCE_MS = 10_000
 /** After a worker's exit. Node does not always notice that the channel to a killed one is gone. */
 const LAST_WORDS_MS = 1_000

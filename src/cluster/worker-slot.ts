@@ -17,7 +17,7 @@ export interface WorkerSlotOptions {
   readonly ended: () => void
 }
 
-/** A worker that lived so long died of something else than its start. */
+/** A worker that lived this long did not die of its start. */
 const STEADY_MS = 60_000
 const LONGEST_DELAY_MS = 30_000
 

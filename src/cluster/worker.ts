@@ -29,7 +29,7 @@ export interface WorkerOperations {
 
 /** How often the supervisor is told how many sessions there are, and what keeps it from serving them, when that changes. */
 const COUNT_MS = 100
-/** So long a worker may take to stop when the supervisor is gone. */
+/** How long a worker may take to stop when the supervisor is gone. */
 const ORPHAN_MS = 900
 
 /**

@@ -93,7 +93,7 @@ export interface HealthConfig {
   readonly intervalMs: number
   readonly timeoutMs: number
   readonly expect: 'connect' | 'greeting'
-  /** So many checks in a row, and a server is up again, or down. */
+  /** Checks in a row after which a server is up again, or down. */
   readonly rise: number
   readonly fall: number
 }
@@ -119,7 +119,7 @@ export interface ListenerConfig {
   readonly upstreamMode: UpstreamMode
   /** The verbs that the server is asked with, in order; empty: the client's own, or what a conversion needs. */
   readonly upstreamVerbs: readonly UpstreamVerb[]
-  /** In a transfer a client that says nothing for so long is spoken for with a NOOP; null: never. */
+  /** After this much silence of the client in a transfer, we send NOOP in its place; null: never. */
   readonly upstreamKeepAliveMs: number | null
   /** The port from which clients in active mode are called, or null for any; without interception. */
   readonly activeSourcePort: number | null

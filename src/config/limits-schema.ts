@@ -26,7 +26,7 @@ export const limitsSchema = section(
     ).prefault(100),
     idle: textField(
       durationForm,
-      'A client that owes a command, or whose data do not move, gets 421 after so long.',
+      'A client that owes a command, or whose data do not move, gets 421 after this time.',
     ).prefault('15m'),
     reply: textField(
       durationForm,
@@ -55,7 +55,7 @@ export const limitsSchema = section(
     ).prefault('4k'),
     refusals: integerField(
       { min: 1, max: 1000 },
-      'A session with so many refused commands gets 421.',
+      'Refused commands after which a session gets 421.',
     ).prefault(10),
     pinholesPerClient: untilRestart(
       choiceOfShapes(

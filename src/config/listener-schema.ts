@@ -129,7 +129,7 @@ export const listenerSchema = section(
     }).prefault([]),
     upstreamKeepAlive: choiceOfShapes([textField(durationForm, 'A time.'), choiceField(['off'], 'Never.')], {
       description:
-        'In a transfer, a client that says nothing for so long is spoken for with a NOOP: for servers and firewalls that drop a control connection that is quiet.',
+        'After this much silence of the client in a transfer, we send NOOP in its place: for servers and firewalls that drop a control connection that is quiet.',
       kind: 'duration or off',
       allowed: 'a duration such as 60s, or off',
     }).prefault('off'),

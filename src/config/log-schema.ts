@@ -24,7 +24,7 @@ export const logSchema = section(
       [
         section(
           {
-            file: textField(filePathForm, 'Where to; opened anew on SIGUSR2 and on SIGHUP.'),
+            file: textField(filePathForm, 'Where to; reopened on SIGUSR2 and on SIGHUP.'),
             format: choiceField(
               ['json', 'xferlog'],
               'One JSON object for each file, or the lines of wu-ftpd that classic tools read.',

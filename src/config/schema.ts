@@ -44,7 +44,7 @@ export const sections = {
     {
       drainTimeout: textField(
         durationForm,
-        'After SIGTERM, running transfers may take so long; then they are cut off.',
+        'How long running transfers may take after SIGTERM, until they are cut off.',
       ).prefault('5m'),
     },
     'How the process ends.',

@@ -60,11 +60,8 @@ const healthSchema = choiceOfShapes(
           ['connect', 'greeting'],
           'What a server has to do: accept a connection, or greet with 220. With upstreamTls implicit, connect.',
         ).prefault('greeting'),
-        rise: integerField(
-          { min: 1, max: 100 },
-          'So many checks in a row that go well, and it is up.',
-        ).prefault(2),
-        fall: integerField({ min: 1, max: 100 }, 'So many that fail, and it is down.').prefault(3),
+        rise: integerField({ min: 1, max: 100 }, 'Successful checks in a row until it is up.').prefault(2),
+        fall: integerField({ min: 1, max: 100 }, 'Failed checks in a row until it is down.').prefault(3),
       },
       'Checks.',
     ),
@@ -96,7 +93,7 @@ export const poolSchema = section(
     }),
     balance: choiceField(
       ['first', 'roundRobin', 'leastSessions', 'clientHash'],
-      'Which server a client gets: the first that can be had, each in turn by weight, the one with the fewest sessions by weight, or always the same by the client’s address. A client that has sessions gets the server of these.',
+      'Which server a client gets: the first that is available, each in turn by weight, the one with the fewest sessions by weight, or always the same by the client’s address. A client that has sessions gets the server of these.',
     ).prefault('leastSessions'),
     health: healthSchema,
     proxyProtocol: choiceField(

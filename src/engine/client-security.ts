@@ -117,7 +117,7 @@ export class ClientSecurity {
         this.#clear(command, hasMore)
         break
       case 'REIN':
-        // It would end TLS on one side at a time; clients that mean it connect anew.
+        // It would end TLS on one side at a time; clients that mean it reconnect.
         this.#refuse(command, 'rein', '502 REIN is not supported with TLS.')
         break
       default:
@@ -133,7 +133,7 @@ export class ClientSecurity {
     } else if (!mechanisms.has(mechanism)) {
       this.#refuse(command, 'auth_mechanism', '504 Use AUTH TLS.')
     } else if (login.isLoggedIn || login.hasBegun) {
-      // RFC 2228 would have the login begin anew; the server's state is not ours to undo.
+      // RFC 2228 would have the login start over; the server's state is not ours to undo.
       this.#refuse(command, 'auth_after_user', '503 AUTH comes before USER.')
     } else if (hasMore) {
       // What stands behind AUTH was said by anybody on the way (CVE-2011-1575 and its kin).

@@ -28,7 +28,7 @@ export interface Outstanding {
   isAnswered: boolean
 }
 
-/** So many commands may be outstanding; then the client waits. */
+/** How many commands may be outstanding before the client waits. */
 const MAX_OUTSTANDING = 256
 
 /** Sends commands to the server and finds them again when it replies. */

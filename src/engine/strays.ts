@@ -3,7 +3,7 @@
 import type { ProtocolError } from './contract.ts'
 import type { Outbox } from './outbox.ts'
 
-/** So many of a session are recorded; they are passed on all the same. */
+/** How many are recorded per session; all are passed on. */
 const MAX_RECORDS = 100
 
 export class Strays {

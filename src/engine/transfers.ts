@@ -40,7 +40,7 @@ export class Transfers {
     return channels.isJoining || channels.isDelivering
   }
 
-  /** The final reply waits: for a data connection only so long, for the last byte as long as bytes move. */
+  /** The final reply waits: for a data connection a bounded time, for the last byte as long as bytes move. */
   held(): void {
     const { channels, outbox } = this.#parts
     channels.current?.transferAccepted()

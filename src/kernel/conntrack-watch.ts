@@ -54,7 +54,7 @@ export function watchConntrack(
   let closed = false
   const start = (): void => {
     socket = readDatagrams(libc, subscribe(libc, options), (datagram) => deliver(datagram, events))
-    // ENOBUFS ends Node's stream. Nothing is wrong with the kernel's side: subscribe anew and say so.
+    // ENOBUFS ends Node's stream. Nothing is wrong with the kernel's side: subscribe again and say so.
     socket.once('error', restart)
   }
   const restart = (): void => {

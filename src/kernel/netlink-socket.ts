@@ -58,7 +58,7 @@ export class NetlinkSocket {
     }
   }
 
-  /** Asks, and once more when the answer was lost: for what may be carried out twice. `ask` writes its question anew. */
+  /** Asks, and once more when the answer was lost: for what may be carried out twice. `ask` writes its question again. */
   insist<Answer>(ask: () => Answer): Answer {
     try {
       return ask()

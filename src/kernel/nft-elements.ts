@@ -40,7 +40,7 @@ export interface ElementChange extends ElementName {
   readonly action: 'add' | 'delete' | 'destroy'
   /** What a map gives for the key, in the same layout as the key. */
   readonly value?: Uint8Array
-  /** The kernel removes the element by itself after so long. */
+  /** The kernel removes the element on its own after this time. */
   readonly timeoutMs?: number
   /** Shown by `nft list`; up to 128 characters. */
   readonly comment?: string

@@ -66,13 +66,13 @@ export interface Observer {
   listenerDrained(listener: { readonly listener: string; readonly isDrained: boolean }): void
   /** Which implementation of TCP runs; `reason` says why it is the slower one. */
   tcpChosen(choice: { readonly implementation: TcpImplementation; readonly reason: string | null }): void
-  /** From now on so many sessions may be open at once, over all listeners. */
+  /** How many sessions may be open at once from now on, over all listeners. */
   sessionLimitChanged(sessions: number): void
   /** `figures` is called at every scrape. */
   poolsMeasuredBy(figures: () => readonly PoolUse[]): void
   /** The same for the servers of pools. */
   upstreamsMeasuredBy(figures: () => readonly PoolUpstreamUse[]): void
-  /** A server of a pool can be had no more, or again. */
+  /** A server of a pool is down, or up again. */
   upstreamServerChanged(change: {
     readonly pool: string
     readonly server: string

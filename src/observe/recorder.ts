@@ -36,7 +36,7 @@ export interface Recorder extends Observer {
   /** A worker ended without being told to. */
   workerDied(): void
   setLogLevel(level: LogLevel): void
-  /** Keeps the transfer log there from now on, in a file that is opened anew; null: keeps none. */
+  /** Keeps the transfer log there from now on, in a file that is reopened; null: keeps none. */
   logTransfersTo(settings: TransferLogSettings | null): void
   /** Goes on with the files that stand at their paths now: SIGUSR2, after logs were rotated. */
   reopenLogs(): void

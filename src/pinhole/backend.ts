@@ -87,15 +87,15 @@ export interface PinholeHandle {
    * has carried so far, and nothing is told after that. Safe to call at any time, any number of times.
    */
   close(): void
-  /** From now on so many milliseconds are left; nothing once somebody came. */
+  /** Sets how many milliseconds are left; does nothing once the peer has come. */
   prolong(timeoutMs: number): void
 }
 
-/** A connection of ours whose peer shall see another address than ours. */
+/** A connection of ours whose peer sees another address than ours. */
 export interface SourceNatRequest {
   /** The peer that is to be called. */
   readonly to: Endpoint
-  /** Address and port that it shall see; port 0 for any. */
+  /** Address and port that it sees; port 0 for any. */
   readonly as: Endpoint
 }
 

@@ -28,7 +28,7 @@ export function parseLimits(text: string): number {
   return soft === undefined ? Number.POSITIVE_INFINITY : Number(soft)
 }
 
-/** Sessions that one process can serve with so many descriptors; never none. */
+/** Sessions that one process can serve with this many descriptors; at least one. */
 export function sessionsWithin(descriptors: number): number {
   return Math.max(1, Math.floor((descriptors - OWN) / PER_SESSION))
 }

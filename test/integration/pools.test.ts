@@ -79,7 +79,7 @@ describe.concurrent('a server that cannot be had', () => {
     await answers(503)
 
     expect(await (await proxy.ask('/readyz')).text()).toBe(
-      'not ready: no server of the pool files can be had (log event upstream.lose)\n',
+      'not ready: no server of the pool files is available (log event upstream.lose)\n',
     )
     expect((await greeted()).greeting).toMatch(/^421 /)
     await lab.server(named('a again'), { port })

@@ -141,7 +141,7 @@ export function checkPorts({ dataPorts }: Config): Finding {
   )
 }
 
-/** Whether this user may have the ports from which clients shall be called; `run` warns and takes any. */
+/** Whether this user may have the ports from which clients are to be called; `run` warns and takes any. */
 export async function checkSourcePorts({ listeners }: Config): Promise<readonly Finding[]> {
   const findings: Finding[] = []
   for (const { name, listen, activeSourcePort: port } of listeners) {

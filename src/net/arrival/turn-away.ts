@@ -2,7 +2,7 @@ import type { Connection } from '../../tcp/connection.ts'
 
 /** A peer gets this long to read its 421 and to close. */
 const PATIENCE_MS = 2_000
-/** So many are waited for; when more come, there is none to lose time or a descriptor with. */
+/** How many are waited for; with more than that, neither time nor a descriptor is spent on one. */
 const MAX_WAITED_FOR = 16
 
 /** Says 421 to those who cannot be served, and closes; a peer that does not read is not waited for. */

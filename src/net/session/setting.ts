@@ -25,7 +25,7 @@ export interface SessionSetting {
   readonly limits: DeadlineLimits
   /** The verbs that the server is asked with, in order; empty: as the client does. */
   readonly upstreamVerbs: readonly DataVerb[]
-  /** A client that says nothing for so long in a transfer is spoken for with a NOOP; null: never. */
+  /** After this much silence of the client in a transfer, we send NOOP in its place; null: never. */
   readonly upstreamKeepAliveMs: number | null
   readonly pinholeTimeoutMs: number
   /** Null: sessions are not traced. */

@@ -32,7 +32,7 @@ export class Silence {
     return this.#serverLooks > 1
   }
 
-  /** The client has been silent for so long since it spoke, or since this was last true. */
+  /** The client has been silent for this long since it spoke, or since this was last true. */
   #needsKeepAlive(nowMs: number, afterMs: number | null): boolean {
     if (afterMs === null || nowMs - this.#clientSaidMs < afterMs) return false
     this.#clientSaidMs = nowMs

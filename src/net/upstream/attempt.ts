@@ -213,7 +213,7 @@ class Attempt implements UpstreamAttempt {
     this.#timer = setTimeout(() => setImmediate(giveUp), connectMs)
   }
 
-  /** Null, with the attempt failed, where not even a socket can be had. */
+  /** Null, with the attempt failed, where there is not even a socket. */
   #dial(to: Endpoint, done: Connected): Connecting | null {
     const { dialer } = this.#options
     const { as } = this.#plan

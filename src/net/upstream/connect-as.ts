@@ -16,7 +16,7 @@ import type { Tcp } from '../../tcp/tcp.ts'
 
 export interface ForeignCall {
   readonly to: Endpoint
-  /** The address and port that the peer shall see; port 0 lets the system choose. */
+  /** The address and port that the peer sees; port 0 lets the system choose. */
   readonly as: Endpoint
   /** See `Call`. */
   readonly avoidPort: number | undefined

@@ -7,9 +7,9 @@ import type { ConnectAs } from './connect-as.ts'
 
 export interface Call {
   readonly to: Endpoint
-  /** The address the peer shall see, ours or (with interception) somebody else's; null for the system's choice. */
+  /** The address that the peer sees: ours or, with interception, another host's; null for the system's choice. */
   readonly from: string | null
-  /** The source port that a peer expects, if it is to be had; 0 or absent for any. Counts only beside `from`. */
+  /** The source port that a peer expects, where it is available; 0 or absent for any. Counts only beside `from`. */
   readonly fromPort?: number
   /** A source port that must not be taken: the one the client itself uses on its connection to the same server. */
   readonly avoidPort?: number

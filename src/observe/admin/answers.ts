@@ -21,14 +21,14 @@ export interface Readiness {
   readonly reason: string
 }
 
-/** Listeners that cannot accept connections for now, and pools without a server that can be had, as sentences. */
+/** Listeners that cannot accept connections for now, and pools without an available server, as sentences. */
 export function obstaclesOf(what: {
   readonly resting: readonly string[]
   readonly unavailable: readonly string[]
 }): readonly string[] {
   return [
     ...what.resting.map((name) => `cannot accept connections for now: ${name} (log event listener.error)`),
-    ...what.unavailable.map((name) => `no server of the pool ${name} can be had (log event upstream.lose)`),
+    ...what.unavailable.map((name) => `no server of the pool ${name} is available (log event upstream.lose)`),
   ]
 }
 

@@ -32,7 +32,7 @@ export interface LogOutputOptions {
 /** A line waits this long for company before it is written. */
 const GATHER_MS = 50
 const CHUNK = 16 * 1024
-/** PIPE_BUF of Linux: so many bytes are written to a pipe at once or not at all. */
+/** PIPE_BUF of Linux: up to this many bytes are written to a pipe at once or not at all. */
 const ATOMIC_BYTES = 4096
 /** After EAGAIN: the reader of a pipe is slow. */
 const RETRY_MS = 20

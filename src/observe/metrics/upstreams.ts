@@ -16,7 +16,7 @@ export function defineUpstreamMetrics(families: Families, pools: () => readonly 
     families,
     {
       name: 'ftp_alg_upstream_server_up',
-      help: '1 while a server of a pool can be had, to every worker.',
+      help: '1 while a server of a pool is available to every worker.',
       labels: ['upstream', 'server'],
       aggregator: 'min',
     },

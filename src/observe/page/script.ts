@@ -10,7 +10,7 @@ export const pageScript = `'use strict'
 const connection = document.getElementById('connection')
 const version = document.documentElement.dataset.version
 const REFRESH_MS = 2000
-/** Without an answer for so long, the page is out of date and the request is given up. */
+/** Without an answer for this long, the page is out of date and the request is given up. */
 const STALE_AFTER_MS = 4000
 
 /** The request that is under way or the last one; null while the page is hidden. */

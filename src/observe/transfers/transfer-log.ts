@@ -16,7 +16,7 @@ export interface TransferLog {
   /** False while none is kept: entries need not be made. */
   readonly isOn: boolean
   write(entry: TransferEntry): void
-  /** Goes on with this file, which is opened anew even if it is the same; null: keeps no transfer log. */
+  /** Goes on with this file, which is reopened even if it is the same; null: keeps no transfer log. */
   use(settings: TransferLogSettings | null): void
   /** Goes on with the file that stands at the path now; for whoever rotates logs. */
   reopen(): void

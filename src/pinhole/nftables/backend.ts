@@ -56,7 +56,7 @@ export class NftablesBackend implements PinholeBackend {
     return hole
   }
 
-  /** For a connection of ours that shall seem to come from somebody else. Errors: `AlgError` PINHOLE_FAILED. */
+  /** For a connection of ours that appears to come from another address. Errors: `AlgError` PINHOLE_FAILED. */
   sourceNat(request: SourceNatRequest): SourceNat {
     return sourceNat(this.#context, request)
   }

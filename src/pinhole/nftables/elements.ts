@@ -24,7 +24,7 @@ export interface Hole {
   readonly owner: string
 }
 
-/** Sets of the administrator's own that shall know who is let through; see `theirSets`. */
+/** Sets of the administrator's own that list who is let through; see `theirSets`. */
 export interface TheirSets {
   readonly ip: SetName | null
   readonly ip6: SetName | null

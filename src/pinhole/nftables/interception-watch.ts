@@ -15,7 +15,7 @@ const MISSING_LOOK_MS = 5_000
 
 /**
  * Looks at once and then every minute, or every 5 s while they are missing, whether the rules that bring connections to the
- * listeners are there. They are the administrator's to load (`ftp-alg firewall --apply`), and a firewall that is loaded anew often begins with `flush ruleset`.
+ * listeners are there. They are the administrator's to load (`ftp-alg firewall --apply`), and a firewall that is reloaded often begins with `flush ruleset`.
  *
  * `checked` hears what is missing, or null. Resolves after the first look; rejects with `AlgError` where nft cannot be had.
  */

@@ -1,4 +1,4 @@
-// A connection of ours that its peer shall see coming from somebody else: where connections are redirected, a client
+// A connection of ours that its peer sees coming from another address: where connections are redirected, a client
 // in active mode is called by "the server". The kernel translates our address, and conntrack brings the answers back.
 // No route is needed, as a transparent socket would.
 

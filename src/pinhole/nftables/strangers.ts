@@ -72,7 +72,7 @@ export class Strangers {
   }
 }
 
-/** A closed hole is remembered so long; the kernel tells of an attempt within a tenth of a second. */
+/** How long a closed hole is remembered; the kernel tells of an attempt within a tenth of a second. */
 const REMEMBERED_MS = 10_000
 
 function placeKey({ address, port }: Endpoint): string {

@@ -210,7 +210,7 @@ export class EpollConnection implements Connection, Pollable, DirectAccess {
     const { libc } = this.#poller
     const byteCount = libc.recv(this.#fd, readBuffer, readBuffer.length, MSG_DONTWAIT)
     if (byteCount > 0) {
-      // A buffer that was not filled has taken everything; what comes later is told anew.
+      // A buffer that was not filled has taken everything; what comes later is reported again.
       if (byteCount < readBuffer.length && !this.#readsUntilEmpty) this.#isReadable = false
       if (!events.received(readBuffer, byteCount)) this.#isPaused = true
       return 'something'

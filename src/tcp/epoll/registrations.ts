@@ -1,4 +1,4 @@
-/** So many descriptors a process cannot have (`fs.nr_open` is 2^20). */
+/** More descriptors than a process can have (`fs.nr_open` is 2^20). */
 const PLACES = 2 ** 21
 
 /**

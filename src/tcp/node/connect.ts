@@ -58,7 +58,7 @@ class NodeConnecting implements Connecting {
 const socketOptions = { allowHalfOpen: true, readableHighWaterMark: READS_ONCE_BYTES }
 
 /**
- * The port is not to be had, and no packet has left: we may not have it (EACCES), somebody listens on it (EADDRINUSE), or
+ * The source port is unavailable, and no packet has left: we may not bind it (EACCES), another socket listens on it (EADDRINUSE), or
  * the same endpoint is connected with it (EADDRNOTAVAIL; also for a minute afterwards, but Linux does not wait where both
  * sides use TCP timestamps).
  */

@@ -58,7 +58,7 @@ export function listenNode(options: ListenOptions, libc: Libc | null): Listening
   }
 }
 
-/** After so long without another failure it works again. */
+/** Without another failure for this long, it works again. */
 const REST_MS = 500
 
 function notInWorker(): NodeJS.ErrnoException {

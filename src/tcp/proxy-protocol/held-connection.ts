@@ -5,7 +5,7 @@ import type { Connection, ConnectionError, ConnectionEvents, DirectAccess } from
 export interface Introduction {
   /** Whom the connection is from. */
   readonly remote: Endpoint
-  /** So many bytes are not part of what is said. */
+  /** Length in bytes of the introduction, which is not part of what is said. */
   readonly length: number
 }
 

@@ -22,7 +22,7 @@ export type Met =
       readonly problem: string
     }
 
-/** So many wait for their headers at once; a balancer sends them with the connection. */
+/** Connections that may wait for their headers at once; a balancer sends them with the connection. */
 const MAX_WAITING = 1_024
 
 export class Introductions {

@@ -7,7 +7,7 @@ export interface SplicingOptions {
   readonly from: Connection
   readonly to: Connection
   readonly pipe: Pipe
-  /** So many bytes were taken from `from`. */
+  /** Bytes taken from `from`. */
   readonly moved: (byteCount: number) => void
   /** The pipe is empty, and what comes next is the ordinary reader's: the end, or what splice(2) cannot read. */
   readonly handedBack: () => void
@@ -86,5 +86,5 @@ class Splicing {
 /** A move costs the same whatever it moves; what comes while the event loop turns goes with the next one. */
 const LITTLE_BYTES = 256 * 1024
 
-/** EAGAIN, and EPERM, EACCES, ENOMEM, EINVAL, ENOSYS: splice(2) is not to be had, reading may be. */
+/** EAGAIN, and EPERM, EACCES, ENOMEM, EINVAL, ENOSYS: splice(2) is unavailable, reading may not be. */
 const notOfTheConnection: ReadonlySet<number> = new Set([EAGAIN, EPERM, EACCES, 12, 22, 38])

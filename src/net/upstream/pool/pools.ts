@@ -15,7 +15,7 @@ export class Pools {
     this.#events = events
   }
 
-  /** Takes a configuration, at first or in place of the one before; checks begin anew. */
+  /** Takes a configuration, at first or in place of the one before; checks start over. */
   configure(configs: readonly PoolConfig[], upstreams: Upstreams): void {
     for (const config of configs) {
       const known = this.#pools.get(config.name)
