@@ -6,6 +6,7 @@ import type {
   ListView,
   PoolView,
   RefusalView,
+  ServerView,
   StatusView,
   TransferLogView,
 } from '../observe/view/shapes.ts'
@@ -61,6 +62,7 @@ export function mergeStatus({ own, workers, gone }: StatusParts): StatusView {
       })
     }),
     pools: mergePools(parts.flatMap((part) => part.pools)),
+    servers: mergeServers(parts.flatMap((part) => part.servers)),
     refusals: mergeRefusals(parts.flatMap((part) => part.refusals)).slice(0, MAX_REFUSALS),
   }
 }
@@ -81,6 +83,7 @@ export function remainsOf(status: StatusView): StatusView {
       pinholes_active: 0,
     })),
     pools: [],
+    servers: [],
   }
 }
 
@@ -143,6 +146,27 @@ function mergePools(pools: readonly PoolView[]): PoolView[] {
       quarantined: total(group, (each) => each.quarantined),
     }
   })
+}
+
+/** One is up where every worker finds it so. */
+function mergeServers(servers: readonly ServerView[]): ServerView[] {
+  const merged = new Map<string, ServerView>()
+  for (const server of servers) {
+    const key = `${server.upstream} ${server.server}`
+    const known = merged.get(key)
+    merged.set(
+      key,
+      known === undefined
+        ? server
+        : {
+            ...known,
+            up: known.up && server.up,
+            sessions_active: known.sessions_active + server.sessions_active,
+            failures_total: known.failures_total + server.failures_total,
+          },
+    )
+  }
+  return [...merged.values()]
 }
 
 type NumericKey<T> = { [Key in keyof T]: T[Key] extends number ? Key : never }[keyof T]

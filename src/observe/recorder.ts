@@ -16,7 +16,7 @@ import { createSessionId } from './session/id.ts'
 import { SessionRecorder } from './session/recorder.ts'
 import type { LiveSession } from './session/state.ts'
 import { createTransferLog, type TransferLogSettings } from './transfers/transfer-log.ts'
-import { sum, viewListener, viewPinholes, viewPool, viewSession } from './view/live.ts'
+import { sum, viewListener, viewPinholes, viewPool, viewServer, viewSession } from './view/live.ts'
 import { Outcomes } from './view/recent.ts'
 import { createRefusalRing } from './view/refusals.ts'
 import type { ListView, PinholeView, SessionView, StatusView } from './view/shapes.ts'
@@ -230,6 +230,7 @@ export function createObserver(options: RecorderOptions): Recorder {
         viewListener(listener, listening.get(listener.name), certificates()),
       ),
       pools: pools().map(viewPool),
+      servers: upstreams().flatMap(({ servers }) => servers.map(viewServer)),
       refusals: refusals.list(),
     }),
     sessions: (limit = DEFAULT_LIST_LIMIT) => {

@@ -1,6 +1,7 @@
 // Several servers behind one listener: no session fails while one of them lives, and none hears of the others.
 
 import { describe, expect, vi } from 'vitest'
+import type { StatusView } from '../../src/observe/view/shapes.ts'
 import { ftpScript } from '../support/peers/ftp-script.ts'
 import type { Script } from '../support/peers/scripted-server.ts'
 import { type Lab, test } from './lab.ts'
@@ -81,6 +82,11 @@ describe.concurrent('a server that cannot be had', () => {
     expect(await (await proxy.ask('/readyz')).text()).toBe(
       'not ready: no server of the pool files is available (log event upstream.lose)\n',
     )
+    const { servers } = (await (await proxy.ask('/api/v1/status')).json()) as StatusView
+    expect(servers).toMatchObject([
+      { upstream: 'files', server: `127.0.0.1:${port}`, up: false },
+      { upstream: 'files', server: '127.0.0.1:1', up: false },
+    ])
     expect((await greeted()).greeting).toMatch(/^421 /)
     await lab.server(named('a again'), { port })
     await answers(200)

@@ -5,6 +5,7 @@ import type {
   PinholeView,
   PoolView,
   RefusalView,
+  ServerView,
   SessionView,
 } from '../../observe/view/shapes.ts'
 import {
@@ -86,6 +87,14 @@ const poolColumns: readonly TextColumn<PoolView>[] = [
   { title: 'Ports', isFigure: true, cell: (pool) => formatCount(pool.ports) },
 ]
 
+const serverColumns: readonly TextColumn<ServerView>[] = [
+  { title: 'Server', cell: ({ server, backup }) => (backup ? `${server} (backup)` : server) },
+  { title: 'Pool', cell: ({ upstream }) => upstream },
+  { title: 'State', cell: ({ up }) => (up ? 'up' : 'down') },
+  { title: 'Sessions', isFigure: true, cell: (server) => formatCount(server.sessions_active) },
+  { title: 'Failures', isFigure: true, cell: (server) => formatCount(server.failures_total) },
+]
+
 /** The lines of a report for people. Texts must be harmless already. */
 export function printStatus({ status, sessions, pinholes }: Snapshot, options: PrintOptions): string[] {
   const { width, isColourful, now } = options
@@ -102,6 +111,7 @@ export function printStatus({ status, sessions, pinholes }: Snapshot, options: P
   head.push(`Pinholes by ${status.backend}, TCP by ${formatTcp(status)}.`)
   const tables = [
     printTable('Listeners', listenerColumns, status.listeners),
+    ...(status.servers.length === 0 ? [] : [printTable('Servers of pools', serverColumns, status.servers)]),
     bounded('Sessions', sessionColumns, {
       rows: sessions.sessions,
       total: sessions.total,

@@ -11,6 +11,7 @@ import { renderOperator } from './operator.ts'
 import { renderPinholes } from './pinholes.ts'
 import { renderPools } from './pools.ts'
 import { renderRefusals } from './refusals.ts'
+import { renderServers } from './servers.ts'
 import { renderSessions } from './sessions.ts'
 
 /** Parts of the page by their `id` in the document, in the order of the document. */
@@ -19,6 +20,7 @@ const sections = {
   attention: renderAttention,
   figures: renderFigures,
   listeners: renderListeners,
+  servers: renderServers,
   sessions: renderSessions,
   pinholes: renderPinholes,
   pools: renderPools,
@@ -43,6 +45,8 @@ export function renderPage(content: PageContent): string {
   const parts = renderSections(content)
   const part = (name: SectionName) => new Markup(parts[name])
   const card = (name: SectionName) => html`<section id="${name}" class="card">${part(name)}</section>\n`
+  const hasServers = content.status.servers.length > 0
+  const servers = html`<section id="servers" class="card"${hasServers ? '' : new Markup(' hidden')}>${part('servers')}</section>\n`
   return html`<!doctype html>
 <html lang="en" data-version="${version}">
 <head>
@@ -61,7 +65,7 @@ export function renderPage(content: PageContent): string {
 ${renderOperator(content.canAct)}<main>
 <div id="attention">${part('attention')}</div>
 <div id="figures">${part('figures')}</div>
-${[card('listeners'), card('sessions'), card('pinholes'), card('pools'), card('refusals')]}</main>
+${[card('listeners'), servers, card('sessions'), card('pinholes'), card('pools'), card('refusals')]}</main>
 <footer id="footer">${part('footer')}</footer>
 </body>
 </html>

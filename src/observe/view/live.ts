@@ -1,11 +1,11 @@
 // Turns live objects into what the status page shows. Runs on request only.
 
 import type { Endpoint } from '../../ftp/endpoints.ts'
-import type { CertificateUse, PoolUse } from '../../vocabulary.ts'
+import type { CertificateUse, PoolServerUse, PoolUse } from '../../vocabulary.ts'
 import type { Cell } from '../metrics/family.ts'
 import type { ListenerMetrics } from '../metrics.ts'
 import type { LiveSession } from '../session/state.ts'
-import type { ListenerView, PinholeView, PoolView, SessionState, SessionView } from './shapes.ts'
+import type { ListenerView, PinholeView, PoolView, ServerView, SessionState, SessionView } from './shapes.ts'
 
 export function viewSession(session: LiveSession): SessionView {
   const ageMs = Math.max(0, Math.round(performance.now() - session.openedAt))
@@ -90,6 +90,17 @@ export function viewListener(
 
 export function viewPool({ pool, ports, inUse, quarantined }: PoolUse): PoolView {
   return { pool, ports, in_use: inUse, quarantined }
+}
+
+export function viewServer({ pool, server, isUp, isBackup, sessions, failures }: PoolServerUse): ServerView {
+  return {
+    upstream: pool,
+    server,
+    up: isUp,
+    backup: isBackup,
+    sessions_active: sessions,
+    failures_total: failures,
+  }
 }
 
 function stateOf(session: LiveSession): SessionState {

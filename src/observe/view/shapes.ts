@@ -39,6 +39,8 @@ export interface StatusView {
   readonly transfer_log: TransferLogView | null
   readonly listeners: readonly ListenerView[]
   readonly pools: readonly PoolView[]
+  /** Of the pools of FTP servers. */
+  readonly servers: readonly ServerView[]
   /** The last ones first, at most 50. */
   readonly refusals: readonly RefusalView[]
 }
@@ -104,6 +106,19 @@ export interface PoolView {
   readonly ports: number
   readonly in_use: number
   readonly quarantined: number
+}
+
+export interface ServerView {
+  /** The pool's name. */
+  readonly upstream: string
+  /** `HOST:PORT`, as configured. */
+  readonly server: string
+  /** To every worker. */
+  readonly up: boolean
+  readonly backup: boolean
+  readonly sessions_active: number
+  /** Sessions and checks that failed there. */
+  readonly failures_total: number
 }
 
 export type SessionState = 'connecting' | 'login' | 'idle' | 'waiting' | 'transfer'

@@ -22,6 +22,14 @@ async function busyProxy() {
   const { observer } = observe({ level: 'error' })
   observer.listenerStarted({ listener: 'edge', at: { address: '0.0.0.0', port: 2121 }, sessionLimit: 50 })
   observer.poolsMeasuredBy(() => [{ pool: 'shared', ports: 100, inUse: 25, quarantined: 3 }])
+  const server = { pool: 'files', server: 'ftp-a:21', isUp: true, isBackup: false, sessions: 1, failures: 0 }
+  observer.upstreamsMeasuredBy(() => [
+    {
+      pool: 'files',
+      failovers: 0,
+      servers: [server, { ...server, server: 'ftp-b:21', isUp: false, isBackup: true, failures: 7 }],
+    },
+  ])
   const session = observer.sessionOpened({ listener: 'edge', client })
   session.upstreamConnected({ server: upstream, durationMs: 1 })
   session.record({ type: 'command', verb: 'RETR', line: 'RETR a' })
@@ -89,6 +97,11 @@ Pinholes by relay, TCP by epoll.
 Listeners
   NAME  ADDRESS  SESSIONS  SINCE START  SENT AWAY  REFUSED  NO SERVER  DATA  UP  DOWN
   edge  0.0.0.0:2121  2 of 50  2  0  1  0  1  0 B  1.5 MB
+
+Servers of pools
+  SERVER  POOL  STATE  SESSIONS  FAILURES
+  ftp-a:21  files  up  1  0
+  ftp-b:21 (backup)  files  down  1  7
 
 Sessions: 2
   CLIENT  SERVER  USER  STATE  MODE  LAST  UP  DOWN  AGE  LISTENER  SESSION

@@ -143,6 +143,27 @@ describe('the status', () => {
     expect(mergeStatus({ own: status(), workers, gone: null }).listeners[0]?.up).toBe(false)
   })
 
+  test('has a server of a pool up only when every worker finds it up, and adds its figures', () => {
+    const server = {
+      upstream: 'files',
+      server: 'a:21',
+      up: true,
+      backup: false,
+      sessions_active: 2,
+      failures_total: 1,
+    }
+    const other = { ...server, server: 'b:21', backup: true }
+    const workers = [
+      status({ servers: [server, other] }),
+      status({ servers: [{ ...server, up: false }, other] }),
+    ]
+    const gone = remainsOf(status({ servers: [server] }))
+    expect(mergeStatus({ own: status(), workers, gone }).servers).toEqual([
+      { ...server, up: false, sessions_active: 4, failures_total: 2 },
+      { ...other, sessions_active: 4, failures_total: 2 },
+    ])
+  })
+
   test('adds the slices of a pool, and tells pools apart', () => {
     const pool = (name: 'client' | 'server', ports: number) =>
       ({ pool: name, ports, in_use: 1, quarantined: 2 }) as const

@@ -38,6 +38,17 @@ describe('the status page', () => {
     expect(body.replace(ownScript, '')).not.toMatch(/<script|<img|style=|\son\w+=/)
   })
 
+  test('lists the servers of pools, where there are any', () => {
+    const observer = quietProxy()
+    expect(renderPage(contentOf(observer))).toContain('<section id="servers" class="card" hidden>')
+    const server = { pool: 'files', server: 'a:21', isUp: true, isBackup: false, sessions: 3, failures: 0 }
+    const backup = { ...server, server: 'b:21', isUp: false, isBackup: true, failures: 7 }
+    observer.upstreamsMeasuredBy(() => [{ pool: 'files', failovers: 1, servers: [server, backup] }])
+    const [, card = ''] =
+      /<section id="servers" class="card">(.*?)<\/section>/s.exec(renderPage(contentOf(observer))) ?? []
+    expect(textOf(card)).toMatch(/a:21 files up 3 .*b:21 backup files down 3 7/)
+  })
+
   test('nothing that is put into a template becomes markup', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
