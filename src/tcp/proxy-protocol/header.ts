@@ -3,6 +3,7 @@
 
 import { canonicalAddress, familyOf, parseAddress } from '../../ftp/addresses.ts'
 import type { Endpoint } from '../../ftp/endpoints.ts'
+import { addressBytes } from '../../kernel/sockaddr.ts'
 
 export interface ProxyHeader {
   /** How many bytes it takes. */
@@ -117,20 +118,9 @@ export function writeProxyHeader(
   return Buffer.concat([SIGNATURE, head, body])
 }
 
-function bytesOf(address: string, family: 4 | 6): Buffer {
-  if (familyOf(address) === 4) {
-    const four = Buffer.from(address.split('.').map(Number))
-    return family === 4 ? four : Buffer.concat([MAPPED, four])
-  }
-  const [before = '', after] = address.split('::')
-  const groups = (text: string) => (text === '' ? [] : text.split(':'))
-  const [left, right] = [groups(before), groups(after ?? '')]
-  const zeros = after === undefined ? [] : Array.from({ length: 8 - left.length - right.length }, () => '0')
-  const bytes = Buffer.alloc(16)
-  for (const [index, group] of [...left, ...zeros, ...right].entries()) {
-    bytes.writeUInt16BE(Number.parseInt(group, 16), 2 * index)
-  }
-  return bytes
+function bytesOf(address: string, family: 4 | 6): Uint8Array {
+  const bytes = addressBytes(address)
+  return family === 6 && bytes.length === 4 ? Buffer.concat([MAPPED, bytes]) : bytes
 }
 
 function wrong(why: string): HeaderRead {
