@@ -1,7 +1,7 @@
 import type { Config, ListenAddress } from '../config/config.ts'
 
 /**
- * What somebody at a terminal wants to know first, in one line.
+ * What a user at a terminal wants to know first, in one line.
  *
  * `'ftp-alg 0.1.0 listens on 0.0.0.0:2121; status page: http://127.0.0.1:9121/'`
  */

@@ -1,5 +1,5 @@
 // `ftp-alg k8s-ports`: the data ports as entries of a Kubernetes Service. A Service has no port ranges, so each
-// port is an entry of its own (kubernetes issue 23864); somebody has to write them, and get all of them right.
+// port is an entry of its own (kubernetes issue 23864); writing them by hand is error-prone.
 
 import type { PortRangeConfig } from '../config/config.ts'
 import { type ConfigSources, loadConfig } from '../config/load.ts'

@@ -30,7 +30,7 @@ export function mergeStatus({ own, workers, gone }: StatusParts): StatusView {
     ...own,
     memory_rss_bytes: total(all, (part) => part.memory_rss_bytes),
     draining: all.some((part) => part.draining),
-    // One that is slower is what somebody should see.
+    // A slower one is worth showing.
     tcp: workers.find(({ tcp }) => tcp !== null && tcp.reason !== null)?.tcp ?? workers[0]?.tcp ?? null,
     log_lines_lost: total(all, (part) => part.log_lines_lost),
     intruders_total: total(parts, (part) => part.intruders_total),

@@ -2,9 +2,9 @@
 // so equal parts would turn clients away from one worker while another has room.
 
 /**
- * How many sessions each worker may have, by how many it has: what is free is everybody's in equal parts. Told again
- * whenever the numbers change, so together they exceed the limit by no more than came in between and a session for each
- * worker but one.
+ * How many sessions each worker may have, by how many it has: free capacity is split evenly. Recomputed whenever
+ * the numbers change, so the total exceeds the limit by no more than what came in between and one session for each worker
+ * but one.
  *
  * `{ limit: 10, inUse: [6, 1] }` gives `[8, 3]`.
  */

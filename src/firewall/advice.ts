@@ -80,7 +80,7 @@ function admitSets({ listeners, pinholes }: Config): readonly string[] {
   ]
 }
 
-/** What tells the control connections that were brought to a listener from those that somebody makes to it. */
+/** What tells the control connections that were brought to a listener from those that are made to it directly. */
 function interceptedRule({ intercept, matches, listen }: ListenerConfig): readonly string[] {
   const ports = matches?.ports ?? [21]
   const caught = ports.length === 1 ? `${ports[0]}` : `{ ${ports.join(', ')} }`

@@ -44,7 +44,7 @@ export function pinholeSets(table: string = DEFAULT_TABLE): Readonly<Record<Fami
  *   # Who may still come: the answer to a connection takes its element away, so a pinhole works once. An attempt that
  *   # nobody answered leaves it, and the peer's next one is let in too. How many came tells what became of them.
  *   set once     { type ipv4_addr . ipv4_addr . inet_service; size 131072; flags dynamic,timeout; counter; }
- *   # Where somebody of the listed networks may come in that peer's place: policy.dataPeers, policy.fxp. We listen there
+ *   # Where another host of the listed networks may come in that peer's place: policy.dataPeers, policy.fxp. We listen there
  *   # ourselves, and let in one.
  *   set wide     { type ipv4_addr . inet_service; size 131072; flags timeout; }
  *   set others   { type ipv4_addr; flags interval; auto-merge; elements = { 10.0.0.0/8 }; }
@@ -67,7 +67,7 @@ export function pinholeSets(table: string = DEFAULT_TABLE): Readonly<Record<Fami
  *     # Strangers: what wants to one of our data ports and was not claimed is told to us, and goes its way to your rules.
  *     tcp dport { 30000-30999 } tcp flags & (fin | syn | rst | ack) == syn ct mark != 0xf7 iifname != "lo" fib daddr type local limit rate 1000/second burst 1000 packets log group 30000 snaplen 128
  *   }
- *   # The same for what we answer ourselves, and for what we connect in somebody else's name (redirect, active
+ *   # The same for what we answer ourselves, and for what we connect from an address that is not ours (redirect, active
  *   # clients): see source-nat.ts.
  *   chain depart {
  *     type filter hook output priority -110; policy accept;

@@ -31,7 +31,7 @@ export function needsTables({ pinholes, listeners }: Pick<Config, 'pinholes' | '
   return pinholes.backend === 'nftables' || listeners.some(isElsewhere)
 }
 
-/** Whether peers of a listener know us by the address of somebody else: clients by the server's, or servers by the client's. */
+/** Whether peers of a listener know us by an address that is not ours: clients by the server's, or servers by the client's. */
 export function isElsewhere({ intercept, source }: Pick<ListenerConfig, 'intercept' | 'source'>): boolean {
   return intercept !== 'none' || source === 'client'
 }

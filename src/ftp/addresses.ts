@@ -61,7 +61,7 @@ export function canonicalAddress(address: string): string {
 }
 
 /**
- * What an address is for, in one word: only `unicast` is somebody to connect to.
+ * What an address is for, in one word: only `unicast` can be connected to.
  *
  * `'127.0.0.1'` gives `'loopback'`, `'0.0.0.0'` `'unspecified'`, `'169.254.1.1'` `'linkLocal'`,
  * `'224.0.0.1'` `'multicast'`, `'255.255.255.255'` `'broadcast'`; private and public ones are `unicast`.

@@ -17,7 +17,7 @@ import { answerErrno, NetlinkWriter, NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST, NLM
 import type { NetlinkSocket } from './netlink-socket.ts'
 import { addressBytes } from './sockaddr.ts'
 
-/** An open TCP connection that went to somebody else and ends here. Addresses are canonical and of one family. */
+/** An open TCP connection that was addressed to another host and ends here. Addresses are canonical and of one family. */
 export interface Redirected {
   readonly from: Endpoint
   /** Where it wanted to go. */

@@ -87,7 +87,7 @@ export interface Exchange {
   readonly code: ErrorCode
 }
 
-/** One exchange over a socket that somebody else keeps. Errors: see `NetlinkSocket.exchange`. */
+/** One exchange over a socket that the caller keeps. Errors: see `NetlinkSocket.exchange`. */
 export function converse(libc: Libc, { fd, question, code }: Exchange, visit: AnswerVisitor): void {
   const messages = question.written()
   const sent = libc.send(fd, messages, messages.length, 0)

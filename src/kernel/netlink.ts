@@ -46,7 +46,7 @@ export class NetlinkWriter {
     return this.#at
   }
 
-  /** Whether a message with this sequence number was written since `reset`: any other answer is to somebody else. */
+  /** Whether a message with this sequence number was written since `reset`: any other answer belongs to another request. */
   hasAsked(sequence: number): boolean {
     return this.#at > 0 && (sequence - this.#first) >>> 0 <= (this.#last - this.#first) >>> 0
   }

@@ -35,7 +35,7 @@ export interface ElementName {
 export interface ElementChange extends ElementName {
   /**
    * `destroy` does not mind that there is nothing to delete. A `delete` that does makes the whole transaction fail, and
-   * the kernel then waits for all its processors to pass a quiet state: ten milliseconds in which we wait too.
+   * that triggers an RCU grace period, about 10 ms, during which our call blocks.
    */
   readonly action: 'add' | 'delete' | 'destroy'
   /** What a map gives for the key, in the same layout as the key. */

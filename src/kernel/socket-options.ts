@@ -18,7 +18,7 @@ export function fdOf(socket: Socket | Server): number | null {
   return typeof handle?.fd === 'number' && handle.fd >= 0 ? handle.fd : null
 }
 
-/** A connection that somebody made to us. */
+/** An accepted connection. */
 export interface Accepted {
   /** Null once it is closed. */
   readonly fd: number | null

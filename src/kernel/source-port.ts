@@ -14,7 +14,7 @@ export function whyNotFromPort({ address, port }: Endpoint): Promise<NodeJS.Errn
   return answer.finally(() => socket.destroy())
 }
 
-/** We may not have it; somebody listens on it. Anything else is about the connection and not about the port. */
+/** We may not bind it, or another socket listens on it. Anything else is about the connection and not about the port. */
 const denials: ReadonlySet<string | undefined> = new Set(['EACCES', 'EADDRINUSE'])
 /** Of ourselves, where most likely nobody listens. */
 const DISCARD_PORT = 9

@@ -13,7 +13,7 @@ export class SteadyClock {
   }
 
   /**
-   * Milliseconds, never going back. While somebody ticks, an interval without a tick of more than `JUMP_MS` counts as
+   * Milliseconds, never going back. While it is ticked, an interval without a tick of more than `JUMP_MS` counts as
    * one second.
    */
   readonly now = (): number => {

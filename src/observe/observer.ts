@@ -42,13 +42,13 @@ export interface Observer {
     readonly client: Endpoint
     readonly error: unknown
   }): void
-  /** Somebody came to a data port of ours who was not expected there. */
+  /** An unexpected peer connected to one of our data ports. */
   pinholeIntruded(intruder: {
     readonly from: Endpoint
     readonly port: number
     readonly reason: IntruderReason
   }): void
-  /** Somebody came through a pinhole and was dropped by a chain that is not ours. `session` is the id of its owner. */
+  /** A peer's packets passed a pinhole and were dropped by a chain that is not ours. `session` is the id of its owner. */
   pinholeSwallowed(swallowed: {
     readonly session: string
     readonly peer: string
@@ -150,7 +150,7 @@ export interface SessionObserver {
     readonly side: Side
     readonly reason: LegFailure
   }): void
-  /** A data connection from or to somebody else than the control peer, as `policy.dataPeers` or `policy.fxp` allow it. */
+  /** A data connection from or to another address than the control peer's, as `policy.dataPeers` or `policy.fxp` allow it. */
   foreignPeer(foreign: { readonly side: Side }): void
   /** Bytes delivered since the last call for this channel. `upload` is client to server. */
   dataBytes(bytes: {

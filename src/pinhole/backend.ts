@@ -120,13 +120,13 @@ export type BackendEvent = 'tables.lose' | 'tables.change' | 'strangers.ignore'
 
 /** Whom a backend tells what no session asked about. */
 export interface BackendObserver {
-  /** Somebody came to a data port of ours who was not expected there. */
+  /** An unexpected peer connected to one of our data ports. */
   pinholeIntruded(intruder: {
     readonly from: Endpoint
     readonly port: number
     readonly reason: IntruderReason
   }): void
-  /** Somebody came through a pinhole and was dropped by a chain that is not ours. `session` is the id of its owner. */
+  /** A peer's packets passed a pinhole and were dropped by a chain that is not ours. `session` is the id of its owner. */
   pinholeSwallowed(swallowed: {
     readonly session: string
     readonly peer: string

@@ -119,7 +119,7 @@ export class PortPool {
    * For peers that come from one port of their own, as a server does from port 20: a second connection between the same
    * two endpoints is impossible, and refused by the peer's own system.
    */
-  runs({ peer, port }: PortLease): (nowMs: number) => void {
+  trackConnection({ peer, port }: PortLease): (nowMs: number) => void {
     const ports = this.#peers.get(peer) ?? newPeer()
     this.#peers.set(peer, ports)
     ports.resting.delete(port)

@@ -1,5 +1,5 @@
 // The end of a daemon. Node's own way out waits for the threads that compile JavaScript, and those may be waiting for the
-// thread that has ended (nodejs/node#54918): a process that has said good-bye would stay until somebody kills it.
+// thread that has ended (nodejs/node#54918): a process that has said good-bye would stay until it is killed.
 
 import { loadLibc } from '../kernel/libc.ts'
 

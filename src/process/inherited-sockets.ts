@@ -1,4 +1,4 @@
-// Listening sockets that somebody else opened for us: a systemd socket unit, which can bind port 21 and set
+// Listening sockets that were opened for us: a systemd socket unit, which can bind port 21 and set
 // IP_TRANSPARENT, so that the service itself needs no capability for either.
 //
 // @see sd_listen_fds(3), systemd.socket(5) under FileDescriptorName= and Transparent=

@@ -19,7 +19,7 @@ export interface Connection {
   readonly unsentBytes: number
   /** What the kernel has taken and the peer's has not acknowledged, FIN included; 0 where that cannot be asked. */
   readonly unacknowledgedBytes: number
-  /** Begins to read, and to tell; again, to tell somebody else from then on. */
+  /** Begins to read and to report events; called again, reports to the new listener from then on. */
   start(events: ConnectionEvents): void
   /** Reads nothing until `resume`. */
   pause(): void
@@ -63,7 +63,7 @@ export interface ConnectionEvents {
 /** What a reader found: nothing; something, and there may be more; so little that more had better gather first. */
 export type Found = 'nothing' | 'something' | 'little'
 
-/** Lets somebody else read from and write to the descriptor. */
+/** Lets other code read from and write to the descriptor. */
 export interface DirectAccess {
   /** The system calls. */
   readonly libc: Libc
@@ -85,7 +85,7 @@ export interface ListenOptions {
   /** In a worker: this process's alone, where else all workers listen together. */
   readonly isExclusive: boolean
   readonly accepted: (connection: Connection) => void
-  /** Somebody came and was gone before we looked, by a reset; null where the system does not tell who. */
+  /** A connection was reset before we accepted it; null where the system does not tell who. */
   readonly lost?: (remote: Endpoint | null) => void
   /** Once, perhaps before `listen` returns. */
   readonly listens: (error: ConnectionError | null, at: Endpoint) => void

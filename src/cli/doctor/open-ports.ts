@@ -60,7 +60,7 @@ export function checkOpenPorts(
   })
 }
 
-/** Whether a rule accepts new connections to all of these ports, from somebody at least. */
+/** Whether a rule accepts new connections to all of these ports, from some addresses at least. */
 function lets(rule: string, ports: AwaitedPorts): boolean {
   const statements: readonly { readonly match?: Match; readonly accept?: null }[] = JSON.parse(rule)
   if (!statements.some((statement) => 'accept' in statement)) return false

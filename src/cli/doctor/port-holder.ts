@@ -7,7 +7,7 @@ export interface PortHolder {
   readonly isFtpAlg: boolean
 }
 
-/** Who of this network namespace listens on a TCP port; null when nobody does, or it is somebody else's process and we are not root. */
+/** Who of this network namespace listens on a TCP port; null when no process does, or it is another user's and we are not root. */
 export function holderOf(port: number): PortHolder | null {
   const sockets = new Set([...listenersOn(port)].map((inode) => `socket:[${inode}]`))
   if (sockets.size === 0) return null

@@ -107,7 +107,7 @@ function matches({ op, left, right }: Match, { ports, mark }: Traveller): Fit {
     const isInside = (port: number) => ranges.some(([from, to]) => from <= port && port <= to)
     return turned(isInside(ports.first) && isInside(ports.last), isNot)
   }
-  // Addresses, flags and whatever else: for somebody in particular.
+  // Addresses, flags and whatever else: for certain packets only.
   return 'no'
 }
 

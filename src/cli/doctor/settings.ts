@@ -42,7 +42,7 @@ function checkEvents(): Finding {
     : ok('conntrack events', `${name} is ${value}`)
 }
 
-/** Our tables switch it on; somebody may have switched it off again. */
+/** Our tables switch it on; it may have been switched off again. */
 function checkAccounting(tablesExist: boolean): Finding {
   const name = 'net.netfilter.nf_conntrack_acct'
   const check = 'conntrack accounting'

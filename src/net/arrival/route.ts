@@ -25,7 +25,7 @@ export interface RouteOptions {
  * The route of one accepted connection.
  *
  * `redirect`: what conntrack says it was before the rule changed it. `tproxy`: the address it arrived at. A destination
- * that is ourselves, or cannot be found, is refused: somebody connected to the interception port itself.
+ * that is ourselves, or cannot be found, is refused: the client connected to the interception port itself.
  */
 export function routeOf(connection: Connection, options: RouteOptions): Route {
   const { listener, libc, restore, isOwnListener } = options

@@ -20,7 +20,7 @@ export interface DataLegsOptions {
   readonly secure: SecureLeg | null
 }
 
-/** A leg that somebody opened: through a pinhole, or we did. */
+/** A leg that is open: the peer came through a pinhole, or we connected. */
 export interface ConnectedLeg {
   readonly channel: number
   /** The channel's, as the client sees it. */

@@ -21,7 +21,7 @@ export interface DialerOptions {
   readonly connectAs: ConnectAs | null
 }
 
-/** Makes outgoing connections, in our own name or (through the kernel) in somebody else's. */
+/** Makes outgoing connections, from our own address or (through the kernel) from another. */
 export class Dialer {
   readonly #options: DialerOptions
 

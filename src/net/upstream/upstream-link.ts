@@ -131,7 +131,7 @@ function secure(
   }
 }
 
-/** A server that was seen with TLS is never spoken to in clear again: somebody is in between. */
+/** A server that was seen with TLS is never spoken to in clear again: an attacker may be in between. */
 function mayGoOn({ serverMode }: SessionTls, upstreams: Upstreams, server: UpstreamServer): boolean {
   return serverMode === 'optional' && !upstreams.knownOf(server).includes('speaksTls')
 }

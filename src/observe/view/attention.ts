@@ -4,7 +4,7 @@ import type { ListenerView, PoolView, StatusView } from './shapes.ts'
 import { formatCount, formatDuration, formatPlural, formatTime } from './wording.ts'
 
 export interface Attention {
-  /** `bad`: clients are affected or something is broken. `warn`: soon, or it is as somebody wanted. */
+  /** `bad`: clients are affected or something is broken. `warn`: soon, or it was asked for. */
   readonly level: 'bad' | 'warn'
   readonly text: string
 }

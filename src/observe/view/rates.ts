@@ -16,7 +16,7 @@ const SPAN_MS = 6000
 /** After a pause this long the mean would say nothing about now. */
 const FORGET_MS = 15_000
 
-/** Measures while somebody looks; costs nothing otherwise. */
+/** Measures while the page is open; costs nothing otherwise. */
 export function createRateMeter(): RateMeter {
   let samples: { readonly atMs: number; readonly upload: number; readonly download: number }[] = []
   return {

@@ -1,4 +1,4 @@
-// What `/api/v1/…` answers, as JSON: flat snake_case, the names of the log fields. Built only when somebody asks.
+// What `/api/v1/…` answers, as JSON: flat snake_case, the names of the log fields. Built on request only.
 
 import type { Mode, Side } from '../../engine/contract.ts'
 import type { BackendName, FirewallChain, PoolUse, TcpImplementation } from '../../vocabulary.ts'

@@ -1,5 +1,5 @@
 // The backend whose pinholes are elements of tables in the kernel: bytes never enter this process. What the
-// kernel cannot do (a conversion, two address families, somebody on this machine) is relayed, through a hole that
+// kernel cannot do (a conversion, two address families, a peer on this machine) is relayed, through a hole that
 // admits the same one peer, once.
 
 import { canonicalAddress, familyOf } from '../../ftp/addresses.ts'

@@ -139,7 +139,7 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
     now: options.now,
     ownAddressTowards: towards,
     isOwnAddress,
-    entrants: (door) => orElse(0, () => countMatches(socket, door, 'RUNTIME_FAILED')),
+    packetsMatched: (door) => orElse(0, () => countMatches(socket, door, 'RUNTIME_FAILED')),
     nobodyCame: () => guard.doubt(),
     isTracked: (flow) => find(keyOf(flow)) !== null,
     isRunning: (flow) => isRunning(find(keyOf(flow))),

@@ -15,7 +15,7 @@ export interface ForwardRequest extends PinholeRequest {
   readonly target: Endpoint
 }
 
-/** `claimed`: somebody entered and was answered, conntrack has yet to tell. */
+/** `claimed`: a packet matched and was answered, conntrack has yet to report it. */
 type State = 'opening' | 'waiting' | 'claimed' | 'ended'
 
 /** A pinhole whose connection the kernel sends on to its target. */
@@ -29,7 +29,7 @@ export class ForwardedHole implements LivingHole {
   #deadlineMs = 0
   #timer: NodeJS.Timeout | null = null
   #swallow: SwallowWatch | null = null
-  /** Its door was put in place again, perhaps just when somebody had come. */
+  /** Its element was put back, perhaps just when the peer had come. */
   #isProlonged = false
   /** Set while the kernel forwards. */
   #flow: RunningFlow | null = null
@@ -86,7 +86,7 @@ export class ForwardedHole implements LivingHole {
       } else {
         this.#state = 'waiting'
         this.#deadlineMs = context.now() + request.timeoutMs
-        // Somebody waits for this; whoever comes is told of later.
+        // A session waits for this; who comes is reported later.
         opened(null, { at: this.#hole.at, inKernel: true })
         this.#wait()
       }
@@ -150,15 +150,15 @@ export class ForwardedHole implements LivingHole {
     if (this.#isProlonged) this.#remove()
     else if (this.#state === 'waiting') transactions.submitLater(sweepHole(this.#hole, sets))
     this.#end('used')
-    if (this.#from === 'server') this.#portIsOver = this.#context.pools.server.runs(this.#lease)
+    if (this.#from === 'server') this.#portIsOver = this.#context.pools.server.trackConnection(this.#lease)
     this.#events.forwarded(() => totalsOf(flow.carried()))
   }
 
-  /** Nobody came, or somebody has just been answered: the door's element tells. */
+  /** No peer came, or one has just been answered: the element's counter tells. */
   #expire(): void {
     if (this.#state !== 'waiting') return
-    const { entrants, sets } = this.#context
-    const count = entrants(doorOf(this.#hole, sets))
+    const { packetsMatched, sets } = this.#context
+    const count = packetsMatched(doorOf(this.#hole, sets))
     if (count === null) {
       this.#state = 'claimed'
       this.#timer = setTimeout(() => this.#expired(), CONNTRACK_DELAY_MS)

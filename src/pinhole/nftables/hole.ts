@@ -24,7 +24,7 @@ export interface HoleContext {
   readonly ownAddressTowards: (peer: string) => string | null
   readonly isOwnAddress: (address: string) => boolean
   /** How many first packets an element has let in; null when it is not there. */
-  readonly entrants: (door: ElementName) => number | null
+  readonly packetsMatched: (door: ElementName) => number | null
   /** A pinhole has ended and its peer was never seen there. */
   readonly nobodyCame: () => void
   /** Whether conntrack knows a connection of these two endpoints, running or lately closed. */
@@ -38,7 +38,7 @@ export interface HoleContext {
 
 /** A hole that was asked for and has not ended. */
 export interface LivingHole extends PinholeHandle {
-  /** The changes that put its elements back after somebody flushed the tables; none while nobody is awaited. */
+  /** The changes that put its elements back after the tables were flushed; none while no peer is expected. */
   elements(): readonly ElementChange[]
 }
 

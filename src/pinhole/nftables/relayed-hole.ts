@@ -21,7 +21,7 @@ export class RelayedHole implements LivingHole {
   #swallow: SwallowWatch | null = null
   #deadlineMs = 0
   #isEnded = false
-  /** Its door was put in place again, perhaps just when somebody had come. */
+  /** Its element was put back, perhaps just when the peer had come. */
   #isProlonged = false
 
   constructor(context: HoleContext, request: PinholeRequest, events: PinholeEvents, opened: Opened) {
@@ -119,8 +119,8 @@ export class RelayedHole implements LivingHole {
   #expired(): void {
     const hole = this.#hole
     if (hole !== null) {
-      const { entrants, sets } = this.#context
-      this.#swallow?.look(entrants(doorOf(hole, sets)))
+      const { packetsMatched, sets } = this.#context
+      this.#swallow?.look(packetsMatched(doorOf(hole, sets)))
       this.#remove(hole)
     }
     this.#end()
@@ -135,7 +135,7 @@ export class RelayedHole implements LivingHole {
   /** The right peer is here; our answer to it took the door's element away. */
   #sweep(hole: Hole): void {
     const { transactions, sets } = this.#context
-    // Of a wide one somebody else may have come, and the peer's own door stands open.
+    // With a wide one another host may have come, and the peer's own door stands open.
     if (this.#isProlonged || hole.isWide === true) this.#remove(hole)
     else transactions.submitLater(sweepHole(hole, sets))
   }

@@ -54,7 +54,7 @@ export function sourceNat(
   }
 }
 
-/** For a first packet that somebody dropped before conntrack kept it: until it has come again three times. */
+/** For a first packet that was dropped before conntrack kept it: until it has come again three times. */
 const TIMEOUT_MS = 8_000
 
 const OWNER = 'outgoing'

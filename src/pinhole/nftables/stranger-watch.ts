@@ -22,7 +22,7 @@ export interface StrangerWatch extends AttemptWatch {
 }
 
 /**
- * Listens for strangers. A kernel without packet logging, or a group that somebody else listens to, is no reason not to
+ * Listens for strangers. A kernel without packet logging, or a group that another program listens to, is no reason not to
  * start: it is said once, and nobody hears of strangers.
  */
 export function watchStrangers(options: StrangerWatchOptions): StrangerWatch {

@@ -53,17 +53,17 @@ export class Strangers {
     if (how === 'used') this.#served.add(door)
   }
 
-  /** Somebody tries to connect, and no element was for them. */
+  /** A connection attempt that no element was for. */
   readonly seen = ({ from, to }: Flow): void => {
     const reason = this.#reason(from.address, to)
     if (reason !== null) this.#options.intruded({ from, port: to.port, reason })
   }
 
-  /** Null for what is none of our business: a port of that number on somebody else's machine. */
+  /** Null for what is none of our business: a port of that number on another machine. */
   #reason(peer: string, to: Endpoint): IntruderReason | null {
     const place = placeKey(to)
     const door = `${place}|${peer}`
-    // The element is being put back: somebody flushed the tables.
+    // The element is being put back: the tables were flushed.
     if (this.#expected.has(door)) return null
     if (this.#served.has(door)) return 'duplicate'
     if (this.#waiting.has(place)) return 'wrong_peer'

@@ -2,7 +2,7 @@ import { doorOf, type Hole } from './elements.ts'
 import type { HoleContext } from './hole.ts'
 
 /**
- * Says, once, when somebody entered a hole and never arrived: a chain that is not ours dropped the packet. The most likely
+ * Warns, once, when a rule matched but no connection followed: a chain that is not ours dropped the packet. The most likely
  * mistake of an installation, and clients give up sooner than pinholes expire, so it is looked at every five seconds.
  */
 export class SwallowWatch {
@@ -17,11 +17,11 @@ export class SwallowWatch {
     this.#context = context
     this.#hole = hole
     this.#chain = chain
-    const { entrants, sets } = context
-    this.#timer = setInterval(() => this.look(entrants(doorOf(hole, sets))), LOOK_MS).unref()
+    const { packetsMatched, sets } = context
+    this.#timer = setInterval(() => this.look(packetsMatched(doorOf(hole, sets))), LOOK_MS).unref()
   }
 
-  /** `count`: see `HoleContext.entrants`. */
+  /** `count`: see `HoleContext.packetsMatched`. */
   look(count: number | null): void {
     // What we answer ourselves was never answered; elsewhere the target may be silent, but then no packet comes twice:
     // conntrack keeps what has been let through.

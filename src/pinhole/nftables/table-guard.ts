@@ -1,4 +1,4 @@
-// Whether our rules still stand as we wrote them. Elements are written into sets all the same when somebody has emptied a
+// Whether our rules still stand as we wrote them. Elements are written into sets all the same when the administrator has emptied a
 // chain (`nft flush chain ip ftp_alg claim`): packets match nothing, and no call fails.
 
 export interface TableGuardOptions {

@@ -1,4 +1,4 @@
-// All the changes of one turn of the event loop go to the kernel in one transaction. Tidying has its own: somebody waits for
+// All the changes of one turn of the event loop go to the kernel in one transaction. Tidying has its own: a session waits for
 // a pinhole, nobody for that.
 
 import { AlgError } from '../../errors.ts'
@@ -14,7 +14,7 @@ export interface TransactionOptions {
   /** Carries out changes, all or none; see `changeElements`. */
   readonly change: (changes: readonly ElementChange[]) => readonly ElementFailure[]
   /**
-   * Our tables are gone: somebody ran `nft flush ruleset`. Puts them back, with every element that should be in
+   * Our tables are gone, as after `nft flush ruleset`. Puts them back, with every element that should be in
    * them; false when it cannot.
    */
   readonly restoreTables: () => boolean

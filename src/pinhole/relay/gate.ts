@@ -5,7 +5,7 @@ import type { Tcp } from '../../tcp/tcp.ts'
 import type { IntruderReason } from '../../vocabulary.ts'
 import type { PinholeRequest } from '../backend.ts'
 
-/** Somebody came to a data port who was not expected. */
+/** An unexpected peer connected to a data port. */
 export interface Intruder {
   readonly from: { readonly address: string; readonly port: number }
   readonly port: number
@@ -145,7 +145,7 @@ export class Gate {
     return expected.admission
   }
 
-  /** Whose pinhole a peer may use: its own, or that of somebody it may stand for. */
+  /** Whose pinhole a peer may use: its own, or that of a peer it may stand for. */
   #keyFor(peer: string): string {
     if (this.#expected.has(peer)) return peer
     for (const [key, { others }] of this.#expected) {

@@ -164,7 +164,7 @@ export class RelayBackend implements PinholeBackend {
   #keep({ request, lease }: Waiting, connection: Connection): void {
     if (request.from !== 'server') return
     const { pools, now } = this.#options
-    const over = pools.server.runs(lease)
+    const over = pools.server.trackConnection(lease)
     connection.whenClosed(() => over(now()))
   }
 

@@ -185,7 +185,7 @@ export class EpollConnection implements Connection, Pollable, DirectAccess {
     this.#read()
   }
 
-  /** Tells of a reset before `start`, if somebody wants to know; what came before it is half of something. */
+  /** Reports a reset before `start` where that was asked for; what came before it is half of something. */
   #isLost(): boolean {
     const lost = this.#lost
     if (this.#events !== null || lost === null || !this.#isOpen) return false
@@ -195,7 +195,7 @@ export class EpollConnection implements Connection, Pollable, DirectAccess {
     return true
   }
 
-  /** Reads until there is nothing more, somebody pauses, or others want their turn. */
+  /** Reads until there is nothing more, reading is paused, or other connections are due. */
   #read(): void {
     for (let turn = 0; turn < READS_A_TURN; turn += 1) {
       if (!this.#isReadable || this.#isPaused || !this.#isOpen || this.#events === null) return

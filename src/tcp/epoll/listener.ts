@@ -173,7 +173,7 @@ export class EpollListener implements Listening, Pollable {
     return error
   }
 
-  /** It may block, and somebody else may have it too. */
+  /** It may block, and another process may share it. */
   #take({ fd, close }: GivenDescriptor): null {
     makeNonBlocking(this.#poller.libc, fd)
     this.#fd = fd

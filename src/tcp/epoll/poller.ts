@@ -85,7 +85,7 @@ export class Poller {
     return number
   }
 
-  /** From now on somebody else is told. */
+  /** Events go to another callback from now on. */
   hand(number: number, to: Pollable): void {
     this.#registrations.hand(number, to)
   }

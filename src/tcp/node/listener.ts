@@ -24,7 +24,7 @@ export function listenNode(options: ListenOptions, libc: Libc | null): Listening
     lost?.(null)
   })
   let rest: NodeJS.Timeout | null = null
-  /** Node tries again at once and fails again at once, as long as somebody waits. */
+  /** Node tries again at once and fails again at once, as long as a connection waits. */
   const cannotAccept = (error: NodeJS.ErrnoException) => {
     if (rest === null) options.failed(error)
     else clearTimeout(rest)

@@ -61,8 +61,8 @@ describe('a port pool', () => {
     const pool = poolOf(5000, 5002, { draws: [0, 1, 2] })
     const [first, second, third] = [taken(pool, 'a', 0), taken(pool, 'a', 0), taken(pool, 'a', 0)]
     for (const lease of [first, second, third]) pool.release(lease, 0)
-    const over = pool.runs(first)
-    const alsoOver = pool.runs(first)
+    const over = pool.trackConnection(first)
+    const alsoOver = pool.trackConnection(first)
     const later = 10 * QUARANTINE_MS
     expect(taken(pool, 'b', later).port).toBe(first.port)
     const again = [taken(pool, 'a', later), taken(pool, 'a', later)].map(({ port }) => port)
@@ -81,7 +81,7 @@ describe('a port pool', () => {
     const pool = poolOf(5000, 5000)
     const lease = taken(pool, 'a', 0)
     pool.release(lease, 0)
-    const over = pool.runs(lease)
+    const over = pool.trackConnection(lease)
     expect(pool.resting(0)).toBe(0)
     over(0)
     expect(pool.resting(0)).toBe(1)
@@ -149,7 +149,7 @@ describe('a port pool', () => {
   it('forgets peers that do not come again, by the clock alone, and none that still hold or rest something', () => {
     const pool = poolOf(5000, 5009)
     const held = taken(pool, 'holds')
-    const over = pool.runs(taken(pool, 'runs'))
+    const over = pool.trackConnection(taken(pool, 'runs'))
     const perQuarantine = 50
     for (let visit = 0; visit < 1_000; visit += 1) {
       const nowMs = (visit * QUARANTINE_MS) / perQuarantine

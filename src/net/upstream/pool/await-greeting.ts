@@ -3,7 +3,7 @@
 import type { Connection } from '../../../tcp/connection.ts'
 import { type Introducing, introduce } from '../../../tcp/proxy-protocol/introduce.ts'
 
-/** A greeting of more bytes is somebody else's business. */
+/** A longer greeting is passed on as it is. */
 const MAX_GREETING_BYTES = 65_536
 
 /**
