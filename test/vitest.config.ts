@@ -15,7 +15,7 @@ export default defineConfig({
     reporters: ['default'],
     // More than cores: these tests wait half of their time. Files share nothing: each claims its ports or makes its own
     // network namespaces.
-    maxWorkers: 2 * availableParallelism(),
+    maxWorkers: Math.ceil(1.5 * availableParallelism()),
     sequence: { sequencer: LongestFirst },
     projects: [
       {
