@@ -90,7 +90,7 @@ export class ControlEngine {
     const { current } = this.#data.channels
     const { transfer } = this.#queue
     if (current?.isFlowing === true || (current?.isJoined === true && transfer !== null)) return 'data'
-    if (transfer !== null && current?.isJoining === true) return 'transfer'
+    if (transfer !== null && current?.isJoining === true) return this.#owesOnlyClient ? 'data' : 'transfer'
     return this.#queue.isEmpty && this.#mayHearClient && !this.#welcome.isBusy ? 'client' : 'server'
   }
 
@@ -98,10 +98,13 @@ export class ControlEngine {
   isWorkedOn(channel: number): boolean {
     const { transfer } = this.#queue
     const isOver = this.#hasClientEnded || this.#server.isHoldingSuccess
-    if (transfer?.channel !== channel || transfer.isAnswered || isOver) return false
-    // The server has begun, and only its client has not come: that has no more time than the pinhole.
-    const hasBegun = transfer.hasStarted && !this.#server.isInReply
-    return !(hasBegun && this.#data.channels.current?.owesClient === true)
+    return transfer?.channel === channel && !transfer.isAnswered && !isOver && !this.#owesOnlyClient
+  }
+
+  /** The server has begun, and only its client has not come: that has no more time than its pinhole, which ends in 425. */
+  get #owesOnlyClient(): boolean {
+    const hasBegun = this.#queue.transfer?.hasStarted === true && !this.#server.isInReply
+    return hasBegun && this.#data.channels.current?.owesClient === true
   }
 
   /** Something waits for the server that may never come: `quiet` tells that nothing does. */

@@ -53,7 +53,7 @@ ${listeners.join('\n')}
 dataPorts: ${ports.first}-${admin.port - 1}
 admin: { listen: ${admin.address}:${admin.port} }
 pinholes: { backend: ${lane.backend}, timeout: 5s }
-limits: { transfer: 8s, idle: 8s }
+limits: { transfer: 5s, idle: 8s }
 log: { level: warn }
 ${lane.more}
 `

@@ -81,6 +81,21 @@ describe.concurrent('a transfer that begins for one side only', () => {
     expect((await client.reply()).code).toBe(425)
     expect((await client.command('NOOP')).code).toBe(200)
   })
+
+  test('is not ended by `limits.transfer` while its client has the time of the pinhole', async ({ lab }) => {
+    const { client } = await through(
+      lab,
+      ftpScript({ verbs: { RETR: (visit) => visit.reply('150 Opening.') } }),
+      {
+        limits: { transferMs: 100 },
+        pinholeTimeoutMs: 2_500,
+        upstreamMode: 'passive',
+      },
+    )
+    await client.passive()
+    expect((await client.command('RETR 10')).code).toBe(150)
+    expect((await client.reply()).code).toBe(425)
+  })
 })
 
 describe.concurrent('09: what a client says during a transfer', () => {
