@@ -24,7 +24,8 @@ const targetLabels = ['job', 'instance']
 /** Names that come from a configuration, not from a closed set. */
 const openLabels = ['listener', 'upstream', 'server', 'version', 'node_version', 'certificate', 'le']
 
-export async function loadMetricCatalog(): Promise<MetricCatalog> {
+/** Every family, with one listener that has TLS, which not all have. */
+export function createEveryMetric() {
   const created = createMetrics({
     version: '0.0.0',
     backend: 'relay',
@@ -58,6 +59,11 @@ export async function loadMetricCatalog(): Promise<MetricCatalog> {
     ],
   })
   created.process.runsOn('epoll')
+  return created
+}
+
+export async function loadMetricCatalog(): Promise<MetricCatalog> {
+  const created = createEveryMetric()
   const { families } = created
   // Prometheus' own.
   const series = new Map<string, Series>([

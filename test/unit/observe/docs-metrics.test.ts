@@ -4,47 +4,9 @@ import { describe, expect, test } from 'vitest'
 import type { MetricFamily } from '../../../src/observe/metrics/family.ts'
 import * as labelSets from '../../../src/observe/metrics/labels.ts'
 import { defineRuntimeMetrics } from '../../../src/observe/metrics/process.ts'
-import { createMetrics } from '../../../src/observe/metrics.ts'
+import { createEveryMetric } from '../../support/metric-catalog.ts'
 
 const page = readFileSync(new URL('../../../docs/metrics.md', import.meta.url), 'utf8')
-
-/** With TLS, which not all listeners have. */
-function metricsOfOneListener() {
-  const metrics = createMetrics({
-    version: '1.2.3',
-    backend: 'relay',
-    listeners: [{ name: 'edge', intercepts: false, hasTls: true }],
-    pools: () =>
-      (['client', 'server', 'shared'] as const).map((pool) => ({ pool, ports: 1, inUse: 0, quarantined: 0 })),
-    certificates: () => [
-      {
-        listener: 'edge',
-        side: 'client',
-        file: '/etc/ftp-alg/edge.crt',
-        subject: 'CN=edge',
-        expiresMs: Date.now(),
-      },
-      {
-        listener: 'edge',
-        side: 'server',
-        file: '/etc/ftp-alg/us.crt',
-        subject: 'CN=us',
-        expiresMs: Date.now(),
-      },
-    ],
-    upstreams: () => [
-      {
-        pool: 'mainframe',
-        failovers: 0,
-        servers: [
-          { pool: 'mainframe', server: 'ftp-a:21', isUp: true, isBackup: false, sessions: 0, failures: 0 },
-        ],
-      },
-    ],
-  })
-  metrics.process.runsOn('epoll')
-  return metrics
-}
 
 const runtime = new Registry()
 defineRuntimeMetrics(runtime)
@@ -90,7 +52,7 @@ function documentedValues(): ReadonlyMap<string, Readonly<Record<string, string>
 
 describe('docs/metrics.md', () => {
   test('lists every metric with its type, labels and help, and no other', async () => {
-    const registered = (await metricsOfOneListener().families()).map((family) => {
+    const registered = (await createEveryMetric().families()).map((family) => {
       const { name, type, help } = family
       return { name, type, labels: labelsOf(family), help }
     })
@@ -102,7 +64,7 @@ describe('docs/metrics.md', () => {
   test('names every value of every label, and no other', async () => {
     const documented = documentedValues()
     const used = new Set<string>()
-    for (const { name, values } of await metricsOfOneListener().families()) {
+    for (const { name, values } of await createEveryMetric().families()) {
       if (!name.startsWith('ftp_alg_')) continue
       const seen = new Map<string, Set<string>>()
       for (const { labels } of values) {
