@@ -94,7 +94,7 @@ function createSupervised({ config, observer, inherited }: ProcessOptions): Serv
   }
 }
 
-/** Nobody else has the tables while the service runs, and of an earlier run with other workers none are left. */
+/** No other process has the tables while the service runs, and of an earlier run with other workers none are left. */
 function withTables(service: Service, { config, observer }: ProcessOptions): Service {
   let tables: OwnTables | null = null
   return {
@@ -118,7 +118,7 @@ function withTables(service: Service, { config, observer }: ProcessOptions): Ser
   }
 }
 
-/** Says while the service runs when nobody is brought to it. */
+/** Reports while the service runs that its interception rules are missing. */
 function withInterceptionWatched(service: Service, { config, observer }: ProcessOptions): Service {
   let watch: InterceptionWatch | null = null
   return {

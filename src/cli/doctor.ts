@@ -25,7 +25,7 @@ export interface DoctorOptions {
   readonly stdout: { write(text: string): unknown }
   /** How long a server may take to greet. */
   readonly upstreamTimeoutMs?: number
-  /** Who transfers through the proxy that runs; absent: nobody does. */
+  /** The user that transfers through the running proxy; absent: no transfer is tried. */
   readonly credentials?: Credentials
 }
 

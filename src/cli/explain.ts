@@ -88,16 +88,16 @@ function explainRoutes(listener: ListenerConfig, config: Config, request: Explai
 }
 
 function verdictLine({ rule, verdict, condition }: RouteVerdict, request: ExplainRequest): string {
-  const told = { clients: request.client, serverName: request.sni, host: request.host, user: request.user }
+  const known = { clients: request.client, serverName: request.sni, host: request.host, user: request.user }
   const begin = `route ${rule.name}: ${verdict === 'unknown' ? 'perhaps' : verdict}`
   if (condition === null) {
     const reasons = (['clients', 'serverName', 'host', 'user'] as const).flatMap((key) =>
-      rule[key] === null || rule[key].length === 0 ? [] : [`${key} ${listed(rule[key])} has ${told[key]}`],
+      rule[key] === null || rule[key].length === 0 ? [] : [`${key} ${listed(rule[key])} has ${known[key]}`],
     )
-    return `${begin}, ${reasons.length === 0 ? 'it is for everybody' : reasons.join(', ')}`
+    return `${begin}, ${reasons.length === 0 ? 'it is for all clients' : reasons.join(', ')}`
   }
   const wanted = listed(rule[condition] ?? '')
-  const given = told[condition]
+  const given = known[condition]
   return `${begin}, ${condition} is ${wanted} and ${given === undefined ? 'none is given' : `${given} is given`}`
 }
 

@@ -19,7 +19,7 @@ export interface K8sPortsRequest {
   readonly stderr: TextSink
 }
 
-/** What a cluster hands out unless its API server was told otherwise (`--service-node-port-range`). */
+/** What a cluster hands out unless its API server is configured otherwise (`--service-node-port-range`). */
 const usualNodePorts = { first: 30_000, last: 32_767 }
 
 /**

@@ -109,7 +109,7 @@ async function runWorker({ sources, version, record }: RunRequest): Promise<numb
   }
 }
 
-/** For developers: `FTP_ALG_TRACE=session` shows what each session's engine is told and wants, on the error stream. */
+/** For developers: `FTP_ALG_TRACE=session` shows the events and effects of each session's engine, on the error stream. */
 function traceSettings(environment: ConfigSources['environment'], record: string | null) {
   return { isShown: environment.FTP_ALG_TRACE === 'session', folder: record }
 }
@@ -143,7 +143,7 @@ function worldFailure(error: unknown): Readonly<Record<string, unknown>> {
   return { ...context, code, error: { type: name, message, code } }
 }
 
-/** One session's misfortune, even one that nobody foresaw, is not the end of the others. */
+/** An unforeseen exception ends its own session, not the others. */
 function surviveMistakes(observer: Recorder): void {
   // Without a handler SIGUSR1 opens Node's inspector to whoever can reach it.
   process.on('SIGUSR1', () => undefined)

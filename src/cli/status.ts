@@ -21,7 +21,7 @@ export interface StatusRequest {
  * Prints state, listeners, sessions, pinholes, data ports and refusals of the process behind an admin listener. Gives
  * the exit code 0.
  *
- * Errors: `AlgError` RUNTIME_FAILED when nobody answers there, or not as ftp-alg does; USAGE_INVALID, CONFIG_INVALID.
+ * Errors: `AlgError` RUNTIME_FAILED when there is no answer, or not one of ftp-alg; USAGE_INVALID, CONFIG_INVALID.
  */
 export async function status({ sources, json, stdout }: StatusRequest): Promise<0> {
   const snapshot = await askAdmin(adminAddress(sources))

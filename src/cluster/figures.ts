@@ -17,10 +17,10 @@ export interface FiguresOptions {
 
 /** What is shown may be this old: one page asks for several parts of it. */
 const KEEP_MS = 200
-/** Without anybody asking, workers are heard this often: what a worker counted after it was last heard dies with it. */
+/** Workers report this often by themselves: what a worker counted after it was last heard dies with it. */
 const HEAR_MS = 10_000
 
-/** Of the workers while there are any: the supervisor itself listens for nobody. */
+/** Of the workers while there are any: the supervisor itself has no listener. */
 const workersOnly = new Set(['ftp_alg_listener_up', 'ftp_alg_listener_drained'])
 
 export class Figures {
@@ -45,8 +45,8 @@ export class Figures {
     if (this.#timer !== null) clearInterval(this.#timer)
   }
 
-  told(worker: number, snapshot: Snapshot): void {
-    this.#ledger.told(worker, snapshot)
+  reported(worker: number, snapshot: Snapshot): void {
+    this.#ledger.reported(worker, snapshot)
   }
 
   ended(worker: number): void {

@@ -7,12 +7,12 @@ import { mergeStatus, remainsOf } from './merge-views.ts'
 import type { Snapshot } from './messages.ts'
 
 export class Ledger {
-  /** By the worker's index: the last that each told, of those that run. */
+  /** By the worker's index: the last report of each that runs. */
   readonly #last = new Map<number, Snapshot>()
   #goneFamilies: Promise<readonly MetricFamily[]> = Promise.resolve([])
   #goneStatus: StatusView | null = null
 
-  /** The last that each running worker told. */
+  /** The last report of each running worker. */
   get last(): readonly Snapshot[] {
     return [...this.#last.values()]
   }
@@ -27,7 +27,7 @@ export class Ledger {
     return this.#goneStatus
   }
 
-  told(worker: number, snapshot: Snapshot): void {
+  reported(worker: number, snapshot: Snapshot): void {
     this.#last.set(worker, snapshot)
   }
 

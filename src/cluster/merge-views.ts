@@ -14,7 +14,7 @@ import type {
 const MAX_REFUSALS = 50
 
 export interface StatusParts {
-  /** The supervisor's: it knows the configuration, and has sessions of nobody. */
+  /** The supervisor's: it knows the configuration, and has no sessions. */
   readonly own: StatusView
   /** Of the workers that run. */
   readonly workers: readonly StatusView[]

@@ -1,10 +1,10 @@
 // Whether a process still answers. Turns are counted and not the clock: while the supervisor itself was stopped (a
-// suspended host, a VM that migrates) the clock goes on, and nobody could have answered.
+// suspended host, a VM that migrates) the clock goes on, and no worker could have answered.
 
 export interface SignOfLifeOptions {
   /** The longest silence allowed. */
   readonly silenceMs: number
-  /** Asks for a sign; the answer is told by `heard`. */
+  /** Asks for a sign; call `heard` when the answer comes. */
   readonly ask: () => void
   /** Called once, after more silence than that. */
   readonly silent: () => void

@@ -31,7 +31,7 @@ export class Supervisor {
   readonly #slots: readonly WorkerSlot[]
   readonly #figures: Figures
   readonly #inherited: readonly number[]
-  /** How many sessions each worker was last told that it may have. */
+  /** How many sessions each worker may have, as last sent to it. */
   readonly #shares = new Map<WorkerSlot, number>()
   #config: Config
   #isEnding = false
@@ -58,7 +58,7 @@ export class Supervisor {
           config: workerConfig(this.#config, index),
           drained: this.operations.drained,
         }),
-        told: (snapshot) => this.#figures.told(index, snapshot),
+        reported: (snapshot) => this.#figures.reported(index, snapshot),
         changed: () => this.#shareSoon(),
         ended: () => {
           this.#figures.ended(index)

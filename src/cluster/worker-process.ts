@@ -13,7 +13,7 @@ export interface WorkerProcessOptions {
   /** What it says without being asked. */
   readonly sessionsChanged: (count: number) => void
   readonly obstaclesChanged: (obstacles: readonly string[]) => void
-  readonly told: (snapshot: Snapshot) => void
+  readonly reported: (snapshot: Snapshot) => void
   /** It hangs and was killed: since it began to listen it gave no sign of life for `silenceMs`. */
   readonly hung: (silenceMs: number) => void
   /** Default: 10 s. */
@@ -72,7 +72,7 @@ export class WorkerProcess {
     else if (this.#worker.isConnected()) this.#worker.send(order, () => undefined)
   }
 
-  /** Asks for what it shows; resolves when `told` was called, or was called in vain. */
+  /** Asks for what it shows; resolves when `reported` was called, or the worker did not answer. */
   async look(): Promise<void> {
     await this.#ask((id) => ({ type: 'snapshot', id }), ANSWER_MS)
   }
@@ -132,7 +132,7 @@ export class WorkerProcess {
       case 'failed':
         break
       case 'snapshot':
-        this.#options.told(message.snapshot)
+        this.#options.reported(message.snapshot)
         this.#questions.get(message.id)?.(message)
         break
       case 'reloaded':
@@ -146,7 +146,7 @@ export class WorkerProcess {
         this.#options.obstaclesChanged(message.obstacles)
         break
       case 'ended':
-        this.#options.told(message.snapshot)
+        this.#options.reported(message.snapshot)
         break
       default:
         assertNever(message)

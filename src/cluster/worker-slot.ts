@@ -10,7 +10,7 @@ export interface WorkerSlotOptions {
   readonly observer: Pick<Recorder, 'log' | 'workerDied'>
   /** What a worker needs now. */
   readonly order: () => StartOrder
-  readonly told: (snapshot: Snapshot) => void
+  readonly reported: (snapshot: Snapshot) => void
   /** Another worker runs, or none, or one with another number of sessions. */
   readonly changed: () => void
   /** Called before `changed` when a worker has ended, however. */
@@ -64,7 +64,7 @@ export class WorkerSlot {
     this.#watch(await this.#fork())
   }
 
-  /** Replaces nobody any more; a worker that has not started yet is killed. */
+  /** Replaces no worker any more; one that has not started yet is killed. */
   close(): void {
     this.#isClosed = true
     if (this.running === null) this.#worker?.kill()
@@ -83,11 +83,11 @@ export class WorkerSlot {
   }
 
   async #fork(): Promise<WorkerProcess> {
-    const { index, observer, order, told, changed, ended } = this.#options
+    const { index, observer, order, reported, changed, ended } = this.#options
     const worker = new WorkerProcess({
       index,
       order: order(),
-      told,
+      reported,
       hung: (silence_ms) => {
         observer.log('worker.hang', {
           worker: index,

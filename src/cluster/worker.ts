@@ -7,7 +7,7 @@ import { AlgError, assertNever } from '../errors.ts'
 import type { Recorder } from '../observe/recorder.ts'
 import type { Snapshot, StartOrder, ToSupervisor, ToWorker } from './messages.ts'
 
-/** What a worker can be told to do. */
+/** What a worker can be asked to do. */
 export interface WorkerService {
   readonly observer: Pick<Recorder, 'families' | 'status' | 'sessions' | 'pinholes' | 'reopenLogs'>
   readonly operations: WorkerOperations
@@ -27,14 +27,14 @@ export interface WorkerOperations {
   resume(listeners: readonly string[]): void
 }
 
-/** How often the supervisor is told how many sessions there are, and what keeps it from serving them, when that changes. */
+/** How often the supervisor hears how many sessions there are, and what keeps it from serving them, when that changes. */
 const COUNT_MS = 100
 /** How long a worker may take to stop when the supervisor is gone. */
 const ORPHAN_MS = 900
 
 /**
- * Starts when the supervisor says so, then obeys; resolves when it has been told to end and has ended, or when the
- * supervisor is gone. Errors: what `start` throws, after the supervisor was told.
+ * Starts when the supervisor says so, then obeys; resolves when it was asked to end and has ended, or when the
+ * supervisor is gone. Errors: what `start` throws, after it was sent to the supervisor.
  */
 export async function obeySupervisor(start: (order: StartOrder) => Promise<WorkerService>): Promise<void> {
   // Else Node ends this process with the supervisor's, before the kernel's tables are put in order.
@@ -118,7 +118,7 @@ function listen(start: (order: StartOrder) => Promise<WorkerService>): Promise<W
           assertNever(order)
       }
     })
-    // The supervisor is gone: nobody else will tell us.
+    // The supervisor is gone: no order to end will come.
     process.on('disconnect', () => {
       // Whatever keeps this process must not keep the ports from a successor.
       setTimeout(() => process.kill(process.pid, 'SIGKILL'), ORPHAN_MS).unref()
@@ -129,18 +129,18 @@ function listen(start: (order: StartOrder) => Promise<WorkerService>): Promise<W
 }
 
 function tellChanges(service: WorkerService): void {
-  let told = 0
+  let sent = 0
   let toldObstacles = ''
   setInterval(() => {
     const [count, obstacles] = [service.sessionCount(), service.obstacles()]
-    if (count !== told) void tell({ type: 'sessions', count })
+    if (count !== sent) void tell({ type: 'sessions', count })
     if (obstacles.join() !== toldObstacles) void tell({ type: 'obstacles', obstacles })
-    told = count
+    sent = count
     toldObstacles = obstacles.join()
   }, COUNT_MS).unref()
 }
 
-/** Resolves when the message is on its way, or cannot be sent because nobody is there. */
+/** Resolves when the message is on its way, or cannot be sent because the supervisor is gone. */
 function tell(message: ToSupervisor): Promise<void> {
   return new Promise((resolve) => {
     if (cluster.worker?.isConnected() === true) process.send?.(message, () => resolve())

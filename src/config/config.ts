@@ -44,7 +44,7 @@ export interface PinholesConfig {
   readonly mark?: number
   /** The name of our tables, default `ftp_alg`; instances in one network namespace have one each. */
   readonly table?: string
-  /** Sets of the administrator's own that are told who is let through, as in `inet filter ftp_data`. */
+  /** Sets of the administrator's own to which each pinhole is added, as in `inet filter ftp_data`. */
   readonly admit?: { readonly ipv4: string | null; readonly ipv6: string | null }
 }
 
@@ -67,7 +67,7 @@ export interface PoolConfig {
   readonly balance: 'first' | 'roundRobin' | 'leastSessions' | 'clientHash'
   /** Null: what sessions meet is all that is known. */
   readonly health: HealthConfig | null
-  /** How the server is told who the client is. */
+  /** How the server learns who the client is. */
   readonly proxyProtocol: 'off' | 'v1' | 'v2'
   /** The proxy through which its servers are reached; null: directly. */
   readonly via: ViaConfig | null

@@ -11,7 +11,7 @@ export const defaultDataPorts = '30000-30999'
 const listenRange = textField(portRangeForm, 'The ports that we listen on.')
 const announceRange = textField(
   portRangeForm,
-  'The ports that peers are told, in the same order: what a balancer maps to `listen`. Same length; without it the listened ports are announced.',
+  'The announced ports, in the same order: what a balancer maps to `listen`. Same length; without it the listened ports are announced.',
 )
 
 const sideRange = (description: string) =>

@@ -44,7 +44,7 @@ const advertiseRules = (about: string) =>
         to: textField(audienceForm, 'The peers that this rule is for.'),
         address: textField(
           hostForm,
-          'What they are told: an address, a DNS name, which is resolved again as its TTL passes, or `own`, our own address on that control connection.',
+          'The address announced to them: an address, a DNS name, which is resolved again as its TTL passes, or `own`, our own address on that control connection.',
         ),
       },
       'One rule; the first that matches the peer wins.',
@@ -80,7 +80,7 @@ export const listenerSchema = section(
             'The balancers: every connection from there, control or data, must begin with a PROXY header (version 1 or 2), and is then taken for the client’s that it names. From elsewhere none is understood.',
           ),
         },
-        'For clients that come through a balancer. Without an advertise rule they are told the address that the header says they connected to. Data connections need it only where they come through the balancer too, and the pinholes of the relay.',
+        'For clients that come through a balancer. Without an advertise rule the address announced to them is the one that the header says they connected to. Data connections need it only where they come through the balancer too, and the pinholes of the relay.',
       ).prefault({}),
     ),
     matches: section(
@@ -146,8 +146,8 @@ export const listenerSchema = section(
       .transform((port) => (port === 'any' ? null : port)),
     advertise: section(
       {
-        clients: advertiseRules('What clients are told in 227 replies.'),
-        servers: advertiseRules('What servers are told in PORT and EPRT.'),
+        clients: advertiseRules('The address in 227 replies to clients.'),
+        servers: advertiseRules('The address in PORT and EPRT to servers.'),
       },
       'Addresses to announce instead of our own address on that control connection, where we are behind NAT or a balancer.',
     ).prefault({}),

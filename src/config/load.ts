@@ -99,7 +99,7 @@ function namedFile({ flags, environment }: ConfigSources): string | null {
   throw invalid([`--${configSetting.flag}: ${text}`])
 }
 
-/** Who misses a listener without a file is told of the file that would have been read. */
+/** The error of a missing listener, where no file was read, names the file that would have been read. */
 function listenersFrom(sources: ConfigSources): string {
   const missing = fallbackFile(sources)
   return missing === null ? '--upstream' : `there is no ${missing}; --upstream`

@@ -10,7 +10,7 @@ const setForm = wordForm({
   pattern: '^(ip|ip6|inet) [A-Za-z_][0-9A-Za-z_.-]{0,30} [A-Za-z_][0-9A-Za-z_.-]{0,30}$',
 })
 
-/** Nobody else's table can be named, nor the one for interception, nor a worker's. */
+/** Another program's table cannot be named, nor the one for interception, nor a worker's. */
 const tableForm = wordForm({
   name: 'table',
   allowed:
@@ -48,7 +48,7 @@ export const pinholesSchema = section(
           ipv4: textField(setForm, 'The set for IPv4 peers.').optional(),
           ipv6: textField(setForm, 'The set for IPv6 peers.').optional(),
         },
-        'Sets of your own firewall that are told who is let through, instead of going by the mark; with the backend nftables.',
+        'Sets of your own firewall to which each pinhole is added, instead of going by the mark; with the backend nftables.',
       ).prefault({}),
     ),
   },

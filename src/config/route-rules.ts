@@ -52,7 +52,7 @@ function routeBreaches(
   })
 }
 
-/** An open proxy is nobody's wish (S25), and a client has one way to its server. */
+/** An open proxy is refused (S25), and a client has one way to its server. */
 function loginBreaches(
   { login, intercept, upstream, routes = [] }: ListenerSection,
   path: Path,

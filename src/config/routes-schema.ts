@@ -58,7 +58,7 @@ const routeSchema = section(
     user: textField(userPatternForm, 'The user that they name.').optional(),
     upstream: textField(routeUpstreamForm, 'Their server, or a pool of `upstreams` by its name.'),
   },
-  'One route. All conditions that it names must hold; one that names none is for everybody.',
+  'One route. All conditions that it names must hold; one that names none is for all clients.',
 )
 
 export const routesSchema = listField(routeSchema, {

@@ -75,7 +75,7 @@ export const settings: readonly Setting[] = [
     variable: 'FTP_ALG_ADVERTISE',
     flag: 'advertise',
     takes: 'ADDR',
-    about: 'the address that all clients are told in 227; replaces the list in the file',
+    about: 'the address in 227 replies to all clients; replaces the list in the file',
     of: 'listener',
     path: ['advertise', 'clients'],
     read: (text) => [{ to: 'any', address: text }],

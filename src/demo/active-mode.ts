@@ -28,7 +28,7 @@ async function enter(ftp: FTPContext, announce: (at: Endpoint) => string): Promi
     pair.far.on('error', () => incoming.destroy())
   })
   const at = await listen(server, address)
-  // Nobody comes after a command that was refused.
+  // No connection comes after a command that was refused.
   ftp.socket.once('close', () => server.close())
   ftp.dataSocket = pair.near
   return ftp.request(announce(at))

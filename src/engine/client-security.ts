@@ -136,7 +136,7 @@ export class ClientSecurity {
       // RFC 2228 would have the login start over; the server's state is not ours to undo.
       this.#refuse(command, 'auth_after_user', '503 AUTH comes before USER.')
     } else if (hasMore) {
-      // What stands behind AUTH was said by anybody on the way (CVE-2011-1575 and its kin).
+      // What stands behind AUTH may come from anybody on the way (CVE-2011-1575 and its kin).
       this.#refuse(command, 'plaintext_after_auth', '421 Plaintext where TLS must begin, closing.')
       outbox.close('protocol')
     } else {
@@ -155,7 +155,7 @@ export class ClientSecurity {
     }
   }
 
-  /** What stands behind CCC was encrypted, or was not: it could not be told (RFC 4217 §9). */
+  /** What stands behind CCC was encrypted, or was not: the two cannot be told apart (RFC 4217 §9). */
   #clear(command: Command, hasMore: boolean): void {
     const { policy, outbox, login } = this.#parts
     if (this.#state !== 'secure') {

@@ -65,7 +65,7 @@ export type Event =
       readonly inKernel: boolean
     }
   | { readonly type: 'pinholeFailed'; readonly pinhole: number; readonly reason: PinholeFailure }
-  /** Nobody came in time; the backend has closed it already. */
+  /** The expected peer did not come in time; the backend has closed it already. */
   | { readonly type: 'pinholeExpired'; readonly pinhole: number }
   /** One leg of the data channel is connected: accepted through its pinhole, or connected by us. */
   | { readonly type: 'legConnected'; readonly channel: number; readonly side: Side }

@@ -217,7 +217,7 @@ export class ControlEngine {
     return this.#server.hasGreeted || this.#welcome.isListening
   }
 
-  /** Nobody waits for anybody, and all that the client sent is with the server. */
+  /** No reply is awaited on either side, and all that the client sent is with the server. */
   get #isIdle(): boolean {
     return this.#queue.isEmpty && !this.#data.isNegotiating && !this.#data.isUploading
   }

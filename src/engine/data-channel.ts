@@ -78,7 +78,7 @@ export class DataChannel {
     return this.#status === 'open' && !this.isJoined && !this.#isInKernel && !this.#isGivenUp
   }
 
-  /** All that is missing is the connection of a client that was told where to come. The kernel does not tell. */
+  /** All that is missing is the connection of a client that knows where to come. The kernel backend cannot say so. */
   get owesClient(): boolean {
     return this.#serverLeg === 'connected' && this.#clientPinhole !== 0 && !this.#isInKernel
   }
@@ -126,7 +126,7 @@ export class DataChannel {
   }
 
   /**
-   * Nobody came in time. A leg that is being connected still gets its result, and what a server gave waits for its client
+   * The pinhole expired unused. A leg that is being connected still gets its result, and what a server gave waits for its client
    * as long as the pinhole does.
    */
   giveUpJoining(): void {

@@ -1,4 +1,4 @@
-// Why a transfer cannot have its data connection, or lost it, and what the client is told.
+// Why a transfer cannot have its data connection, or lost it, and the reply to the client.
 
 import type { LegFailure, RefusalReason, Side } from './contract.ts'
 

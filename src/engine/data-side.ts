@@ -133,7 +133,7 @@ export class DataSide implements NegotiationParts {
     this.#isEpsvAll = true
   }
 
-  /** Whether a transfer command may go upstream; where not, the client has been told. */
+  /** Whether a transfer command may go upstream; where not, the client has had its reply. */
   mayTransfer({ verb }: Command): boolean {
     const status = this.channels.current?.status ?? 'open'
     if (status === 'open') return true
@@ -197,7 +197,7 @@ export class DataSide implements NegotiationParts {
     this.channels.legConnected(channel, side)
     if (this.#negotiation === null || !this.channels.isCurrent(channel)) return
     if (side === 'server') this.#settle(this.#negotiation.serverReached())
-    // Whoever comes to a port that nobody was told of has guessed it; an active client was called by us.
+    // Whoever comes to a port that was not announced has guessed it; an active client was called by us.
     else if (this.channels.current?.clientMode === 'passive')
       this.#settle(this.#negotiation.dataFailed('data_failed'))
   }

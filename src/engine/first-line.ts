@@ -8,7 +8,7 @@ export interface FirstWord {
 }
 
 /**
- * Judges the first bytes that a client sends; null while it cannot be told.
+ * Judges the first bytes that a client sends; null while more bytes are needed.
  *
  * HTTP requests, TLS hellos and SSH banners are no FTP: `'POST / HTTP/1.1\r\n'`, `'\x16\x03\x01…'` (which may never
  * send LF) and `'SSH-2.0-x\r\n'`. `'USER joe\r\n'` is.

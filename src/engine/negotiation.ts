@@ -57,14 +57,14 @@ export class Negotiation {
   #asked: DataVerb | null = null
   /** The server's answer to the client's own verb. */
   #ownReply: Reply | null = null
-  /** What the server was told to connect to. */
+  /** Where the server was asked to connect to. */
   #announced: Endpoint | null = null
   #pinhole = 0
   #pinholeFrom: Side = 'client'
   #isOpening = false
   /** The server's port is being connected to. */
   #isReaching = false
-  /** What the client will be told, once it is true. */
+  /** The reply to the client, once it is true. */
   #announce: Endpoint | null = null
 
   constructor(plan: DataChannelPlan, channel: DataChannel, parts: NegotiationParts) {
@@ -94,7 +94,7 @@ export class Negotiation {
     return this.#plan.serverMode === 'passive' ? this.#passiveReplied(reply) : this.#activeReplied(reply)
   }
 
-  /** The client was told by the server itself, in a reply that is none to what we asked: 250 to a PORT is as good as 200. */
+  /** The client has its answer from the server itself, in a reply that is none to what we asked: 250 to a PORT is as good as 200. */
   repliedAstray(code: number): NegotiationState {
     const { clientMode, serverMode } = this.#plan
     if (code < 300 && clientMode === 'active' && serverMode === 'active') return 'ready'
@@ -251,7 +251,7 @@ export class Negotiation {
     return this.#asked
   }
 
-  /** Any 5xx says "not like this", except 530: nobody is logged in. */
+  /** Any 5xx says "not like this", except 530: not logged in. */
   #mayFallBack({ code }: Reply): boolean {
     return code >= 500 && code !== 530 && this.#hasNextVerb
   }
@@ -291,7 +291,7 @@ export class Negotiation {
 
 const NO_ENDPOINT = 'The server answered passive mode with no usable endpoint.'
 
-/** A client that could fall back from EPSV by itself is told to: by a 5xx, since to some a 425 is worth another try. */
+/** A client that could fall back from EPSV by itself gets a 5xx so that it does, since to some a 425 is worth another try. */
 function unusable({ isFaithful, verb }: DataChannelPlan, text: string): string {
   return `${isFaithful && verb === 'EPSV' ? '522' : '425'} ${text}`
 }

@@ -28,7 +28,7 @@ export interface ClientWords {
 }
 
 export type Choice =
-  /** `user`: what the server is told; absent: what was said. */
+  /** `user`: the name sent to the server; absent: the client's own. */
   | { readonly type: 'connect'; readonly to: UpstreamChoice; readonly user?: string }
   /** It has not said enough. */
   | { readonly type: 'undecided' }
@@ -46,7 +46,7 @@ export interface WelcomePolicy {
   readonly notation: string
 }
 
-/** What a session's engine is told once. */
+/** What a session's engine is given once. */
 export interface EngineOptions {
   /** The client's control address, canonical. */
   readonly client: string

@@ -131,13 +131,13 @@ export class ReplyQueue {
     return null
   }
 
-  /** Its final reply has come, or nobody waits for it any more. */
+  /** Its final reply has come, or is not waited for any more. */
   done(entry: Outstanding): void {
     const at = this.#entries.indexOf(entry)
     if (at >= 0) this.#entries.splice(at, 1)
   }
 
-  /** Nobody waits any longer for what a server may never answer. */
+  /** What a server may never answer is not waited for any longer. */
   giveUpNoops(): void {
     this.#entries.splice(0, this.#entries.length, ...this.#entries.filter(({ verb }) => verb !== 'NOOP'))
   }

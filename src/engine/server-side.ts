@@ -198,7 +198,7 @@ export class ServerSide {
     this.#begin(line, entry)
   }
 
-  /** More is heard: if of the transfer, what was doubtful was the late reply to an ABOR, which nobody waits for. */
+  /** More is heard: if of the transfer, what was doubtful was the late reply to an ABOR, which is not waited for. */
   #settleDoubt(doubtful: ReplyLine, code: number): void {
     const { queue, abort } = this.#parts
     this.#held = null
@@ -268,7 +268,7 @@ export class ServerSide {
     if (entry.verb === 'AUTH' && code < 300) this.#upgrade(reply.text)
   }
 
-  /** The server agreed to TLS. Nobody may have said a word behind its answer or the client's AUTH (S15, S16). */
+  /** The server agreed to TLS. Nothing may stand behind its answer or behind the client's AUTH (S15, S16). */
   #upgrade(text: string): void {
     if (!this.#parts.client.isEmpty || this.#lines.isPartial) {
       const refused = { verb: 'AUTH', reason: 'plaintext_after_auth', code: 421, detail: '' } as const

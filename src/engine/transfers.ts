@@ -1,5 +1,5 @@
 // A transfer from its first reply to its last. It is over when its data channel is closed and its final reply was seen,
-// in either order. Success is not told before the data are where they belong: joined, and of a download delivered.
+// in either order. Success is not reported before the data are where they belong: joined, and of a download delivered.
 
 import type { Abort } from './abort.ts'
 import type { DataChannels } from './data-channels.ts'
@@ -49,7 +49,7 @@ export class Transfers {
     outbox.push({ type: 'setTimer', timer: 'hold' })
   }
 
-  /** Nobody came in time to a transfer that the server has finished; a connection under way still gets its result. */
+  /** The client did not come in time to a transfer that the server has finished; a connection under way still gets its result. */
   holdOver(): void {
     const { channels, outbox } = this.#parts
     if (!this.#isHolding || !channels.isJoining) return

@@ -34,7 +34,7 @@ export function passiveVerbs(choice: VerbChoice): readonly PassiveVerb[] {
   return isTranslating === true || isOld(verb) ? pasvEpsv : epsvPasv
 }
 
-/** PORT and EPRT, in the order in which the server is told. */
+/** PORT and EPRT, in the order in which they are tried. */
 export function activeVerbs(choice: VerbChoice): readonly ActiveVerb[] {
   const { verb, server, knows, isFaithful, isTranslating } = choice
   if (isFaithful && isActive(verb)) return verb === 'EPRT' ? eprt : port

@@ -1,4 +1,4 @@
-// What a client without a server is told, whoever its server will be.
+// What a client without a server is answered, whichever its server will be.
 
 import type { Command } from '../ftp/commands.ts'
 import type { EngineOptions } from './options.ts'

@@ -24,7 +24,7 @@ export interface WelcomeParts {
 
 /**
  * `over`: the server speaks for itself, from the beginning or after USER. `connecting`: up to the end of its greeting.
- * `securing`, `replaying`: it is told what was said before.
+ * `securing`, `replaying`: it is sent what the client said before.
  */
 type Phase = 'over' | 'listening' | 'connecting' | 'securing' | 'replaying'
 
@@ -57,7 +57,7 @@ export class Welcome {
     return this.#phase === 'listening'
   }
 
-  /** The client's next line waits for a server that is being asked for and told. */
+  /** The client's next line waits for a server that is being connected and caught up. */
   get isBusy(): boolean {
     return this.#phase !== 'over' && this.#phase !== 'listening'
   }
@@ -107,7 +107,7 @@ export class Welcome {
 
   serverSecured(isSecure: boolean): void {
     if (this.#phase !== 'securing') return
-    // The client was told that it is safe.
+    // The client has our word that the channel is safe.
     if (isSecure) this.#replay()
     else this.#parts.outbox.close('upstream', '421 The FTP server does not offer TLS.')
   }

@@ -163,7 +163,7 @@ export interface TableOptions {
   readonly counts?: boolean
   /** Networks, canonical, that may come to a data port in its peer's place. */
   readonly others?: readonly string[]
-  /** Connection attempts that took no element are told to this group; null or absent: to nobody. */
+  /** Connection attempts that took no element are told to this group; null or absent: not at all. */
   readonly strangers?: StrangersRule | null
 }
 

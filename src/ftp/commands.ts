@@ -4,7 +4,7 @@ export interface VerbTraits {
   readonly transfer?: 'upload' | 'download'
   /** Its argument never reaches a log. */
   readonly secret?: true
-  /** Opens a data path that nobody tracks: refused with 502 and taken out of FEAT. */
+  /** Opens a data path that cannot be tracked: refused with 502 and taken out of FEAT. */
   readonly forbidden?: true
 }
 

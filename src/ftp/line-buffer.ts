@@ -1,5 +1,5 @@
 /**
- * What a peer has said and nobody has read, as latin1 text, cut at LF.
+ * What a peer has sent and has not been read yet, as latin1 text, cut at LF.
  *
  * `push('USER a\r\nPA')` then `take()` gives `'USER a\r\n'`, then null; what follows completes `PA`. TCP segments mean
  * nothing. It holds what was pushed and not taken: bounds are the reader's.

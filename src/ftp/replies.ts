@@ -74,12 +74,12 @@ export class ReplyLines {
     return this.#buffer.pendingBytes
   }
 
-  /** What has arrived of the current line and was not given out; it may hold whole lines that nobody took. */
+  /** What has arrived of the current line and was not given out; it may hold whole lines not taken yet. */
   get pending(): string {
     return this.#buffer.pending.slice(this.#given)
   }
 
-  /** Half a line stands there that nobody was given, and that is no Telnet command. */
+  /** Half a line stands there that was not given out, and that is no Telnet command. */
   get hasFragment(): boolean {
     return this.pendingBytes > this.#given && !this.#mayBeTelnet
   }

@@ -46,7 +46,7 @@ export class TelnetReader {
   }
 
   /**
-   * The Telnet command that stands at `at`, where a line begins; null for none, `incomplete` while it cannot be told.
+   * The Telnet command that stands at `at`, where a line begins; null for none, `incomplete` while more bytes are needed.
    *
    * Without `SO_OOBINLINE` the urgent byte of a Synch is missing from the stream, so `FF F4 FF` + `ABOR` (DM lost)
    * and `FF F4` + `F2 ABOR` (IAC lost) both leave `ABOR`. A doubled IAC is text and passes as it came.

@@ -1,5 +1,5 @@
 // Tells of connection attempts that a rule logs to a netlink group: who, and where to. The kernel keeps nothing of a
-// packet for which nobody listens, so nothing is left over when we are gone.
+// packet without a listener, so nothing is left over when we are gone.
 // @see linux/netfilter/nfnetlink_log.h
 
 import type { Flow } from './conntrack.ts'

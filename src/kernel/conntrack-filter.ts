@@ -29,7 +29,7 @@ export interface ConntrackFilter {
 /**
  * Passes what has our mark, goes to one of our ports, and was just answered, has just closed, or is forgotten without
  * having closed by FIN: a first packet means nothing yet, and the other changes of state are of no use, nor are control
- * connections with the same mark. Of what goes to our ports without our mark, because it came too late or to nobody, it
+ * connections with the same mark. Of what goes to our ports without our mark, because it came too late or to no pinhole, it
  * passes only the reset and that such a one is forgotten.
  */
 export function filterProgram({ mark, ports }: ConntrackFilter): Uint8Array {

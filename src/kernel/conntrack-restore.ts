@@ -27,7 +27,7 @@ export interface Redirected {
 }
 
 /**
- * Puts the translation of a connection back. It is for conntrack a connection that stands and that nobody has answered yet: the
+ * Puts the translation of a connection back. It is for conntrack an established connection without a reply so far: the
  * next packet of its client is judged by the firewall as a first one, as it is when conntrack picks a connection up by itself.
  *
  * Errors: `AlgError` with `code`, also when another entry stands in its way.

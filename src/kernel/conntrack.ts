@@ -38,7 +38,7 @@ export interface FlowBytes {
 export type FlowState = 'opening' | 'open' | 'closed' | 'reset'
 
 /**
- * A connection in conntrack's own words, one character for each byte of CTA_TUPLE_ORIG. The same connection is always told
+ * A connection in conntrack's own words, one character for each byte of CTA_TUPLE_ORIG. The same connection is always given
  * in the same words, so that most events need not be understood.
  */
 export type FlowKey = string
@@ -46,7 +46,7 @@ export type FlowKey = string
 export interface FlowReport {
   readonly key: FlowKey
   readonly flow: Flow
-  /** `opening`: nobody has answered yet. `closed`: both FINs were acknowledged. `reset`: one side sent RST. */
+  /** `opening`: no answer yet. `closed`: both FINs were acknowledged. `reset`: one side sent RST. */
   readonly state: FlowState
   readonly bytes: FlowBytes | null
 }
@@ -86,7 +86,7 @@ export function readBytes(received: DataView, message: NetlinkMessage): FlowByte
   return payloadOf(family, { sent: there, received: back })
 }
 
-/** What to ask conntrack for, when it has not told. */
+/** What to ask conntrack for, when its events did not say. */
 export function keyOf({ from, to }: Flow): FlowKey {
   const [source, destination] = [addressBytes(from.address), addressBytes(to.address)]
   const six = source.length === 16

@@ -41,7 +41,7 @@ export function readDatagrams(libc: Libc, fd: number, read: (datagram: DataView)
           const next = libc.recv(kept, buffer, DATAGRAM_BYTES, MSG_DONTWAIT)
           if (next > 0) read(new DataView(buffer.buffer, 0, next))
           else {
-            // ENOBUFS is told only once.
+            // ENOBUFS is reported only once.
             if (libc.errno() !== EAGAIN)
               socket.destroy(syscallError(libc, 'RUNTIME_FAILED', 'recv from netlink'))
             break

@@ -58,7 +58,7 @@ export interface ElementFailure {
  * more when the answer is lost: adding what is there and destroying what is gone both succeed.
  *
  * Errors: `AlgError` with `code`, or PRIVILEGE_MISSING, when the whole batch was turned away, or when its answer was lost
- * twice: then nobody knows whether it was carried out.
+ * twice: then it is unknown whether it was carried out.
  */
 export function changeElements(
   socket: NetlinkSocket,

@@ -1,4 +1,4 @@
-// An SSL_CTX: what all connections of one kind share. It owns one pointer, and frees it once nobody uses it any more.
+// An SSL_CTX: what all connections of one kind share. It owns one pointer, and frees it after its last user.
 
 import { AlgError } from '../errors.ts'
 import { constants, type Openssl, type Pointer } from './openssl.ts'

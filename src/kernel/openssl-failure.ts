@@ -32,7 +32,7 @@ function unverified(openssl: Openssl, ssl: Pointer, role: 'server' | 'client'): 
   return { reason: isName ? 'host_name' : 'certificate', detail }
 }
 
-/** An alert of the peer is told as this and its number. */
+/** An alert of the peer is this and its number. */
 const FIRST_ALERT = 1000
 
 const reasons: ReadonlyMap<number, TlsFailure> = new Map([

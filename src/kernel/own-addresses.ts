@@ -10,7 +10,7 @@ const BELIEVED_MS = 5000
 const KEPT_MAX = 10_000
 
 export interface OwnAddressesOptions {
-  /** From which address this machine would talk to another; null where there is no route, or nobody to ask. */
+  /** From which address this machine would talk to another; null where there is no route, or the kernel cannot be asked. */
   readonly towards: (peer: string) => string | null
   /** The canonical addresses of the interfaces. Throws where the system does not say. */
   readonly interfaces: () => ReadonlySet<string>

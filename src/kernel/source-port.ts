@@ -16,7 +16,7 @@ export function whyNotFromPort({ address, port }: Endpoint): Promise<NodeJS.Errn
 
 /** We may not bind it, or another socket listens on it. Anything else is about the connection and not about the port. */
 const denials: ReadonlySet<string | undefined> = new Set(['EACCES', 'EADDRINUSE'])
-/** Of ourselves, where most likely nobody listens. */
+/** Of ourselves, most likely without a listener. */
 const DISCARD_PORT = 9
 
 /** The port is what matters where we listen on every address. */

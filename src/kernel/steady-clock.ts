@@ -1,5 +1,5 @@
 // The clock of deadlines. A process that was stopped (SIGSTOP), or whose virtual machine was, wakes up with its timers due
-// and everything that was sent to it unread: time in which nobody could move a byte must not count as silence.
+// and everything that was sent to it unread: time in which no byte could move must not count as silence.
 
 export class SteadyClock {
   readonly #read: () => number

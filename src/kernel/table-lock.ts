@@ -55,7 +55,7 @@ function listens(server: Server, path: string): Promise<boolean> {
   })
 }
 
-/** Who listens there; null when nobody does any more. */
+/** Who listens there; null when the port is free again. */
 function holderOf(libc: Libc, path: string): Promise<Holder | null> {
   return new Promise((resolve) => {
     const socket = connect({ path })

@@ -14,7 +14,7 @@ import { escapeUnsafeCharacters, truncate } from './log/text.ts'
 export type LogFields = Readonly<Record<string, unknown>>
 
 export interface Log {
-  /** Ask before building fields that nobody may want: true when the level lets this event through. */
+  /** Ask before building fields that may not be written: true when the level lets this event through. */
   wants(event: EventName): boolean
   /** `kind` parts the event's flood allowance: `reason` for a refusal. Warnings and errors only. */
   write(event: EventName, fields: LogFields, kind?: string): void

@@ -110,7 +110,7 @@ export interface SessionObserver {
     readonly reason: UpstreamFailure
     readonly detail: string
   }): void
-  /** The kernel had forgotten how to translate a redirected client's control connection; it was told again, or cannot be. */
+  /** The kernel had forgotten how to translate a redirected client's control connection; that was restored, or cannot be. */
   translationForgotten(forgotten: { readonly isRestored: boolean }): void
   controlBytes(bytes: { readonly from: Side; readonly count: number }): void
   record(record: AuditRecord): void

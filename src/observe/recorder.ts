@@ -33,7 +33,7 @@ export interface Recorder extends Observer {
   pinholes(limit?: number): ListView<PinholeView>
   /** SIGHUP was answered; `null` for success, else why the old configuration stays. */
   configReloaded(failure: unknown | null): void
-  /** A worker ended without being told to. */
+  /** A worker ended by itself. */
   workerDied(): void
   setLogLevel(level: LogLevel): void
   /** Keeps the transfer log there from now on, in a file that is reopened; null: keeps none. */

@@ -1,6 +1,6 @@
 import type { Intruder } from './relay/gate.ts'
 
-/** A SYN that nobody answers comes again after 1, 2, 4 … 64 seconds. */
+/** A SYN without an answer comes again after 1, 2, 4 … 64 seconds. */
 const SAME_WITHIN_MS = 70_000
 /** Kept at once; the oldest give way. */
 const KEPT_MAX = 10_000

@@ -31,7 +31,7 @@ export interface PinholeRequest {
 
 /** What becomes of an open pinhole; at most one of these is called, once. */
 export interface PinholeEvents {
-  /** The expected peer came and the bytes are ours to move. The callee owns the connection; nobody has read from it. */
+  /** The expected peer came and the bytes are ours to move. The callee owns the connection; nothing was read from it. */
   readonly connected: (connection: Connection) => void
   /** The expected peer came and had reset its connection before we looked; the pinhole is closed. */
   readonly lost: () => void
@@ -39,7 +39,7 @@ export interface PinholeEvents {
   readonly forwarded: (carried: () => ForwardTotals | null) => void
   /** A forwarded connection is over; bytes as conntrack accounted them, null where it could not tell. */
   readonly forwardEnded: (totals: ForwardTotals | null) => void
-  /** Nobody came in time; the pinhole is closed. */
+  /** The peer did not come in time; the pinhole is closed. */
   readonly expired: () => void
 }
 
@@ -84,7 +84,7 @@ export interface PinholeBackend {
 export interface PinholeHandle {
   /**
    * Closes the pinhole if it is still waiting. Of a forwarded connection, which goes on, `forwardEnded` tells what it
-   * has carried so far, and nothing is told after that. Safe to call at any time, any number of times.
+   * has carried so far, and nothing is reported after that. Safe to call at any time, any number of times.
    */
   close(): void
   /** Sets how many milliseconds are left; does nothing once the peer has come. */

@@ -2,7 +2,7 @@ import { AlgError } from '../errors.ts'
 import type { PinholeRequest } from './backend.ts'
 import type { PortPool } from './port-pool.ts'
 
-/** Pinholes on one port are told apart by who comes: what more than one may use has its port for itself. */
+/** Pinholes on one port are told apart by who comes: a pinhole for more than one peer has its port for itself. */
 export function poolPeerOf({ expect, others }: Pick<PinholeRequest, 'expect' | 'others'>): string {
   return others.length === 0 ? expect : 'anybody'
 }

@@ -45,7 +45,7 @@ export class PortPool {
   readonly #blocked = new Map<number, number>()
   /**
    * Peers that gave a port back in this quarantine and in the one before: those of the one before have nothing that still
-   * rests of it, and are forgotten unless they hold more. Nobody else would look at a peer that does not come again.
+   * rests of it, and are forgotten unless they hold more. A peer that does not come again is not looked at anywhere else.
    */
   #young = new Set<string>()
   #old = new Set<string>()
@@ -91,7 +91,7 @@ export class PortPool {
     this.#wake(peer, ports, nowMs)
     const port = this.#pick(ports, nowMs)
     if (port === null) return { ok: false, reason: 'exhausted' }
-    // A client that is its own peer takes nothing from anybody else.
+    // A client that is its own peer takes nothing from the others.
     if (peer !== client && held >= this.#options.share) return { ok: false, reason: 'share' }
     this.#peers.set(peer, ports)
     ports.taken.add(port)

@@ -1,5 +1,5 @@
 // How many sessions the descriptors of a process carry. The limit (RLIMIT_NOFILE) is known before the first client comes, so
-// nobody has to wait unaccepted because of it: those who are too many are told so.
+// no client waits unaccepted because of it: those who are too many get 421.
 //
 // @see getrlimit(2); Node raises the soft limit to the hard one when it starts.
 
@@ -13,7 +13,7 @@ const OWN = 64
 const PER_TRANSFERRING_SESSION = 4
 const OWN_AT_EASE = 100
 
-/** Open files that this process may have; infinite where there is no limit, or nobody tells. */
+/** Open files that this process may have; infinite where there is no limit, or it cannot be read. */
 export function descriptorLimit(): number {
   try {
     return parseLimits(readFileSync('/proc/self/limits', 'latin1'))

@@ -10,7 +10,7 @@ import { spawn } from 'node:child_process'
 import { loadFfi } from '../kernel/ffi.ts'
 
 export interface ServiceManager {
-  /** How messages leave: `none` when nobody listens or nothing can send them. */
+  /** How messages leave: `none` when systemd does not listen or nothing can send them. */
   readonly channel: 'libsystemd' | 'systemd-notify' | 'none'
   /** The service works: after start, and again after each reload. From the first call on the watchdog is fed. */
   ready(status: string): void
@@ -27,7 +27,7 @@ export interface ServiceManager {
 export interface ServiceManagerOptions {
   /** NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID are read. */
   readonly environment: Readonly<Record<string, string | undefined>>
-  /** Told once when systemd waits for messages and none can be sent. */
+  /** Called once when systemd waits for messages and none can be sent. */
   readonly failed: (problem: string) => void
   /** Replaced by tests only. */
   readonly channels?: readonly OpenChannel[]

@@ -2,7 +2,7 @@
 // it, a symbolic link anywhere in its path turned to another target (a ConfigMap or Secret of Kubernetes: `config.yaml` leads
 // to `..data/config.yaml`, and `..data` is replaced).
 //
-// It looks instead of being told: inotify watches a directory entry or an inode, not a path through several links, and
+// It polls: inotify watches a directory entry or an inode, not a path through several links, and
 // says nothing on network file systems. A look costs one stat a file.
 
 import { createHash } from 'node:crypto'
@@ -17,7 +17,7 @@ export interface WatchRequest {
   readonly files: readonly string[]
   /** What `fingerprint` said when the files were read; without it, what they hold now. */
   readonly since?: string
-  /** Between two looks. A change is told once two looks in a row have seen the same. */
+  /** Between two looks. A change is reported once two looks in a row have seen the same. */
   readonly intervalMs?: number
   /** Called with every change of content, also when a file has gone, but not for a touched or replaced equal one. */
   changed(): void

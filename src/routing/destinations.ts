@@ -1,5 +1,5 @@
 // Where clients of a forward proxy may go. A host is judged twice: as it was named, and again by the address that it has when
-// we connect, so that a name cannot be turned to where nobody may go (DNS rebinding).
+// we connect, so that a name cannot be turned to a forbidden address (DNS rebinding).
 
 import { type Network, parseNetwork, reachOf } from '../ftp/addresses.ts'
 import { globMatcher, type Matches } from './glob.ts'

@@ -89,7 +89,7 @@ export interface ListenOptions {
   readonly lost?: (remote: Endpoint | null) => void
   /** Once, perhaps before `listen` returns. */
   readonly listens: (error: ConnectionError | null, at: Endpoint) => void
-  /** No connection can be accepted for now; they wait, and it is tried again. Told once, until one was accepted. */
+  /** No connection can be accepted for now; they wait, and it is tried again. Called once, until one was accepted. */
   readonly failed: (error: ConnectionError) => void
   /** After `failed`: connections are accepted again. */
   readonly recovered?: () => void

@@ -64,7 +64,7 @@ export class Tcp {
     return isForNode ? connectNode(call, done, this.#libc) : connectEpoll(this.#poller, call, done)
   }
 
-  /** Does it in this turn of the event loop, once everybody who is ready has been told: what many cause is done together. */
+  /** Does it in this turn of the event loop, after every ready descriptor was handled: what many of them cause is done once. */
   gather(task: () => void): void {
     if (this.#poller === null) process.nextTick(task)
     else this.#poller.gather(task)

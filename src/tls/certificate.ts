@@ -1,4 +1,4 @@
-// Files of PEM, read and checked before OpenSSL sees them, so that a mistake is told in words that help.
+// Files of PEM, read and checked before OpenSSL sees them, so that a mistake gets an error that helps.
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -90,7 +90,7 @@ function readKey(file: string): KeyObject {
   if (/BEGIN ENCRYPTED PRIVATE KEY|Proc-Type: 4,ENCRYPTED/.test(text)) {
     throw invalid(
       file,
-      `is encrypted, and nobody is there to ask for its passphrase: write it out once with openssl pkey -in ${file} -out PLAIN.key, readable by the service alone`,
+      `is encrypted, and a service cannot ask for its passphrase: write it out once with openssl pkey -in ${file} -out PLAIN.key, readable by the service alone`,
     )
   }
   try {

@@ -42,7 +42,7 @@ export function endTls({ stream, raw, access }: Clearing, cleared: () => void): 
     if (seen < HEADER_BYTES) return 'nothing'
     const recordBytes = HEADER_BYTES + peeked.readUInt16BE(3)
     if (recordBytes > peeked.length) return broken('a TLS record with data came after CCC')
-    // Half a record that OpenSSL has begun could not be told from text.
+    // Half a record that OpenSSL has begun could not be distinguished from text.
     if (seen < recordBytes) return 'nothing'
     const result = stream.read(discarded, discarded.length)
     if (result === ENDED) return over()

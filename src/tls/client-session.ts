@@ -1,5 +1,5 @@
 // TLS of one session towards its client. All of its connections are bound together: only a connection of this session can
-// resume what its control connection began, so that nobody else can take a data connection.
+// resume what its control connection began, so that no stranger can take a data connection.
 
 import { randomBytes } from 'node:crypto'
 import type { ListenerTlsConfig } from '../config/config.ts'

@@ -46,7 +46,7 @@ export class TlsConnection implements Connection {
     })
     this.#access.readBy(this.#readable)
     raw.resume()
-    // A client speaks first; a failure is told when the caller has returned.
+    // A client speaks first; a failure is reported when the caller has returned.
     if (stream.context.role === 'client') process.nextTick(() => this.#shake())
   }
 
@@ -120,7 +120,7 @@ export class TlsConnection implements Connection {
   /** TLS ends, the connection goes on: `cleared` gets it. What was written before is encrypted, what is meanwhile is not. */
   clear(cleared: (raw: Connection) => void): void {
     const parts = { raw: this.#raw, access: this.#access, stream: this.#stream }
-    // What the kernel has not taken could not be told from what follows.
+    // What the kernel has not taken could not be distinguished from what follows.
     if (this.#unsentBytes > 0 || this.#state !== 'secure') this.destroy()
     else endTls(parts, () => cleared(goOnInClear(parts.raw, { unsent: this.#unsent, ending: this.#ending })))
     this.#state = 'clearing'
@@ -270,7 +270,7 @@ export class TlsConnection implements Connection {
   /** Everything is written: close_notify, then FIN. */
   #finish(): void {
     if (this.#state === 'shaking') {
-      // Nobody has agreed on anything that could be ended properly.
+      // The handshake is not over: there is no TLS to end properly.
       if (this.#ending === 'close') this.#raw.close()
       return
     }

@@ -87,7 +87,7 @@ function judged(check: string, refusal: string | null, options: string): Finding
   )
 }
 
-/** Without it everything works, and nobody hears of attempts to steal a data connection. */
+/** Without it everything works, but attempts to steal a data connection are not reported. */
 function checkStrangers(config: Config, nft: Nft): Finding {
   const check = 'strangers'
   const { client } = config.dataPorts
@@ -97,7 +97,7 @@ function checkStrangers(config: Config, nft: Nft): Finding {
   const options = 'CONFIG_NFT_LOG, CONFIG_NETFILTER_NETLINK_LOG'
   return warn(
     check,
-    'the kernel cannot tell of connections to data ports that nobody expects',
+    'the kernel cannot report connections to data ports without a pinhole',
     `a kernel with ${options}`,
   )
 }

@@ -71,7 +71,7 @@ function lets(rule: string, ports: AwaitedPorts): boolean {
     if (match === undefined) continue
     if (left.includes('"dport"')) isForPort = covers(match, ports)
     else if (left.includes('"key":"state"') && !right.includes('new')) return false
-    // Rules for the loopback, for other protocols and for marked packets let nobody in.
+    // Rules for the loopback, for other protocols and for marked packets let no client in.
     else if (left.includes('"iifname"') || left.includes('"iif"')) isForPort &&= right !== '"lo"'
     else if (left.includes('"mark"')) return false
     else if (/"(l4proto|protocol|nexthdr)"/.test(left)) isForPort &&= /tcp|6/.test(right)

@@ -69,7 +69,7 @@ interface Journey extends Traveller {
   readonly cure: string
 }
 
-/** That a chain drops what is left is told elsewhere, whether by its policy or by its last rule. */
+/** That a chain drops what is left is reported elsewhere, whether by its policy or by its last rule. */
 function isLast(handle: number, { rulesOf, ownName, dropsByDefault }: BaseChain): boolean {
   return dropsByDefault && rulesOf(ownName).at(-1)?.handle === handle
 }

@@ -50,7 +50,7 @@ function checkTable(config: Config, nft: Nft): Finding {
   const missing = missingOfTable(config, isLoaded ? nft.run(`list table ${table}`) : null)
   if (missing === null) return ok('interception rules', `table ${table} is loaded`)
   const isIntercepting = config.listeners.some(({ intercept }) => intercept !== 'none')
-  const effect = isIntercepting ? 'nobody is brought here' : 'no server is reached'
+  const effect = isIntercepting ? 'nothing is intercepted' : 'no server is reached'
   return fail('interception rules', `${missing}: ${effect}`, applyCure)
 }
 

@@ -45,7 +45,7 @@ export async function checkUpstreamTls(asked: TlsAsked, timeoutMs: number): Prom
   }
 }
 
-/** More than anybody waits for. */
+/** Longer than a client waits. */
 const HANDSHAKE_MS = 60_000
 
 class Visit {

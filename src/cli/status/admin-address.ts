@@ -46,7 +46,7 @@ function fromConfig(sources: ConfigSources): AdminAddress {
   if (admin !== null) return reachable(admin.listen)
   throw new AlgError(
     'RUNTIME_FAILED',
-    'the configuration switches the admin listener off (admin: false), so there is nobody to ask',
+    'the configuration switches the admin listener off (admin: false), so status has nothing to ask',
   )
 }
 

@@ -115,7 +115,7 @@ export function printStatus({ status, sessions, pinholes }: Snapshot, options: P
     bounded('Sessions', sessionColumns, {
       rows: sessions.sessions,
       total: sessions.total,
-      none: 'nobody is connected',
+      none: 'no clients are connected',
     }),
     bounded('Pinholes', pinholeColumns, {
       rows: pinholes.pinholes,

@@ -10,7 +10,7 @@ export type Arguments = Readonly<Record<string, unknown>>
 /** Options of every command. */
 const everywhere = ['help', 'h', 'version', 'v', 'V']
 
-/** The parser keeps options in plain objects: `--constructor` finds there what nobody has put. */
+/** The parser keeps options in plain objects: `--constructor` finds there what the user did not write. */
 export function refuseOddNames(args: readonly string[]): void {
   const nameOf = (arg: string) => /^--?([^=]+)/.exec(arg)?.[1] ?? ''
   const odd = args.find((arg) => arg.startsWith('-') && nameOf(arg) in {})

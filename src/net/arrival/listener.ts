@@ -99,7 +99,7 @@ export class Listener {
         this.#open(connection, route, destination?.address ?? null)
       }
     } catch (error) {
-      // Nobody may be left waiting for a greeting because we were wrong.
+      // No client may be left waiting for a greeting because of an error of ours.
       observer.sessionFailed({ listener: name, client, error })
       this.#turnedAway.say(connection, '421 This proxy has a defect, see its log.')
     }

@@ -115,7 +115,7 @@ export class Legs {
     this.#relay?.carries(direction)
   }
 
-  /** Nobody will tell any more which way the file goes: what has no more than an end to wait for is not waited for. */
+  /** Which way the file goes will not be known any more: a leg that could only end is not waited for. */
   sessionEnded(): void {
     if (this.#direction === null) this.carries('download')
   }

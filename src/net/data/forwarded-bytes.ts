@@ -2,7 +2,7 @@ import type { Side } from '../../engine/contract.ts'
 import type { SessionObserver } from '../../observe/observer.ts'
 import type { ForwardTotals } from '../../pinhole/backend.ts'
 
-/** What one connection has carried in the kernel, told while it runs: an hour's transfer is no spike at its end. */
+/** What one connection has carried in the kernel, counted while it runs: an hour's transfer is no spike at its end. */
 export class ForwardedBytes {
   readonly #observer: Pick<SessionObserver, 'dataBytes'>
   #upload = 0

@@ -36,7 +36,7 @@ interface Waiting {
   dueMs: number
   /** When it was asked for, then when it opened, then when its connection came. */
   sinceMs: number
-  /** Of its opening, what the observer has not been told. */
+  /** Of its opening, what has not been reported to the observer. */
   unsaid: { readonly announce: Endpoint; readonly durationMs: number } | null
   /** What the kernel has forwarded; asks it. */
   carried: (() => ForwardTotals | null) | null
@@ -183,7 +183,7 @@ export class SessionPinholes {
     waiting.handle.prolong(leftMs)
   }
 
-  /** Waits no longer for what the kernel forwards: it goes on by itself, and what it carries from here on nobody counts. */
+  /** Waits no longer for what the kernel forwards: it goes on by itself, and what it carries from here on is not counted. */
   forgetForwarded(): void {
     for (const { handle } of [...this.#forwarding]) handle?.close()
   }
@@ -198,7 +198,7 @@ export class SessionPinholes {
     waiting.dueMs = nowMs + pinholeTimeoutMs
     waiting.unsaid = { announce, durationMs: nowMs - waiting.sinceMs }
     waiting.sinceMs = nowMs
-    // The client waits for this, nobody for what the observer makes of it.
+    // The client waits for this; what the observer makes of it can wait.
     emit({ type: 'pinholeOpened', pinhole, announce, inKernel })
     this.#tell(waiting)
   }

@@ -94,7 +94,7 @@ export class ControlChannel implements ConnectionEvents {
     return this.#connection
   }
 
-  /** TLS from here on, towards a peer that has been told so. */
+  /** TLS from here on, towards a peer that has been sent the reply that says so. */
   secure(begin: (raw: Connection) => Connection): void {
     const raw = this.#connection
     // What the kernel has not taken would end up among the records.
@@ -141,7 +141,7 @@ export class ControlChannel implements ConnectionEvents {
     this.#connection.keepAlive(KEEP_ALIVE_MS)
   }
 
-  /** Says something below FTP as soon as it is silent: a firewall that has forgotten the connection lets nobody else begin. */
+  /** Says something below FTP as soon as it is silent: a firewall that has forgotten the connection lets only us begin. */
   probe(): void {
     this.#connection.keepAlive(PROBE_MS)
   }

@@ -18,7 +18,7 @@ export interface SessionPeersOptions {
   readonly connection: Pick<Connection, 'remote'>
   /** The address the client believes to talk to, where that is not ours: the intercepted destination. */
   readonly interceptedDestination: string | null
-  /** The balancer's address, where the client came through one that told. */
+  /** The balancer's address, where the client came through one that sends the PROXY header. */
   readonly reachedAt: string | null
   readonly translation: SessionStart['translation']
   readonly observer: Pick<SessionObserver, 'translationForgotten'>

@@ -110,19 +110,19 @@ export class SessionTls {
   secureClient(raw: Connection, secured: Secured): TlsConnection {
     const client = this.#client
     if (client === null) throw new Error('a client was promised TLS by a listener without')
-    const told: TlsConnection = client.secureControl(
+    const secure: TlsConnection = client.secureControl(
       raw,
       this.#telling({
         side: 'client',
         channel: 'control',
         secured: (problem) => {
-          if (problem === null) this.#clientSecured?.(told.stream.serverName)
+          if (problem === null) this.#clientSecured?.(secure.stream.serverName)
           secured(problem)
         },
-        of: () => told,
+        of: () => secure,
       }),
     )
-    return told
+    return secure
   }
 
   get server(): ServerTls {
@@ -178,20 +178,20 @@ export class SessionTls {
   ): TlsConnection {
     const party = side === 'client' ? this.#client : this.#server
     if (party === null) throw new Error(`a data connection of a ${side} without TLS was to have it`)
-    const told: TlsConnection = party.secureData(
+    const secure: TlsConnection = party.secureData(
       raw,
       this.#telling({
         side,
         channel: 'data',
         secured: (problem) => secured(problem === null ? null : legFailureOf(problem.reason)),
-        of: () => told,
+        of: () => secure,
       }),
       () => {
         this.#observer.tls({ type: 'truncated', side })
         truncated()
       },
     )
-    return told
+    return secure
   }
 
   /** The server's control connection is secure, or could not be made so. */
@@ -225,14 +225,14 @@ export class SessionTls {
     }
   }
 
-  #tell(told: {
+  #tell(handshake: {
     readonly side: Side
     readonly channel: 'control' | 'data'
     readonly connection: TlsConnection | null
     readonly problem: TlsProblem | null
     readonly startedMs: number
   }): void {
-    const { side, channel, connection, problem, startedMs } = told
+    const { side, channel, connection, problem, startedMs } = handshake
     if (problem !== null) {
       this.#observer.tls({ type: 'failed', side, channel, ...problem })
     } else if (connection !== null) {

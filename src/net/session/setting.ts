@@ -59,7 +59,7 @@ export interface SessionStart {
   readonly target: UpstreamTarget | null
   /** The address the client believes to talk to, where that is not ours: the intercepted destination. */
   readonly interceptedDestination: string | null
-  /** The address the client connected to, where a balancer told and it is not ours: what it is told for data, too. */
+  /** The address the client connected to, where a balancer's header names it and it is not ours: announced for data, too. */
   readonly reachedAt: string | null
   /** Where the kernel translates it: whether it still does. Null elsewhere. */
   readonly translation: Pick<Translation, 'keep'> | null

@@ -20,7 +20,7 @@ export class Silence {
     else this.#clientSaidMs = steadyClock.now()
   }
 
-  /** Call about once a second: what ends a wait is that nothing comes. `keepAliveMs` null: nobody is spoken for. */
+  /** Call about once a second: what ends a wait is that nothing comes. `keepAliveMs` null: no NOOP is sent. */
   listen({ nowMs, keepAliveMs, engine }: Listening, fallsDue: (timer: 'quiet' | 'keepAlive') => void): void {
     if (this.#isServerQuiet() && engine.waitsForSilence) fallsDue('quiet')
     if (this.#needsKeepAlive(nowMs, keepAliveMs) && engine.isTransferring) fallsDue('keepAlive')

@@ -32,7 +32,7 @@ export function openTrace(
 
 /**
  * `DIR/SESSION.txt`, readable by this user alone, for the first thousand sessions. A file that cannot be written is not tried
- * again: recording disturbs nobody.
+ * again: recording disturbs no session.
  *
  * Errors: `AlgError` RUNTIME_FAILED when the folder cannot be made.
  */

@@ -17,7 +17,7 @@ const MAX_CHARACTERS = 256 * 1024
 export class TracedEngine extends ControlEngine {
   readonly #write: (lines: readonly string[]) => void
   readonly #secrets = new SecretsHeard()
-  /** What a client has said of a line that is not over, and what of it was told: it may be half a password. */
+  /** What a client has sent of a line that is not over, and what of it was written out: it may be half a password. */
   #half = ''
   #toldOfHalf = ''
   #left = MAX_CHARACTERS
@@ -33,26 +33,26 @@ export class TracedEngine extends ControlEngine {
 
   override handle(event: Event): Effect[] {
     const effects = super.handle(event)
-    this.#say([...this.#told(event, effects.length > 0), ...this.#wanted(effects)])
+    this.#say([...this.#heard(event, effects.length > 0), ...this.#wanted(effects)])
     return effects
   }
 
-  /** Half a line of the client is told with its other half, unless something happens before that comes. */
-  #told(event: Event, hasEffects: boolean): string[] {
+  /** Half a line of the client is written with its other half, unless something happens before that comes. */
+  #heard(event: Event, hasEffects: boolean): string[] {
     if (event.type === 'received' && event.side === 'client') {
       const heard = this.#half + event.text
       const end = heard.lastIndexOf('\n') + 1
       const whole = heard.slice(0, end)
-      const told = this.#client(whole)
+      const lines = this.#client(whole)
       this.#half = heard.slice(end)
-      return hasEffects ? [...told, ...this.#tellHalf()] : told
+      return hasEffects ? [...lines, ...this.#tellHalf()] : lines
     }
     const before = this.#tellHalf()
     if (event.type !== 'received') return [...before, ...renderEvent(event)]
     return [...before, ...renderEvent({ ...event, text: this.#secrets.masked(event.text) })]
   }
 
-  /** Whole lines, without what was told of the first. */
+  /** Whole lines, without what was written of the first. */
   #client(lines: string): string[] {
     if (lines === '') return []
     this.#secrets.hear(lines)

@@ -56,7 +56,7 @@ export interface Through {
 export type UpstreamDone = (error: Error | null, reached: UpstreamConnection | null) => void
 
 export interface UpstreamAttempt {
-  /** Nobody is called back any more; what was half connected is dropped. */
+  /** No callback is called any more; what was half connected is dropped. */
   cancel(): void
 }
 

@@ -17,7 +17,7 @@ export interface Call {
 
 export interface DialerOptions {
   readonly tcp: Tcp
-  /** How to connect from an address that is not ours; null where nobody asks for that. */
+  /** How to connect from an address that is not ours; null where that is not configured. */
   readonly connectAs: ConnectAs | null
 }
 

@@ -81,7 +81,7 @@ export class Names {
         (found) => {
           entry.addresses = found.map(({ address }) => canonicalAddress(address))
           entry.staleMs = performance.now() + FALLBACK_TTL_MS
-          // DNS says for how long, but may take half a minute to say nothing: nobody waits for that.
+          // DNS says for how long, but may take half a minute to fail: too long to wait.
           void timeToLive(host).then((ttlMs) => {
             entry.staleMs = performance.now() + ttlMs
           })

@@ -25,7 +25,7 @@ export type SecureUpstreamResult =
   | { readonly type: 'failed'; readonly problem: TlsProblem }
 
 export interface Securing {
-  /** Nobody is called back any more, and the connection is closed. */
+  /** No callback is called any more, and the connection is closed. */
   cancel(): void
 }
 

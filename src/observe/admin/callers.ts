@@ -17,7 +17,7 @@ export interface Rejection {
   readonly text: string
 }
 
-/** Figures and probes: they name nobody. */
+/** Figures and probes: they name no client. */
 const harmlessPaths = new Set(['/metrics', '/livez', '/readyz'])
 
 /**

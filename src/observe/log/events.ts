@@ -42,7 +42,10 @@ export const events = {
   'session.reject': { level: 'warn', message: 'connection sent away with 421' },
   'session.close': { level: 'info', message: 'session closed' },
   'session.fail': { level: 'error', message: 'session ended by a defect of this proxy' },
-  'translation.restore': { level: 'warn', message: 'conntrack had forgotten the client, it was told again' },
+  'translation.restore': {
+    level: 'warn',
+    message: 'conntrack had forgotten the client; its translation was restored',
+  },
   'translation.lose': { level: 'warn', message: 'conntrack has forgotten the client, its session ends' },
   'upstream.connect': { level: 'debug', message: 'connected to the server' },
   'upstream.reject': { level: 'warn', message: 'the server sent the session away in its greeting' },
@@ -116,7 +119,7 @@ export const events = {
   'tables.change': { level: 'warn', message: 'the rules in our nftables tables were changed from outside' },
   'strangers.ignore': {
     level: 'warn',
-    message: 'connections to data ports that nobody expects are not counted',
+    message: 'connections to data ports without a pinhole are not counted',
   },
 } as const satisfies Readonly<Record<string, EventText>>
 

@@ -54,9 +54,9 @@ export function createLogOutput(options: LogOutputOptions): LogOutput {
   let isInSystemCall = false
   let timer: NodeJS.Timeout | null = null
   let isTorn = false
-  /** Lost, and not told yet. */
+  /** Lost, and not reported yet. */
   let unreported = { lines: 0, reason: '' }
-  /** Told by a line that waits, and by one that is on its way. */
+  /** Reported by a line that waits, and by one that is on its way. */
   let telling: typeof unreported | null = null
   let carried: typeof unreported | null = null
   /** Why the last write failed; what waits is then tried in small pieces, and stays. */
@@ -91,7 +91,7 @@ export function createLogOutput(options: LogOutputOptions): LogOutput {
     unreported = { lines: unreported.lines + lines, reason }
     options.lost(lines)
   }
-  /** The line that tells of lost ones is lost itself, and no loss: it is told again. */
+  /** The line that reports lost ones is lost itself, and no loss: it is written again. */
   const loseChunk = (lines: number, reason: string) => {
     const untold = carried
     carried = null

@@ -183,9 +183,9 @@ export const pinholeFailures: LabelSet<PinholeFailure> = {
 
 export const pinholeEnds: LabelSet<PinholeEnd> = {
   used: 'the expected peer came',
-  expired: 'nobody came within `pinholes.timeout`',
+  expired: 'the peer did not come within `pinholes.timeout`',
   abandoned:
-    'nobody had come for five seconds when the session or the transfer ended: somebody gave up waiting',
+    'the peer had not come for five seconds when the session or the transfer ended: one side gave up waiting',
   replaced: 'the client asked for another endpoint',
   refused: 'the server refused the command it was opened for',
   unused: 'the transfer ended without it',

@@ -48,7 +48,7 @@ export function defineProcessMetrics(families: Families, { version, backend }: B
   })
   const workerDeaths = counterFamily(families, {
     name: 'ftp_alg_worker_deaths_total',
-    help: 'Workers that ended without being told to; each is replaced.',
+    help: 'Workers that ended unasked; each is replaced.',
     labels: [],
   })
   const logLost = counterFamily(families, {

@@ -71,7 +71,7 @@ export function defineSessionMetrics(families: Families) {
   })
   const forgotten = counterFamily(families, {
     name: 'ftp_alg_translations_forgotten_total',
-    help: 'Redirected control connections that conntrack had forgotten: told again, or lost with their session.',
+    help: 'Redirected control connections that conntrack had forgotten: restored, or lost with their session.',
     labels: ['listener', 'result'],
   })
   const connectFailed = counterFamily(families, {

@@ -67,8 +67,8 @@ export function renderSessions({ status, sessions, choice, canAct }: PageContent
       choice.filter !== ''
         ? 'No session has this text.'
         : at.length === 0
-          ? 'Nobody is connected.'
-          : `Nobody is connected. Clients connect to ${at.join(', ')}.`,
+          ? 'No clients are connected.'
+          : `No clients are connected. Clients connect to ${at.join(', ')}.`,
     keyOf: (session) => session.session_id,
   })
 }

@@ -167,7 +167,7 @@ function ofConntrack({ conntrack }: StatusView): Attention[] {
 
 function ofInterception({ interception_missing: missing }: StatusView): Attention[] {
   if (missing === null) return []
-  return [bad(`Nobody is brought here: ${missing}. ftp-alg firewall --apply puts the rules there.`)]
+  return [bad(`Nothing is intercepted: ${missing}. ftp-alg firewall --apply puts the rules there.`)]
 }
 
 function ofFirewall({ swallowed_lately: swallowed }: StatusView): Attention[] {

@@ -4,7 +4,7 @@
 export const RECENT_MS = 120_000
 const SLICES = 12
 const SLICE_MS = RECENT_MS / SLICES
-/** More need not be told apart. */
+/** More are not kept apart. */
 const MAX_WHO = 16
 
 export interface RecentOutcomes {

@@ -51,7 +51,7 @@ export interface LatelyView {
   readonly upstream: RecentOutcomes
   /** Sessions that the server sent away in its greeting. */
   readonly sent_away: RecentOutcomes
-  /** Data connections, with the pinholes that nobody came to. */
+  /** Data connections, with the pinholes that were not used. */
   readonly data: RecentOutcomes
 }
 

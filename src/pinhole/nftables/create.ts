@@ -55,7 +55,7 @@ export interface NftablesBackendOptions {
   readonly intruded?: StrangersOptions['intruded']
   /** Hears of peers that were let in and dropped by a chain that is not ours. */
   readonly swallowed?: BackendObserver['pinholeSwallowed']
-  /** Absent: nobody hears of any. */
+  /** Absent: none is reported. */
   readonly strangers?: Omit<StrangersRule, 'group'>
   /** Networks, canonical: who may come to a pinhole in its peer's place. */
   readonly others?: readonly string[]
@@ -161,7 +161,7 @@ function isRunning(report: FlowReport | null): boolean {
   return report?.state === 'opening' || report?.state === 'open'
 }
 
-/** Data ports are one process's alone, so the first of them is the group's number: nobody else takes it. */
+/** Data ports are one process's alone, so the first of them is the group's number: no other process takes it. */
 function ruleOf({ strangers }: NftablesBackendOptions): StrangersRule | null {
   const group = strangers?.ports[0]?.first
   return strangers === undefined || group === undefined ? null : { ...strangers, group }

@@ -15,7 +15,7 @@ export interface AwaitedFlow {
 export interface RunningFlow {
   /** What it has carried so far; null when that cannot be known. A question to the kernel. */
   carried(): FlowBytes | null
-  /** From here on nothing is told of it. */
+  /** From here on it is not reported. */
   forget(): void
 }
 

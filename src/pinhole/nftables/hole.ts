@@ -32,7 +32,7 @@ export interface HoleContext {
   /** The same for one that is not over. */
   readonly isRunning: (flow: Flow) => boolean
   readonly swallowed: BackendObserver['pinholeSwallowed']
-  /** The hole has ended and is nobody's any more. */
+  /** The hole has ended and has no owner any more. */
   readonly ended: (hole: LivingHole) => void
 }
 
@@ -44,7 +44,7 @@ export interface LivingHole extends PinholeHandle {
 
 export type Opened = (error: Error | null, pinhole: OpenPinhole | null) => void
 
-/** Every element of a hole, used or not. `once` comes first: nobody enters while the rest goes. */
+/** Every element of a hole, used or not. `once` comes first: no connection enters while the rest goes. */
 export function removal(hole: Hole, sets: HoleSets): readonly ElementChange[] {
   return [{ action: 'destroy', ...doorOf(hole, sets) }, ...sweepHole(hole, sets)]
 }

@@ -1,4 +1,4 @@
-// The tables of this instance as a whole, whichever of its processes makes them: nobody else's meanwhile, and none left
+// The tables of this instance as a whole, whichever of its processes makes them: no other process's meanwhile, and none left
 // of an earlier run that had other workers.
 
 import { pinholeTablesIn } from '../../firewall/table-names.ts'

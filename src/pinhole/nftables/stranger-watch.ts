@@ -10,7 +10,7 @@ export interface StrangerWatchOptions {
   readonly nft: Nft
   readonly mark: number
   readonly table: string
-  /** Null: nobody wants to hear. */
+  /** Null: strangers are not reported. */
   readonly rule: StrangersRule | null
   readonly strangers: Pick<Strangers, 'seen'>
   readonly log: BackendObserver['log']
@@ -23,7 +23,7 @@ export interface StrangerWatch extends AttemptWatch {
 
 /**
  * Listens for strangers. A kernel without packet logging, or a group that another program listens to, is no reason not to
- * start: it is said once, and nobody hears of strangers.
+ * start: that is logged once, and strangers are not reported.
  */
 export function watchStrangers(options: StrangerWatchOptions): StrangerWatch {
   const { libc, nft, mark, table, rule, strangers } = options

@@ -24,7 +24,7 @@ export class TableGuard {
     this.#timer = setInterval(() => this.#look(), LOOK_MS).unref()
   }
 
-  /** Nobody came to a pinhole: maybe nobody could. At most one look in five seconds. */
+  /** A pinhole was not used: maybe it could not be. At most one look in five seconds. */
   doubt(): void {
     if (this.#options.now() - this.#lookedAtMs >= DOUBT_MS) this.#look()
   }

@@ -1,5 +1,5 @@
 // All the changes of one turn of the event loop go to the kernel in one transaction. Tidying has its own: a session waits for
-// a pinhole, nobody for that.
+// a pinhole, but not for that.
 
 import { AlgError } from '../../errors.ts'
 import { EEXIST, ENOENT, errorFromErrno } from '../../kernel/libc.ts'
@@ -51,7 +51,7 @@ export class ElementTransactions {
     this.#options.soon(this.#carryOut)
   }
 
-  /** Queues changes that are only tidying: they gather for a moment, so that nobody waits for them. */
+  /** Queues changes that are only tidying: they gather for a moment, so that no pinhole waits for them. */
   submitLater(changes: readonly ElementChange[]): void {
     if (changes.length === 0) return
     if (this.#tidying.length === 0) setTimeout(() => this.flush(), TIDY_MS)

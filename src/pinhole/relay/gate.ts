@@ -43,7 +43,7 @@ interface Expected {
 
 /**
  * One listening data port. It carries one pinhole for each expected peer, tells peers apart when they arrive and
- * resets everybody else.
+ * resets all others.
  */
 export class Gate {
   readonly #options: GateOptions
@@ -75,7 +75,7 @@ export class Gate {
       noDelay: false,
       isExclusive: true,
       accepted: (connection) => this.#accepted(connection),
-      // Where the system does not tell who it was, nobody is blamed: a stranger could end a pinhole.
+      // Where the system does not say who it was, the pinhole stays: a stranger could end it.
       lost: (remote) => (remote === null ? undefined : this.#admission(remote.address)?.lost()),
       listens: (error) => {
         const waiting = this.#opening ?? []
@@ -87,12 +87,12 @@ export class Gate {
     })
   }
 
-  /** Nobody is expected, and nobody waits for the port to open. */
+  /** No peer is expected, and no caller waits for the port to open. */
   get isEmpty(): boolean {
     return this.#opening === null && this.#expected.size === 0
   }
 
-  /** `others` may come in the peer's place: then nobody else waits on this port. */
+  /** `others` may come in the peer's place: then this pinhole has the port for itself. */
   expect(
     { expect: peer, from, others }: Pick<PinholeRequest, 'expect' | 'from' | 'others'>,
     admission: Admission,

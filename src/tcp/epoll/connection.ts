@@ -25,7 +25,7 @@ import {
 /**
  * A connection that is read and written by system calls of ours.
  *
- * Edge-triggered: what epoll has told is remembered (`#isReadable`) until a read finds nothing more.
+ * Edge-triggered: what epoll has reported is remembered (`#isReadable`) until a read finds nothing more.
  */
 export class EpollConnection implements Connection, Pollable, DirectAccess {
   readonly remote: Endpoint
@@ -38,7 +38,7 @@ export class EpollConnection implements Connection, Pollable, DirectAccess {
   #isReadable = false
   /** FIN or an error may stand behind what is there to read, and a read stops at an urgent byte. */
   #readsUntilEmpty = false
-  /** An error was told of; whoever asks for it is told once, and a read after that sees an end. */
+  /** epoll has reported an error; it can be asked for once, and a read after that sees an end. */
   #hasFailed = false
   #hasEnded = false
   #isReadScheduled = false

@@ -104,7 +104,7 @@ export class EpollListener implements Listening, Pollable {
     this.#arrived({ fd, from: { address: canonicalAddress(address), port } })
   }
 
-  /** Nobody is turned away because nothing more can be watched (fs.epoll.max_user_watches). */
+  /** A client is not turned away because nothing more can be watched (fs.epoll.max_user_watches). */
   #arrived(accepted: Accepted): void {
     this.#unwatched = null
     try {

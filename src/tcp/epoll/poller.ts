@@ -16,7 +16,7 @@ import {
 import { watchReadable } from './carrier.ts'
 import { placeOf, Registrations, turnOf } from './registrations.ts'
 
-/** Who is told of a descriptor. */
+/** Who handles the events of a descriptor. */
 export interface Pollable {
   /** `events`: a set of EPOLL… bits. */
   ready(events: number): void
@@ -34,7 +34,7 @@ export class Poller {
   readonly #registrationBytes = new Uint8Array(this.#registration.buffer)
   /** What waits for the end of what is being done. */
   readonly #afterwards: (() => void)[] = []
-  /** What waits until everything that was found ready together has been told; see `gather`. */
+  /** What waits until everything that was found ready together has been handled; see `gather`. */
   #gathered: (() => void)[] = []
   #isPolling = false
 
@@ -90,7 +90,7 @@ export class Poller {
     this.#registrations.hand(number, to)
   }
 
-  /** Nothing is told any more. A descriptor that is closed right afterwards needs no more than this. */
+  /** Its events are dropped from now on. A descriptor that is closed right afterwards needs no more than this. */
   remove(number: number): void {
     this.#registrations.delete(number)
     if (this.#registrations.isEmpty) this.#carrier.unref()
@@ -101,12 +101,12 @@ export class Poller {
     this.libc.epollCtl(this.#epollFd, EPOLL_CTL_DEL, fd, this.#registrationBytes)
   }
 
-  /** Does it once the caller has returned to the event loop, or to `ready`; others are not told of anything before. */
+  /** Does it once the caller has returned to the event loop, or to `ready`; no other event is handled before. */
   afterwards(task: () => void): void {
     if (this.#afterwards.push(task) === 1 && !this.#isPolling) process.nextTick(() => this.#doAfterwards())
   }
 
-  /** Does it in this turn, once everything that was found ready together has been told: what many cause is done together. */
+  /** Does it in this turn, after everything that was found ready together was handled: what many of them cause is done once. */
   gather(task: () => void): void {
     if (this.#isPolling) this.#gathered.push(task)
     else process.nextTick(task)
@@ -141,12 +141,12 @@ export class Poller {
       try {
         pollable.ready(ready[at] ?? 0)
       } catch (error) {
-        // Each event is told once: what one of them breaks must not swallow the others.
+        // Each event comes once: an exception in one handler must not swallow the others.
         process.nextTick(rethrow, error)
       }
       if (this.#afterwards.length > 0) this.#doAfterwards()
     }
-    // When it is quiet nobody is kept waiting for the next round.
+    // When it is quiet nothing waits for the next round.
     if (count <= QUIET_ROUND) this.#doGathered()
     return count
   }

@@ -27,7 +27,7 @@ class NodeConnecting implements Connecting {
     if (this.#isCancelled) return
     this.#isCancelled = true
     const socket = this.#socket
-    // A connection that the system has made already is told to Node within one turn, and reset then.
+    // Node learns of a connection that the system has made already within one turn, and it is reset then.
     socket.resetAndDestroy()
     setImmediate(() => setImmediate(() => socket.destroy()))
   }

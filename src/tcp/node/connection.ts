@@ -25,7 +25,7 @@ export class NodeConnection implements Connection {
   #lost: ((error: ConnectionError) => void) | null = null
   #isPaused = false
   #isTakeScheduled = false
-  #end: 'none' | 'read' | 'told' = 'none'
+  #end: 'none' | 'read' | 'reported' = 'none'
   #isBehind = false
 
   /**
@@ -133,7 +133,7 @@ export class NodeConnection implements Connection {
     this.#lost = lost
   }
 
-  /** Not 'drain': Node says that only of more than its high-water mark, and nobody goes on while anything is unsent. */
+  /** Not 'drain': Node emits it only above its high-water mark, and callers wait until nothing is unsent. */
   readonly #written = (): void => {
     if (!this.#isBehind || this.#socket.writableLength > 0 || this.#socket.destroyed) return
     this.#isBehind = false
@@ -164,7 +164,7 @@ export class NodeConnection implements Connection {
   #tellEnd(): void {
     const events = this.#events
     if (this.#end !== 'read' || events === null) return
-    this.#end = 'told'
+    this.#end = 'reported'
     const socket = this.#socket
     if (!socket.writable || socket.writableLength > 0) events.ended()
     else socket.write(nothing, (error) => (error ? undefined : events.ended()))

@@ -12,7 +12,7 @@ export interface Introduction {
 export interface Introducer {
   /** Looks at the first bytes each time there are more; null where they do not tell yet. */
   look(bytes: Buffer): Introduction | null
-  /** They told: the connection is ready to be handed on. */
+  /** The client is known: the connection is ready to be handed on. */
   introduced(): void
   /** No more will come. */
   ended(): void
@@ -32,7 +32,7 @@ export class HeldConnection implements Connection, ConnectionEvents {
   #isPaused = false
   #isTelling = false
   #hasEnded = false
-  /** The last word, while nobody has started it. */
+  /** What ended it, while it has not been started. */
   #closed: { readonly error: ConnectionError | null } | null = null
 
   constructor(inner: Connection, introducer: Introducer) {
@@ -54,7 +54,7 @@ export class HeldConnection implements Connection, ConnectionEvents {
     return this.#inner.unacknowledgedBytes
   }
 
-  /** Nobody else can read what was read already. */
+  /** What was read already cannot be read again from the socket. */
   get direct(): DirectAccess | null {
     return this.#unread.length === 0 && !this.#hasEnded ? this.#inner.direct : null
   }

@@ -2,13 +2,13 @@ import type { Connection } from '../connection.ts'
 import { HeldConnection, type Introduction } from './held-connection.ts'
 
 export interface Introducing {
-  /** Ends the connection; nobody is called back. */
+  /** Ends the connection; no callback is called. */
   cancel(): void
 }
 
 export interface IntroduceOptions {
   readonly timeoutMs: number
-  /** What is wrong when nothing has been told in time, and when the connection ends before. */
+  /** What is wrong when no header has come in time, and when the connection ends before. */
   readonly late: string
   readonly ended: string
   /** Looks at the first bytes each time there are more; null where they do not tell yet. */

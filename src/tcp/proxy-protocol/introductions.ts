@@ -11,7 +11,7 @@ export type Met =
   | {
       readonly connection: Connection
       readonly from: Endpoint
-      /** Where the client meant to go, where a balancer has told. */
+      /** Where the client meant to go, as a balancer's header says. */
       readonly destination: Endpoint | null
       readonly problem: null
     }
@@ -36,7 +36,7 @@ export class Introductions {
     this.#timeoutMs = timeoutMs
   }
 
-  /** Calls back once it is known who the client is, at once where nobody has to tell. */
+  /** Calls back once it is known who the client is: at once where no header is expected. */
   meet(raw: Connection, met: (met: Met) => void): void {
     const { remote } = raw
     if (!this.#from.some((network) => network?.matches(remote.address) ?? true)) {

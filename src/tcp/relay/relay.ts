@@ -58,7 +58,7 @@ export class Relay {
     return pump.hasEnded && to.unsentBytes === 0 && to.unacknowledgedBytes === 0
   }
 
-  /** Which way the file goes; null where nobody knows. */
+  /** Which way the file goes; null where unknown. */
   carries(direction: 'upload' | 'download' | null): void {
     this.#direction = direction
   }

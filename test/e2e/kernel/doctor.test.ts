@@ -64,7 +64,7 @@ describe.skipIf(obstacle !== null)('ftp-alg doctor', () => {
     expect(first.exitCode).toBe(1)
     const wrong = notOk(first.lines)
     expect(wrong.map((line) => line.split('  ->  ')[0])).toEqual([
-      'FAIL  interception rules: table inet ftp_alg_intercept is not loaded: nobody is brought here',
+      'FAIL  interception rules: table inet ftp_alg_intercept is not loaded: nothing is intercepted',
       'FAIL  bridges: br0: net.bridge.bridge-nf-call-iptables and net.bridge.bridge-nf-call-ip6tables: 1, so that tproxy does not work for who is behind them',
       'FAIL  return route IPv4: the rule for mark 0xf7 is missing: what is meant for our sockets goes astray',
       'FAIL  return route IPv6: the rule for mark 0xf7 is missing: what is meant for our sockets goes astray',

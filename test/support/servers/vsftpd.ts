@@ -17,7 +17,7 @@ export function startVsftpd(options: ServerOptions): Promise<FtpServer> {
         '/etc/passwd': `root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/nonexistent:/bin/false\n${user}:x:${uid}:${uid}::${home}:/bin/sh\n`,
         '/etc/group': `root:x:0:\nnogroup:x:65534:\n${user}:x:${uid}:\n`,
         '/etc/shadow': `root:*:19000::::::\nnobody:*:19000::::::\n${user}:${hash}:19000::::::\n`,
-        // No file for the service `vsftpd` is needed: PAM falls back to this one.
+        // By this name it is read whether or not the machine has a file for vsftpd itself.
         '/etc/pam.d/other':
           'auth required pam_unix.so\naccount required pam_unix.so\nsession required pam_permit.so\n',
       },
@@ -44,7 +44,7 @@ chroot_local_user=YES
 allow_writeable_chroot=YES
 secure_chroot_dir=${empty}
 seccomp_sandbox=NO
-pam_service_name=vsftpd
+pam_service_name=other
 connect_from_port_20=YES
 pasv_enable=${modes === 'active-only' ? 'NO' : 'YES'}
 port_enable=${modes === 'passive-only' ? 'NO' : 'YES'}

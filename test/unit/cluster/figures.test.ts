@@ -29,10 +29,10 @@ async function exposed({ own = [], workers = [], gone = [] }: Told): Promise<str
     }
   }
   for (const families of gone) {
-    figures.told(0, snapshot(families))
+    figures.reported(0, snapshot(families))
     figures.ended(0)
   }
-  for (const [worker, families] of workers.entries()) figures.told(worker, snapshot(families))
+  for (const [worker, families] of workers.entries()) figures.reported(worker, snapshot(families))
   return (await figures.source.exposition()).replace(/\n+/g, '\n')
 }
 
@@ -142,8 +142,8 @@ async function real(name: string, value: number): Promise<readonly MetricFamily[
 }
 
 /** The values of the exposed lines that are no comments, which must all be the same. */
-async function onlyValue(told: Told): Promise<string> {
-  const samples = (await exposed(told)).split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+async function onlyValue(reported: Told): Promise<string> {
+  const samples = (await exposed(reported)).split('\n').filter((line) => line !== '' && !line.startsWith('#'))
   const values = new Set(samples.map((line) => line.replace(/.* /, '')))
   expect(values.size).toBe(1)
   return [...values].join()

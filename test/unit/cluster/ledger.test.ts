@@ -20,12 +20,12 @@ async function snapshotOfSessions(count: number): Promise<Snapshot> {
 test('a worker’s last figures stay when it is gone, those of its successor add to them', async () => {
   const ledger = new Ledger()
   for (const sessions of [2, 3, 4]) {
-    ledger.told(0, await snapshotOfSessions(sessions))
-    ledger.told(0, await snapshotOfSessions(sessions + 1))
+    ledger.reported(0, await snapshotOfSessions(sessions))
+    ledger.reported(0, await snapshotOfSessions(sessions + 1))
     ledger.ended(0)
   }
   const living = await snapshotOfSessions(7)
-  ledger.told(1, living)
+  ledger.reported(1, living)
   expect(ledger.last).toEqual([living])
   const exposition = await formatExposition([await ledger.goneFamilies])
   const status = ledger.goneStatus

@@ -37,14 +37,14 @@ async function runningWorker() {
   })
   // The few members that are used.
   vi.spyOn(cluster, 'fork').mockReturnValue(far as unknown as Worker)
-  const told: Snapshot[] = []
+  const reported: Snapshot[] = []
   let how: string | null = null
   const worker = new WorkerProcess({
     index: 0,
     order: { type: 'start', drained: [], config },
     sessionsChanged: () => undefined,
     obstaclesChanged: () => undefined,
-    told: (snapshot) => told.push(snapshot),
+    reported: (snapshot) => reported.push(snapshot),
     hung: (silenceMs) => hung.push(silenceMs),
   })
   void worker.ended.then((end) => {
@@ -54,7 +54,7 @@ async function runningWorker() {
   says({ type: 'listens' })
   says({ type: 'started' })
   await worker.started
-  return { worker, events, says, heard, told, killed, hung, how: () => how }
+  return { worker, events, says, heard, reported, killed, hung, how: () => how }
 }
 
 async function snapshot(): Promise<Snapshot> {
@@ -71,7 +71,7 @@ const passes = (ms: number) => vi.advanceTimersByTimeAsync(ms)
 
 describe('a worker has ended', () => {
   it('when it has exited and all it said was heard, whichever comes first', async () => {
-    const { worker, events, says, told, how } = await runningWorker()
+    const { worker, events, says, reported, how } = await runningWorker()
     const lastWords = await snapshot()
     events.emit('exit', 0, null)
     await passes(900)
@@ -80,7 +80,7 @@ describe('a worker has ended', () => {
     events.emit('disconnect')
     await passes(0)
     expect([how(), worker.isRunning]).toEqual(['0', false])
-    expect(told).toEqual([lastWords])
+    expect(reported).toEqual([lastWords])
 
     const other = await runningWorker()
     other.events.emit('disconnect')

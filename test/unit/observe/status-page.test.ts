@@ -80,7 +80,9 @@ describe('the status page', () => {
   test('says something useful where there is nothing to list', () => {
     const parts = renderSections(contentOf(quietProxy()))
     expect(textOf(parts.attention)).toBe('Nothing needs attention.')
-    expect(textOf(parts.sessions)).toBe('Sessions 0 Nobody is connected. Clients connect to 0.0.0.0:2121.')
+    expect(textOf(parts.sessions)).toBe(
+      'Sessions 0 No clients are connected. Clients connect to 0.0.0.0:2121.',
+    )
     expect(textOf(parts.pinholes)).toMatch(/^Pinholes 0 No pinhole is waiting\./)
     expect(textOf(parts.refusals)).toMatch(
       /^Recent refusals 0 Nothing was refused since the start \d+s ago\.$/,

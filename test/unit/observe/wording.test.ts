@@ -186,7 +186,7 @@ describe('what needs attention', () => {
     const proxy = started()
     proxy.observer.interceptionChecked('table inet ftp_alg_intercept is not loaded')
     expect(said(proxy)).toEqual([
-      'bad: Nobody is brought here: table inet ftp_alg_intercept is not loaded. ftp-alg firewall --apply puts the rules there.',
+      'bad: Nothing is intercepted: table inet ftp_alg_intercept is not loaded. ftp-alg firewall --apply puts the rules there.',
     ])
     proxy.observer.interceptionChecked(null)
     expect(said(proxy)).toEqual([])

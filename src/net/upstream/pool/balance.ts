@@ -1,4 +1,4 @@
-// Which server of a pool is next. Pure: what a server carries is told, not asked.
+// Which server of a pool is next. Pure: what a server carries is passed in.
 
 import { createHash } from 'node:crypto'
 import type { PoolConfig } from '../../../config/config.ts'

@@ -198,7 +198,7 @@ async function interceptionFlushed({ flushed }: Scene): Promise<Incident> {
     ...at,
     name: 'the rules of the interception are flushed',
     alert: 'FtpAlgInterceptionMissing',
-    page: /Nobody is brought here/,
+    page: /Nothing is intercepted/,
     cause: async () => {
       await runOrThrow(['nft', 'flush', 'ruleset'], { place: flushed.gateway })
     },
