@@ -151,10 +151,7 @@ export class App {
     for (const listener of this.#listeners.values()) listener.stop()
     const wasCutOff = await this.#registry.drain(timeoutMs)
     if (wasCutOff) {
-      this.#observer.log('drain.timeout', {
-        sessions: this.#registry.size,
-        timeout_ms: timeoutMs,
-      })
+      this.#observer.log('drain.timeout', { sessions: this.#registry.size, timeout_ms: timeoutMs })
     }
     await this.stop()
   }
@@ -207,6 +204,7 @@ export class App {
         pinholeTimeoutMs: pinholes.timeoutMs,
         trace: this.#trace,
         tls: this.#tls.of(name),
+        passthrough: listener.passthrough ?? null,
         backend: this.#pools.areBehindProxy(listener) ? relaying(running.backend) : running.backend,
         dataPeers: dataPeersOf(policy),
         dialer: new Dialer({ tcp, connectAs: connectAsFor(listener, tcp, running.sourceNat) }),

@@ -129,6 +129,8 @@ export interface ListenerConfig {
   }
   /** Absent: off. */
   readonly tls?: ListenerTlsConfig
+  /** TLS is between client and server alone, by AUTH TLS or from the first byte. Absent: it is not. */
+  readonly passthrough?: 'explicit' | 'implicit'
   /** Absent: off. */
   readonly upstreamTls?: UpstreamTlsConfig
 }
@@ -198,7 +200,6 @@ export interface PolicyConfig {
   readonly dataPeers: { readonly clients: readonly string[]; readonly servers: readonly string[] }
   /** Networks, canonical, of servers that clients may transfer with. */
   readonly fxp: readonly string[]
-  readonly auth: 'refuse' | 'passthrough'
 }
 
 export type TlsVersion = 'TLSv1.2' | 'TLSv1.3'

@@ -16,7 +16,7 @@ import type {
 import { formatDuration } from './duration.ts'
 import { formatPortRange } from './port-range.ts'
 import { formatListen, formatUpstream } from './socket-address.ts'
-import { printTls } from './tls-schema.ts'
+import { type PassthroughMode, printTls } from './tls-schema.ts'
 import { formatVia } from './via.ts'
 
 /**
@@ -83,7 +83,8 @@ function printHealth({ intervalMs, timeoutMs, ...rest }: HealthConfig) {
 
 function printListener(listener: ListenerConfig) {
   const { name, listen, intercept, matches, upstream, source, upstreamMode, advertise } = listener
-  const { activeSourcePort, upstreamVerbs, upstreamKeepAliveMs, tls, upstreamTls, login } = listener
+  const { activeSourcePort, upstreamVerbs, upstreamKeepAliveMs, tls, passthrough, upstreamTls, login } =
+    listener
   return {
     name,
     listen: formatListen(listen),
@@ -101,8 +102,13 @@ function printListener(listener: ListenerConfig) {
     activeSourcePort: activeSourcePort ?? 'any',
     advertise,
     ...(tls === undefined ? {} : { tls: printTls(tls) }),
+    ...(passthrough === undefined ? {} : { tls: { mode: modeOf(passthrough) } }),
     ...(upstreamTls === undefined ? {} : { upstreamTls: printTls(upstreamTls) }),
   }
+}
+
+function modeOf(passthrough: 'explicit' | 'implicit'): PassthroughMode {
+  return passthrough === 'explicit' ? 'passthrough' : 'passthrough-implicit'
 }
 
 function printRoute({ name, clients, serverName, host, user, upstream, pool }: RouteConfig) {

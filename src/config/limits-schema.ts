@@ -124,10 +124,6 @@ export const policySchema = section(
     fxp: networks(
       'Other FTP servers that clients may transfer with (FXP): PORT and EPRT may name them, and they may come to a passive port of ours. Relayed, and counted in `ftp_alg_data_foreign_peers_total`.',
     ),
-    auth: choiceField(
-      ['refuse', 'passthrough'],
-      'AUTH TLS: refused, so that clients stay readable or leave, or passed on, after which endpoints are encrypted and cannot be rewritten.',
-    ).prefault('refuse'),
   },
   'What peers may ask for.',
 )

@@ -3,6 +3,7 @@
 import type { z } from 'zod'
 import { audienceForm, hostForm } from './address.ts'
 import { complaint } from './complaint.ts'
+import type { ListenerTlsConfig } from './config.ts'
 import { durationForm } from './duration.ts'
 import {
   choiceField,
@@ -159,7 +160,18 @@ export const listenerSchema = section(
   ...rest,
   ...(login === undefined ? {} : { login }),
   ...(routes.length === 0 ? {} : { routes: namedRoutes(routes) }),
-  ...(tls === null ? {} : { tls }),
+  ...(tls === null ? {} : tlsOf(tls)),
   ...(upstreamTls === null ? {} : { upstreamTls }),
   upstreamKeepAliveMs: upstreamKeepAlive === 'off' ? null : upstreamKeepAlive,
 }))
+
+interface TlsParts {
+  readonly tls?: ListenerTlsConfig
+  readonly passthrough?: 'explicit' | 'implicit'
+}
+
+/** Our own TLS, or what passes through. */
+function tlsOf(tls: NonNullable<z.output<typeof tlsSchema>>): TlsParts {
+  if (tls.mode === 'passthrough') return { passthrough: 'explicit' }
+  return tls.mode === 'passthrough-implicit' ? { passthrough: 'implicit' } : { tls }
+}

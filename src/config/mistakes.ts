@@ -52,7 +52,7 @@ function flatten(issue: z.core.$ZodIssue, around: readonly PropertyKey[], keysAt
   const path = [...around, ...issue.path]
   if (issue.code === 'unrecognized_keys') {
     const known = keysAt(path)
-    return issue.keys.map((key) => ({ path, unknownKey: key, text: wordUnknownKey(key, known) }))
+    return issue.keys.map((key) => ({ path, unknownKey: key, text: wordUnknownKey(path, key, known) }))
   }
   if (issue.code !== 'invalid_union') return [{ path, text: issue.message }]
   // A shape of another type than the given value was not meant. If none is left, the union speaks for all.
@@ -62,11 +62,21 @@ function flatten(issue: z.core.$ZodIssue, around: readonly PropertyKey[], keysAt
   return only.flatMap((inner) => flatten(inner, path, keysAt))
 }
 
+/** Keys that were removed, and what to write instead. */
+const formerKeys: ReadonlyMap<string, string> = new Map([
+  [
+    'policy.auth',
+    'is no key any more: leave it out where AUTH is refused, or set tls.mode: passthrough in the listeners where it passes',
+  ],
+])
+
 function isOfAnotherType({ code, path }: z.core.$ZodIssue): boolean {
   return path.length === 0 && (code === 'invalid_type' || code === 'invalid_value')
 }
 
-function wordUnknownKey(key: string, known: readonly string[]): string {
+function wordUnknownKey(path: readonly PropertyKey[], key: string, known: readonly string[]): string {
+  const former = formerKeys.get(formatPath([...path, key]))
+  if (former !== undefined) return `${former} (given ${printable(key)}, allowed ${oneOf(known)})`
   const meant = nearestWord(key, known)
   const reason = meant === null ? 'is not a known key' : `is not a known key; did you mean ${meant}?`
   return `${reason} (given ${printable(key)}, allowed ${oneOf(known)})`

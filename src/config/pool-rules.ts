@@ -40,8 +40,7 @@ export function poolBreaches(pools: PoolSections, places: readonly Place[]): Rul
 export function viaBreaches(pools: PoolSections, listeners: ListenerSections): RuleBreach[] {
   return listeners.flatMap((listener, index) => {
     if (listener === undefined) return []
-    const named = [listener, ...(listener.routes ?? [])]
-    const pool = pools.find((each) => each?.via != null && named.some((one) => names(one, each.name)))
+    const pool = poolsOf(listener, pools).find(({ via }) => via !== null)
     if (pool === undefined) return []
     const because = `has to be passive for pool ${pool.name}, whose servers are behind the proxy of via`
     const path = ['listeners', index]
@@ -119,6 +118,17 @@ export function withPool<T extends Pick<ListenerSection, 'upstream'>>(
 ): T & { readonly pool?: string } {
   const pool = pools.find(({ name }) => names(named, name))
   return pool === undefined ? named : { ...named, pool: pool.name }
+}
+
+/** The pools that a listener and its routes name. */
+export function poolsOf(
+  listener: Pick<ListenerSection, 'upstream' | 'routes'>,
+  pools: PoolSections,
+): PoolSection[] {
+  const named = [listener, ...(listener.routes ?? [])]
+  return pools.flatMap((pool) =>
+    pool !== undefined && named.some((one) => names(one, pool.name)) ? [pool] : [],
+  )
 }
 
 function names({ upstream }: Pick<ListenerSection, 'upstream'>, pool: string | undefined): boolean {

@@ -33,7 +33,7 @@ export function checkRoutes(
 }
 
 function routeBreaches(
-  { intercept, tls, routes = [] }: ListenerSection,
+  { intercept, tls, passthrough, routes = [] }: ListenerSection,
   path: Path,
   places: readonly Place[],
 ): RuleBreach[] {
@@ -46,7 +46,9 @@ function routeBreaches(
     const at = [...path, 'routes', index]
     return [
       ...nameBreaches(routes, index, [...at, 'name']),
-      ...(route.serverName !== null && tls === undefined ? [withoutTls(route, [...at, 'serverName'])] : []),
+      ...(route.serverName !== null && tls === undefined && passthrough === undefined
+        ? [withoutTls(route, [...at, 'serverName'])]
+        : []),
       ...loopBreaches(route, [...at, 'upstream'], places),
     ]
   })

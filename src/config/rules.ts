@@ -12,6 +12,7 @@ import {
   placesOf,
   sourcePortBreaches,
 } from './listener-rules.ts'
+import { greetingBreaches, passthroughBreaches, passthroughWarnings } from './passthrough-rules.ts'
 import { type PoolSections, poolBreaches, poolWarnings, viaBreaches } from './pool-rules.ts'
 import { formatPortRange, rangeHasPort } from './port-range.ts'
 import { checkRoutes } from './route-rules.ts'
@@ -51,6 +52,8 @@ export function checkRules(sections: ValidSections, ephemeralPorts: EphemeralPor
       ...poolBreaches(sections.upstreams, places),
       ...viaBreaches(sections.upstreams, sections.listeners),
       ...listeners.breaches,
+      ...passthroughBreaches(sections.listeners, sections.upstreams),
+      ...greetingBreaches(sections.listeners, sections.upstreams),
       ...sourceBreaches(sections.listeners, sections.upstreams),
       ...routes.breaches,
       ...ports.breaches,
@@ -64,6 +67,7 @@ export function checkRules(sections: ValidSections, ephemeralPorts: EphemeralPor
     warnings: [
       ...poolWarnings(sections.upstreams, sections.listeners),
       ...listeners.warnings,
+      ...passthroughWarnings(sections.listeners),
       ...routes.warnings,
       ...ports.taken.flatMap((range) => portWarnings(range, ephemeralPorts)),
       ...timeoutWarnings(sections),

@@ -6,11 +6,13 @@ import type { ListenerSection } from './listener-schema.ts'
 
 type Path = RuleBreach['path']
 
-export function tlsBreaches({ tls, upstreamTls }: ListenerSection, path: Path): RuleBreach[] {
+export function tlsBreaches({ tls, passthrough, upstreamTls }: ListenerSection, path: Path): RuleBreach[] {
   return [
     ...(tls === undefined ? [] : clientBreaches(tls, [...path, 'tls'])),
     ...(upstreamTls === undefined ? [] : serverBreaches(upstreamTls, [...path, 'upstreamTls'])),
-    ...(tls === undefined && upstreamTls?.mode === 'as-client' ? [nobodyToFollow(path)] : []),
+    ...(tls === undefined && passthrough === undefined && upstreamTls?.mode === 'as-client'
+      ? [nobodyToFollow(path)]
+      : []),
   ]
 }
 

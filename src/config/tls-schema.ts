@@ -1,9 +1,9 @@
 // `listeners[].tls` and `listeners[].upstreamTls` of the configuration file.
 
+import { isDeepStrictEqual } from 'node:util'
 import type { z } from 'zod'
 import { hostForm } from './address.ts'
-import type { TextForm } from './complaint.ts'
-import { accept, refuse } from './complaint.ts'
+import { accept, complaint, refuse, type TextForm } from './complaint.ts'
 import type { ListenerTlsConfig, UpstreamTlsConfig } from './config.ts'
 import { choiceField, listField, section, textField, wordForm } from './field.ts'
 
@@ -53,8 +53,8 @@ const truncation = choiceField(
 const tlsSection = section(
   {
     mode: choiceField(
-      ['off', 'optional', 'required', 'implicit'],
-      'TLS with clients: none; by AUTH TLS for those who ask; by AUTH TLS before a login; or from the first byte, usually on port 990.',
+      ['off', 'optional', 'required', 'implicit', 'passthrough', 'passthrough-implicit'],
+      'TLS with clients: none; by AUTH TLS for those who ask; by AUTH TLS before a login; or from the first byte, usually on port 990. Or TLS between client and server that we cannot see into: after AUTH TLS, or from the first byte. Nothing in it is rewritten, so data connections work only where the network lets them through by itself.',
     ).prefault('off'),
     certificates: listField(
       section(
@@ -149,10 +149,26 @@ export const upstreamTlsSchema = upstreamTlsSection.transform(upstreamTlsOf)
 type TlsSection = z.output<typeof tlsSection>
 type UpstreamTlsSection = z.output<typeof upstreamTlsSection>
 
-function listenerTlsOf(tls: TlsSection): ListenerTlsConfig | null {
+/** TLS of a listener that is not its own. */
+export type PassthroughMode = 'passthrough' | 'passthrough-implicit'
+
+function listenerTlsOf(
+  tls: TlsSection,
+  context: z.core.ParsePayload,
+): ListenerTlsConfig | { readonly mode: 'passthrough' } | { readonly mode: 'passthrough-implicit' } | null {
   const { mode, ciphers: given, clientCa = null, clientCrl = null } = tls
   if (mode === 'off') return null
-  return { ...tls, mode, ciphers: ciphersOf(given), clientCa, clientCrl }
+  if (mode !== 'passthrough' && mode !== 'passthrough-implicit') {
+    return { ...tls, mode, ciphers: ciphersOf(given), clientCa, clientCrl }
+  }
+  const defaults: TlsSection = tlsSection.parse({})
+  for (const [key, value] of Object.entries(tls)) {
+    if (key === 'mode' || isDeepStrictEqual(value, Reflect.get(defaults, key))) continue
+    const reason = `has no use when tls.mode is ${mode}: TLS is between client and server alone`
+    const message = complaint(reason, { given: value, allowed: 'nothing' })
+    context.issues.push({ code: 'custom', message, input: value, path: [key] })
+  }
+  return mode === 'passthrough' ? { mode } : { mode }
 }
 
 function upstreamTlsOf(tls: UpstreamTlsSection): UpstreamTlsConfig | null {

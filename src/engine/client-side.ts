@@ -145,7 +145,7 @@ export class ClientSide {
     if (security.client?.concerns(command) === true || welcome.concerns(command)) return true
     if (!isVerb(verb) || traits?.forbidden === true) return true
     if (traits === null && !login.isLoggedIn) return true
-    if ((verb === 'AUTH' || verb === 'CCC') && options.policy.auth === 'refuse') return true
+    if ((verb === 'AUTH' || verb === 'CCC') && options.passthrough !== 'explicit') return true
     return verb === 'ALGS' && data.algs !== null
   }
 
@@ -189,9 +189,9 @@ export class ClientSide {
       if (this.#unknownVerbs >= MAX_UNKNOWN_VERBS) this.#outbox.close('protocol', NOT_FTP)
     } else if (traits?.forbidden === true) {
       refusals.refuse(command, 'forbidden_verb', `502 ${verb} is not supported.`)
-    } else if (verb === 'AUTH' && options.policy.auth === 'refuse') {
+    } else if (verb === 'AUTH' && options.passthrough !== 'explicit') {
       refusals.refuse(command, 'auth', '502 AUTH is not supported.')
-    } else if (verb === 'CCC' && options.policy.auth === 'refuse') {
+    } else if (verb === 'CCC' && options.passthrough !== 'explicit') {
       refusals.refuse(command, 'auth', '534 CCC is not supported.')
     } else if (!welcome.answer(command) && !this.#answeredAsAlg(command)) {
       this.#passOn(command)

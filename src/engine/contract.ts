@@ -39,6 +39,9 @@ export type AwaitedParty = 'client' | 'server' | 'transfer' | 'data'
 /** What this upstream server was seen to refuse, or to speak; kept for later sessions with the same upstream. */
 export type UpstreamFact = 'refusesEpsv' | 'refusesEprt' | 'speaksTls'
 
+/** How TLS begins that we cannot see into: by AUTH, which the server agrees to, or with the first byte, before any greeting. */
+export type PassthroughKind = 'explicit' | 'implicit'
+
 export type Event =
   /** Bytes arrived on a control connection; `text` may hold part of a line or many lines. */
   | { readonly type: 'received'; readonly side: Side; readonly text: string }
@@ -119,8 +122,8 @@ export type Effect =
   /** The login succeeded (the login timer stops) or was reset by REIN or USER. */
   | { readonly type: 'loginChanged'; readonly loggedIn: boolean }
   /**
-   * From here on the session is a plain byte pipe (the server accepted AUTH, policy says passthrough). Bytes that are
-   * given to the engine all the same go to the other side as they are; no word of ours gets between them.
+   * From here on the session is a plain byte pipe (TLS that we cannot see into). Bytes that are given to the engine all the
+   * same go to the other side as they are; no word of ours gets between them.
    */
   | { readonly type: 'passThrough' }
   | { readonly type: 'remember'; readonly fact: UpstreamFact }
@@ -225,6 +228,7 @@ export type ProtocolError =
   | 'unsolicited_reply'
   | 'unsolicited_endpoint'
   | 'server_closed_in_reply'
+  | 'not_tls'
 
 /** A fact worth a counter, a log line or both. Closed sets become labels; everything else only log fields. */
 export type AuditRecord =
@@ -254,6 +258,8 @@ export type AuditRecord =
       readonly reason: ProtocolError
       readonly detail: string
     }
+  /** The peers' TLS goes on without us: no endpoint of the session can be rewritten. */
+  | { readonly type: 'passedThrough'; readonly kind: PassthroughKind }
   | {
       readonly type: 'transfer'
       readonly verb: string

@@ -4,13 +4,14 @@
 import { assertNever } from '../errors.ts'
 import { Abort } from './abort.ts'
 import { ClientSide } from './client-side.ts'
-import type { AwaitedParty, Effect, EngineTimer, Event, SessionTimer, Side } from './contract.ts'
+import type { AwaitedParty, Effect, EngineTimer, Event, SessionTimer } from './contract.ts'
 import { handleDataEvent } from './data-events.ts'
 import { DataSide } from './data-side.ts'
 import { FinalReplies } from './final-replies.ts'
 import { Login } from './login.ts'
 import type { EngineOptions } from './options.ts'
 import { Outbox } from './outbox.ts'
+import { Passthrough } from './passthrough.ts'
 import { Refusals } from './refusals.ts'
 import { ReplyQueue } from './reply-queue.ts'
 import { farewellFor, Security } from './security.ts'
@@ -19,8 +20,16 @@ import { Strays } from './strays.ts'
 import { Transfers } from './transfers.ts'
 import { Welcome } from './welcome.ts'
 
-/** Where the protocol stands, in a word for the status page. `pipe`: bytes pass untouched. */
-export type EngineState = 'connecting' | 'login' | 'idle' | 'negotiating' | 'transfer' | 'pipe' | 'closed'
+/** Where the protocol stands, in a word. `pipe`: bytes pass untouched; `opaque`: they will, once both peers have begun TLS. */
+export type EngineState =
+  | 'connecting'
+  | 'login'
+  | 'idle'
+  | 'negotiating'
+  | 'transfer'
+  | 'opaque'
+  | 'pipe'
+  | 'closed'
 
 /** Never throws for what a peer said. */
 export class ControlEngine {
@@ -34,6 +43,7 @@ export class ControlEngine {
   readonly #finals: FinalReplies
   readonly #server: ServerSide
   readonly #welcome: Welcome
+  readonly #passthrough: Passthrough
   #isConnected = false
   #hasClientEnded = false
   #isClientGone = false
@@ -61,14 +71,27 @@ export class ControlEngine {
     this.#welcome = welcome
     const strays = new Strays(outbox)
     const finals = new FinalReplies({ options, outbox, login, queue, data, abort, strays, security, welcome })
+    const passthrough = new Passthrough({ outbox, data, kind: options.passthrough ?? null })
     this.#finals = finals
-    this.#server = new ServerSide({ outbox, queue, data, abort, transfers, client, strays, finals, welcome })
+    this.#passthrough = passthrough
+    this.#server = new ServerSide({
+      outbox,
+      queue,
+      data,
+      abort,
+      transfers,
+      client,
+      strays,
+      finals,
+      welcome,
+      passthrough,
+    })
   }
 
   handle(event: Event): Effect[] {
     if (this.#outbox.closeReason !== null) return []
-    if (this.#server.isPipe) {
-      this.#handlePiped(event)
+    if (this.#passthrough.isOn) {
+      this.#passthrough.handle(event)
     } else {
       this.#handle(event)
       this.#proceed()
@@ -87,6 +110,7 @@ export class ControlEngine {
 
   /** Who is waited for: whose limit runs. */
   get awaits(): AwaitedParty {
+    if (this.#passthrough.isOn) return 'client'
     const { current } = this.#data.channels
     const { transfer } = this.#queue
     if (current?.isFlowing === true || (current?.isJoined === true && transfer !== null)) return 'data'
@@ -112,9 +136,14 @@ export class ControlEngine {
     return this.#server.waitsForSilence || this.#client.isWaitingForNoops || this.#transfers.waitsForSilence
   }
 
+  /** TLS of the peers passes through, or is about to: nobody looks for a word of ours there. */
+  get isOpaque(): boolean {
+    return this.#passthrough.isOn
+  }
+
   get state(): EngineState {
     if (this.#outbox.closeReason !== null) return 'closed'
-    if (this.#server.isPipe) return 'pipe'
+    if (this.#passthrough.isOn) return this.#passthrough.isJoined ? 'pipe' : 'opaque'
     if (!this.#isConnected) return this.#welcome.isListening ? 'login' : 'connecting'
     if (this.isTransferring) return 'transfer'
     if (this.#data.isNegotiating) return 'negotiating'
@@ -125,6 +154,7 @@ export class ControlEngine {
     switch (event.type) {
       case 'clientArrived':
         this.#welcome.clientArrived()
+        this.#passthrough.clientArrived()
         break
       case 'clientSecured':
         this.#welcome.clientSecured(event.serverName)
@@ -160,24 +190,6 @@ export class ControlEngine {
     }
   }
 
-  /** No word of ours may get between the two peers any more. */
-  #handlePiped(event: Event): void {
-    switch (event.type) {
-      case 'received':
-        this.#outbox.send(otherSide(event.side), event.text)
-        break
-      case 'ended':
-        this.#outbox.close(event.side)
-        break
-      case 'timerFired':
-        if (event.timer === 'idle') this.#outbox.close('idle')
-        break
-      case 'channelEnded':
-        this.#data.channelEnded(event.channel)
-        break
-    }
-  }
-
   /** Lets commands and replies through, in turns, as far as their order allows. */
   #proceed(): void {
     while (this.#mayGoOn && (this.#letCommandGo() || this.#server.actOnNext())) {
@@ -189,7 +201,7 @@ export class ControlEngine {
   }
 
   get #mayGoOn(): boolean {
-    return this.#outbox.closeReason === null && !this.#server.isPipe
+    return this.#outbox.closeReason === null && !this.#passthrough.isOn
   }
 
   /** True when a line of the client was acted upon, or the session closes because there is none. */
@@ -280,8 +292,4 @@ export class ControlEngine {
   #sayShuttingDown(): void {
     this.#outbox.close('drain', '421 Service is shutting down, try again later.')
   }
-}
-
-function otherSide(side: Side): Side {
-  return side === 'client' ? 'server' : 'client'
 }

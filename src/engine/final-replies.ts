@@ -90,7 +90,7 @@ export class FinalReplies {
         if (reply.code >= 300) outbox.send('client', reply.text)
         break
       case 'FEAT': {
-        const keepTls = options.policy.auth === 'passthrough' && security.client === null
+        const keepTls = options.passthrough === 'explicit' && security.client === null
         const tls = security.client?.features ?? []
         outbox.send('client', editFeatures(reply, { keepTls, tls, translates: !data.isFaithful }))
         break

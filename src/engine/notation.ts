@@ -156,6 +156,8 @@ function renderRecord(record: AuditRecord, shown: ReadonlySet<Shown>): string | 
     }
     case 'protocolError':
       return `error ${record.side} ${record.reason}: ${escaped(record.detail)}`
+    case 'passedThrough':
+      return `passed through ${record.kind}`
     case 'transfer': {
       const over = record.channel === null ? 'no channel' : `channel ${record.channel}`
       const what = record.path === '' ? record.verb : `${record.verb} ${escaped(record.path)}`

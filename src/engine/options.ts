@@ -1,4 +1,4 @@
-import type { RefusalReason, UpstreamChoice } from './contract.ts'
+import type { PassthroughKind, RefusalReason, UpstreamChoice } from './contract.ts'
 import type { DataVerb } from './data-request.ts'
 import type { Policy } from './policy.ts'
 
@@ -63,4 +63,6 @@ export interface EngineOptions {
   readonly welcome?: WelcomePolicy | null
   /** Absent: no TLS on either side. */
   readonly tls?: { readonly client: ClientTlsPolicy; readonly server: ServerTlsPolicy | null } | null
+  /** TLS is between the two peers alone. Absent or null: it is not; without `tls` AUTH is refused then. */
+  readonly passthrough?: PassthroughKind | null
 }

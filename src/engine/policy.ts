@@ -14,7 +14,6 @@ export interface Policy {
   readonly minPort: number
   /** Networks whose hosts a client may name in PORT or EPRT: third-party transfers (FXP). */
   readonly fxp: readonly string[]
-  readonly auth: 'refuse' | 'passthrough'
   /** Refusals until the session is closed with 421. */
   readonly maxRefusals: number
   readonly maxLineBytes: number

@@ -8,6 +8,7 @@ import type { ClientSide } from './client-side.ts'
 import type { DataSide } from './data-side.ts'
 import type { FinalReplies } from './final-replies.ts'
 import type { Outbox } from './outbox.ts'
+import type { Passthrough } from './passthrough.ts'
 import type { Outstanding, ReplyQueue } from './reply-queue.ts'
 import { fateOf, type ReplyUnderWay } from './reply-under-way.ts'
 import type { Strays } from './strays.ts'
@@ -24,10 +25,10 @@ export interface ServerSideParts {
   readonly strays: Strays
   readonly finals: FinalReplies
   readonly welcome: Welcome
+  readonly passthrough: Passthrough
 }
 
-/** `pipe`: the server accepted AUTH, from here on only the two peers can read. */
-type Phase = 'greeting' | 'talking' | 'pipe'
+type Phase = 'greeting' | 'talking'
 
 /** Bytes that wait behind a reply that is held back; then we stop reading. */
 const MAX_PENDING_BYTES = 16 * 1024
@@ -52,10 +53,6 @@ export class ServerSide {
 
   get hasGreeted(): boolean {
     return this.#phase !== 'greeting'
-  }
-
-  get isPipe(): boolean {
-    return this.#phase === 'pipe'
   }
 
   /** A reply has begun and is not complete. */
@@ -278,8 +275,7 @@ export class ServerSide {
     }
     this.#outbox.send('client', text)
     this.#parts.data.reset()
-    this.#phase = 'pipe'
-    this.#outbox.push({ type: 'passThrough' })
+    this.#parts.passthrough.begin()
   }
 
   #hangUp(): void {

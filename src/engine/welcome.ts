@@ -264,8 +264,11 @@ export class Welcome {
   }
 
   #refuseArrival({ reason, text }: Extract<Choice, { readonly type: 'refused' }>): void {
-    this.#parts.outbox.record({ type: 'refusal', verb: 'OTHER', reason, code: 421, detail: '' })
-    this.#parts.outbox.close('refusals', `421${text.slice(3)}`)
+    const { outbox, options } = this.#parts
+    outbox.record({ type: 'refusal', verb: 'OTHER', reason, code: 421, detail: '' })
+    // A client that waits for TLS understands nothing else.
+    if (options.passthrough === 'implicit') outbox.close('refusals')
+    else outbox.close('refusals', `421${text.slice(3)}`)
   }
 
   #refuse(command: Command, reason: RefusalReason, text: string): void {

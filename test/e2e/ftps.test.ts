@@ -35,6 +35,13 @@ const ways: readonly Way[] = (['plain', 'explicit', 'implicit'] as const).flatMa
     .map((server) => ({ name: `${front} to ${server}`, front, server })),
 )
 
+/** TLS that is not ours: mode, server, and where the listener's port is. */
+const passing = [
+  ['passthrough', 'vsftpd-tls', 45],
+  ['passthrough', 'proftpd-tls', 46],
+  ['passthrough-implicit', 'vsftpd-implicit', 47],
+] as const
+
 const modes = {
   EPSV: [],
   PASV: ['--disable-epsv'],
@@ -134,6 +141,37 @@ describe.skipIf(missing !== null)('FTPS', () => {
     })
   })
 
+  // The servers insist on data connections that resume: they come straight from curl, which shook hands with them.
+  it.each(passing)(
+    '%s: %s and curl see each other’s TLS, and files go between them',
+    async (mode, server, offset) => {
+      const way = { name: mode, front: mode === 'passthrough' ? 'explicit' : 'implicit', server } as const
+      const url = `${way.front === 'implicit' ? 'ftps' : 'ftp'}://127.0.0.1:${firstPort + offset}`
+      const file = samples.middle
+      const down = ['a', 'b'].flatMap((name) => ['-o', `pass-${name}`, `${url}/${sharedFolder}/${file.name}`])
+      const ran = await curl(way, ['-v', '--ftp-skip-pasv-ip', ...down])
+      expect(ran.exitCode, ran.stderr).toBe(0)
+      expect(ran.stderr).toContain('subject: CN=server')
+      expect(await sha256Of(join(folder, 'pass-b'))).toBe(file.sha256)
+      const up = await curl(way, [
+        '--ftp-skip-pasv-ip',
+        '-T',
+        join(samples.folder, file.name),
+        `${url}/pass-up`,
+      ])
+      expect(up.stderr).toBe('')
+      expect(await sha256Of(join(running.get(server)?.home ?? '', 'pass-up'))).toBe(file.sha256)
+      const metrics = await proxy.metrics()
+      const listener = `listener="passing-${offset}"`
+      expect(metrics).toContain(`ftp_alg_passthrough_sessions_total{${listener}} 2`)
+      const moved = metrics
+        .split('\n')
+        .filter((line) => line.startsWith(`ftp_alg_data_bytes_total{${listener}`))
+      expect(moved.map((line) => line.split(' ').at(-1))).toEqual(moved.map(() => '0'))
+      expect(moved.length).toBeGreaterThan(0)
+    },
+  )
+
   describe.each(ways)('$name', (way) => {
     // curl 7.88 never begins TLS on a connection that it has accepted (its own issue 10666).
     const usable = (Object.keys(modes) as (keyof typeof modes)[]).filter(
@@ -232,5 +270,9 @@ function configuration(folder: string, firstPort: number): string {
     tls: { mode: required, dataReuse: offered, ccc: allow, certificates: ${certificates} }
     upstreamTls: { mode: required, ca: ${folder}/ca.crt }
 `
-  return `listeners:\n${listeners.join('')}${ccc}dataPorts: ${firstPort + 50}-${firstPort + 95}\nlog: { level: debug }\n`
+  const passed = passing.map(([mode, server, offset]) => {
+    const [listen, upstream] = [firstPort + offset, firstPort + servers.indexOf(server)]
+    return `  - { name: passing-${offset}, listen: '127.0.0.1:${listen}', upstream: '127.0.0.1:${upstream}', tls: { mode: ${mode} } }\n`
+  })
+  return `listeners:\n${listeners.join('')}${ccc}${passed.join('')}dataPorts: ${firstPort + 50}-${firstPort + 95}\nlog: { level: debug }\n`
 }

@@ -10,7 +10,7 @@ import type {
 } from '../../src/config/config.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { createObserver, type Recorder } from '../../src/observe/recorder.ts'
-import type { StatusView } from '../../src/observe/view/shapes.ts'
+import type { SessionView, StatusView } from '../../src/observe/view/shapes.ts'
 import { within } from '../support/peers/patience.ts'
 import type { Endpoint } from '../support/peers/scripted-server.ts'
 
@@ -32,6 +32,7 @@ export interface ProxyPlan {
   readonly pinholeTimeoutMs?: number
   readonly limits?: Partial<LimitsConfig>
   readonly policy?: Partial<PolicyConfig>
+  readonly passthrough?: 'explicit' | 'implicit'
   readonly advertise?: {
     readonly clients?: readonly AdvertiseRule[]
     readonly servers?: readonly AdvertiseRule[]
@@ -77,6 +78,10 @@ export class ProxyUnderTest implements Endpoint {
 
   get status(): StatusView {
     return this.#observer.status()
+  }
+
+  get sessions(): readonly SessionView[] {
+    return this.#observer.sessions().items
   }
 
   get listener(): StatusView['listeners'][number] {
@@ -185,6 +190,7 @@ function configOf(
       upstream: { host: upstream.address, port: upstream.port },
       upstreamMode: plan.upstreamMode ?? 'client',
       activeSourcePort: plan.activeSourcePort ?? null,
+      ...(plan.passthrough && { passthrough: plan.passthrough }),
       advertise: { clients: advertise?.clients ?? [], servers: advertise?.servers ?? [] },
     })),
     dataPorts:

@@ -1,4 +1,4 @@
-// AUTH TLS: refused by default; with `policy.auth: passthrough` the session becomes a pipe in which only the two peers
+// AUTH TLS: refused by default; with `tls.mode: passthrough` the session becomes a pipe in which only the two peers
 // can read. S15, S16: not a word of plaintext may slip in around the change.
 
 import { describe, expect } from 'vitest'
@@ -30,7 +30,7 @@ function tlsServer(secured: Arrivals<Wire>): Script {
 async function secure(lab: Lab, plan: ProxyPlan = {}) {
   const secured = new Arrivals<Wire>()
   const server = await lab.server(tlsServer(secured))
-  const proxy = await lab.proxy(server, { policy: { auth: 'passthrough' }, ...plan })
+  const proxy = await lab.proxy(server, { passthrough: 'explicit', ...plan })
   const client = await lab.client(proxy)
   await client.reply()
   expect((await client.command('AUTH TLS')).line).toBe('234 Go ahead.')
@@ -103,9 +103,52 @@ describe('passthrough', () => {
     expect(errors).toEqual([])
   })
 
+  test('is counted, told once, and shown on the session view', async ({ lab }) => {
+    const { clientEnd, serverEnd, proxy } = await secure(lab)
+    await clientEnd.send('NOOP\r\n')
+    await serverEnd.readLine()
+    expect(await proxy.metric('ftp_alg_passthrough_sessions_total')).toBe(1)
+    expect(proxy.recordsOf('tls.pass')).toMatchObject([{ level: 'info', begins: 'AUTH' }])
+    expect(proxy.sessions).toMatchObject([{ state: 'passthrough', user: null }])
+  })
+
+  test('goes on through a drain until it is cut off', async ({ lab }) => {
+    const { clientEnd, serverEnd, proxy } = await secure(lab)
+    const drained = proxy.app.drain(800)
+    await clientEnd.send('NOOP\r\n')
+    expect(await serverEnd.readLine()).toBe('NOOP')
+    await serverEnd.send('200 Here.\r\n')
+    expect(await clientEnd.readLine()).toBe('200 Here.')
+    await drained
+    expect(await serverEnd.ended()).toBeTruthy()
+    expect(proxy.recordsOf('drain.timeout')).toHaveLength(1)
+    expect(proxy.recordsOf('session.close')).toMatchObject([{ reason: 'drain' }])
+  })
+
+  test.for(['client', 'server'] as const)('a reset by the %s is one for the other', async (side, { lab }) => {
+    const { client, server, clientEnd, serverEnd } = await secure(lab)
+    const atServer = server.visits[0]?.wire
+    const [resetter, other] = side === 'client' ? [client.wire, serverEnd] : [atServer, clientEnd]
+    resetter?.reset()
+    expect(await other.ended()).toBe('reset')
+  })
+
+  test('that begins with something else on either side is closed without a word', async ({ lab }) => {
+    const server = await lab.server(ftpScript({ verbs: { AUTH: (visit) => visit.reply('234 Go ahead.') } }))
+    const proxy = await lab.proxy(server, { passthrough: 'explicit' })
+    const client = await lab.client(proxy)
+    await client.reply()
+    await client.command('AUTH TLS')
+    await client.send('USER joe')
+    expect(await client.wire.readRest()).toBe('')
+    expect(server.visits[0]?.lines).toEqual(['AUTH TLS'])
+    expect(await proxy.metric('ftp_alg_protocol_errors_total', { side: 'client', reason: 'not_tls' })).toBe(1)
+    expect(await proxy.metric('ftp_alg_passthrough_sessions_total')).toBe(0)
+  })
+
   test('that the server refuses leaves an ordinary session', async ({ lab }) => {
     const server = await lab.server(ftpScript({ verbs: { AUTH: (visit) => visit.reply('502 No TLS.') } }))
-    const proxy = await lab.proxy(server, { policy: { auth: 'passthrough' } })
+    const proxy = await lab.proxy(server, { passthrough: 'explicit' })
     const client = await lab.client(proxy)
     await client.reply()
     expect((await client.command('AUTH TLS')).code).toBe(502)
@@ -116,7 +159,7 @@ describe('passthrough', () => {
 })
 
 describe('plaintext around AUTH', () => {
-  const plan: ProxyPlan = { policy: { auth: 'passthrough' } }
+  const plan: ProxyPlan = { passthrough: 'explicit' }
 
   test('behind it in the same segment: closed, nothing of it goes upstream', async ({ lab }) => {
     const secured = new Arrivals<Wire>()

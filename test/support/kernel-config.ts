@@ -31,7 +31,6 @@ export function gatewayConfig(
       minPort: 1024,
       dataPeers: { clients: [], servers: [] },
       fxp: [],
-      auth: 'refuse',
     },
     admin: null,
     log: { level: 'info', format: 'json' },

@@ -1,5 +1,5 @@
 import { parseDestination } from '../../src/config/login-schema.ts'
-import type { UpstreamFact } from '../../src/engine/contract.ts'
+import type { PassthroughKind, UpstreamFact } from '../../src/engine/contract.ts'
 import { type Shown, shownRecords } from '../../src/engine/notation.ts'
 import type { EngineOptions, WelcomePolicy } from '../../src/engine/options.ts'
 import type { Policy } from '../../src/engine/policy.ts'
@@ -13,7 +13,7 @@ import { readEndpoint } from './transcript-notation.ts'
 export interface Header {
   /**
    * `client 192.0.2.9`, `mode client|passive|active`, `verbs PASV EPSV`, `reach first`, `policy bounce=refuse …`,
-   * `own 203.0.113.9`, `tls client=required clientData=client server=required serverData=required`,
+   * `own 203.0.113.9`, `tls client=required clientData=client server=required serverData=required`, `passthrough explicit|implicit`,
    * `routes partners:user=partner-* a:serverName=a.example.net,host=a.* inner:clients=10.0.0.0/8 default`,
    * `login *.example.net:21 10.9.0.0/16:21`
    */
@@ -35,7 +35,6 @@ export const defaultPolicy: Policy = {
   pasvAddress: 'control-peer',
   minPort: 1024,
   fxp: [],
-  auth: 'refuse',
   maxRefusals: 10,
   maxLineBytes: 4096,
 }
@@ -58,6 +57,7 @@ export function readHeader(lines: readonly string[]): Header {
       policy: { ...defaultPolicy, ...readPolicy(words('policy')) },
       isOwnAddress: (address) => own.has(address),
       tls: readTls(words('tls')),
+      passthrough: readPassthrough(said.get('passthrough')),
       welcome:
         readRoutes(words('routes'), said.get('client') ?? '192.0.2.9') ?? readLogin(words('login'), own),
     },
@@ -76,6 +76,7 @@ const headerWords = [
   'reach',
   'policy',
   'tls',
+  'passthrough',
   'routes',
   'login',
   'knows',
@@ -89,7 +90,7 @@ function readPolicy(settings: readonly string[]): Partial<Policy> {
   const read: { -readonly [Key in keyof Policy]?: Policy[Key] } = {}
   for (const setting of settings) {
     const [key = '', value = ''] = setting.split('=')
-    switch (oneOf(key, ['bounce', 'pasvAddress', 'minPort', 'fxp', 'auth', 'maxRefusals', 'maxLineBytes'])) {
+    switch (oneOf(key, ['bounce', 'pasvAddress', 'minPort', 'fxp', 'maxRefusals', 'maxLineBytes'])) {
       case 'bounce':
         read.bounce = oneOf(value, ['refuse', 'use-control-peer'])
         break
@@ -98,9 +99,6 @@ function readPolicy(settings: readonly string[]): Partial<Policy> {
         break
       case 'fxp':
         read.fxp = value.split(',')
-        break
-      case 'auth':
-        read.auth = oneOf(value, ['refuse', 'passthrough'])
         break
       case 'minPort':
         read.minPort = Number(value)
@@ -114,6 +112,10 @@ function readPolicy(settings: readonly string[]): Partial<Policy> {
     }
   }
   return read
+}
+
+function readPassthrough(kind: string | undefined): PassthroughKind | null {
+  return kind === undefined ? null : oneOf(kind, ['explicit', 'implicit'])
 }
 
 /** Null without a word: neither side has TLS. */

@@ -31,6 +31,9 @@ const ways: Readonly<Record<string, (ftp: FTPContext) => Promise<FTPResponse>>> 
   PORT: enterActiveMode,
 }
 
+/** Where the server is talked to directly it cannot call an address of loopback. */
+const passiveWays = ['EPSV', 'PASV']
+
 const beforeTransfers = ['the connection', 'TLS', 'the login']
 
 /** The commands of RFC 959 have no room for an address of IPv6. */
@@ -47,7 +50,7 @@ export async function tryTransfers(config: Config, credentials: Credentials): Pr
       continue
     }
     const host = hostOf(listener)
-    for (const verb of Object.keys(ways)) {
+    for (const verb of listener.passthrough === undefined ? Object.keys(ways) : passiveWays) {
       if (host.includes(':') && onlyIpv4.includes(verb)) continue
       const { finding, isOver } = await tryOne(`${check} by ${verb}`, { listener, host, verb, credentials })
       findings.push(finding)
@@ -80,7 +83,7 @@ async function tryOne(check: string, { listener, host, verb, credentials }: Atte
     step = doing
     return answer
   }
-  const mode = listener.tls?.mode ?? 'off'
+  const mode = listener.tls?.mode ?? listener.passthrough ?? 'off'
   const { port } = listener.listen
   // Not who the proxy is, but whether it works, is asked here.
   const unverified = { rejectUnauthorized: false }
@@ -142,8 +145,11 @@ function hostOf({ listen: { address } }: ListenerConfig): string {
   return address === '::' ? '::1' : address
 }
 
-function cureFor(step: string, { name }: ListenerConfig): string {
+function cureFor(step: string, { name, passthrough }: ListenerConfig): string {
   if (step === 'the connection') return `start ftp-alg; lines about the port of ${name} above say what else`
   if (step === 'the login') return '--user, and the password in FTP_ALG_TRY_PASSWORD'
+  if (passthrough !== undefined && step !== 'TLS') {
+    return 'TLS passes through: data connections go to the address and port that the server names, which must be reached from here'
+  }
   return 'the lines of this session in the log (event pinhole.refuse, data.fail or command.deny) say why'
 }

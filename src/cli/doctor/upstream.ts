@@ -1,7 +1,8 @@
 // Whether the servers answer.
 
 import { connect } from 'node:net'
-import type { Config, UpstreamTlsConfig } from '../../config/config.ts'
+import { connect as connectTls } from 'node:tls'
+import type { Config, ListenerConfig, UpstreamTlsConfig } from '../../config/config.ts'
 import { type Finding, fail, ok, warn } from './finding.ts'
 
 /**
@@ -13,18 +14,20 @@ export function upstreamsOf({
   upstreams,
 }: Pick<Config, 'listeners' | 'upstreams'>): readonly Asked[] {
   return [
-    ...listeners.flatMap(({ name, upstream, pool, upstreamTls: tls = null }) =>
-      upstream === null || pool !== undefined ? [] : [{ check: `upstream of ${name}`, ...upstream, tls }],
+    ...listeners.flatMap(({ name, upstream, pool, ...listener }) =>
+      upstream === null || pool !== undefined
+        ? []
+        : [{ check: `upstream of ${name}`, ...upstream, tls: wayOf(listener) }],
     ),
-    ...listeners.flatMap(({ name: listener, routes = [], upstreamTls: tls = null }) =>
+    ...listeners.flatMap(({ name: listener, routes = [], ...rest }) =>
       routes.flatMap(({ name, upstream, pool }) =>
-        pool === undefined ? [{ check: `route ${name} of ${listener}`, ...upstream, tls }] : [],
+        pool === undefined ? [{ check: `route ${name} of ${listener}`, ...upstream, tls: wayOf(rest) }] : [],
       ),
     ),
     ...upstreams.flatMap(({ name, servers }) => {
       const ways = listeners
         .filter(({ pool, routes = [] }) => pool === name || routes.some((route) => route.pool === name))
-        .map(({ upstreamTls }) => upstreamTls ?? null)
+        .map(wayOf)
       const distinct = new Map(ways.map((tls) => [JSON.stringify(tls), tls]))
       return servers.flatMap(({ host, port }) =>
         [...(distinct.size === 0 ? [null] : distinct.values())].map((tls) => ({
@@ -42,12 +45,20 @@ interface Asked {
   readonly check: string
   readonly host: string
   readonly port: number
-  readonly tls: UpstreamTlsConfig | null
+  readonly tls: Way
+}
+
+/** Null: in clear. `passes`: TLS of clients from the first byte, which is not ours. */
+type Way = UpstreamTlsConfig | 'passes' | null
+
+function wayOf({ upstreamTls, passthrough }: Pick<ListenerConfig, 'upstreamTls' | 'passthrough'>): Way {
+  return passthrough === 'implicit' ? 'passes' : (upstreamTls ?? null)
 }
 
 /** As a session begins; with TLS where the configuration has it. */
 export async function checkUpstream({ tls, ...asked }: Asked, timeoutMs: number): Promise<Finding> {
   if (tls === null) return checkGreeting(asked, timeoutMs)
+  if (tls === 'passes') return checkTls(asked, timeoutMs)
   // Loaded only here: everything else runs where there is no OpenSSL for us.
   const { checkUpstreamTls } = await import('./upstream-tls.ts')
   return checkUpstreamTls({ ...asked, tls }, timeoutMs)
@@ -100,6 +111,34 @@ function checkGreeting({ check, host, port }: Omit<Asked, 'tls'>, timeoutMs: num
           'look at the server’s log: it may refuse this address',
         ),
       )
+    })
+  })
+}
+
+/** Whether TLS begins with the first byte; whose it is, clients judge for themselves. */
+function checkTls({ check, host, port }: Omit<Asked, 'tls'>, timeoutMs: number): Promise<Finding> {
+  const where = `${host} port ${port}`
+  return new Promise((resolve) => {
+    const socket = connectTls({ host, port, rejectUnauthorized: false, timeout: timeoutMs })
+    const settle = (finding: Finding) => {
+      socket.destroy()
+      resolve(finding)
+    }
+    socket.on('secureConnect', () => {
+      const subject = socket.getPeerCertificate().subject?.CN ?? 'nobody'
+      settle(
+        ok(check, `${where}: ${socket.getProtocol()} from the first byte, with a certificate of ${subject}`),
+      )
+    })
+    socket.on('timeout', () => {
+      const cure = 'check the address and the port: implicit TLS is usually on 990'
+      settle(fail(check, `${where} does not begin TLS within ${timeoutMs} ms`, cure))
+    })
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      const isClear = error.code === 'ERR_SSL_WRONG_VERSION_NUMBER'
+      const cure = 'tls.mode: passthrough is for servers that greet in clear and know AUTH TLS'
+      if (isClear) settle(fail(check, `${where} speaks in clear where TLS should begin`, cure))
+      else settle(fail(check, `${where}: ${error.message}`, cureFor(error.code)))
     })
   })
 }

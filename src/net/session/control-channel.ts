@@ -1,6 +1,6 @@
 import type { Side } from '../../engine/contract.ts'
 import { hasUrgent } from '../../kernel/socket-options.ts'
-import type { Connection, ConnectionEvents } from '../../tcp/connection.ts'
+import type { Connection, ConnectionError, ConnectionEvents } from '../../tcp/connection.ts'
 
 /** What a control channel tells its session. */
 export interface ControlEvents {
@@ -9,8 +9,8 @@ export interface ControlEvents {
   piped(side: Side, byteCount: number): void
   /** FIN: nothing more will come. */
   ended(side: Side): void
-  /** The socket is closed. */
-  closed(side: Side): void
+  /** The socket is closed; `isReset`: not by FIN from both ends. */
+  closed(side: Side, isReset: boolean): void
   /** More is waiting to be sent than a well-behaved peer leaves unread, or no longer. */
   congested(side: Side, isCongested: boolean): void
 }
@@ -136,6 +136,11 @@ export class ControlChannel implements ConnectionEvents {
     this.#connection.destroy()
   }
 
+  /** RST. */
+  reset(): void {
+    this.#connection.reset()
+  }
+
   /** TCP keepalive: a peer that vanished is noticed before the idle time. Worth its system calls only for long sessions. */
   keepAlive(): void {
     this.#connection.keepAlive(KEEP_ALIVE_MS)
@@ -181,8 +186,8 @@ export class ControlChannel implements ConnectionEvents {
     this.#events.congested(this.side, false)
   }
 
-  closed(): void {
-    this.#events.closed(this.side)
+  closed(error: ConnectionError | null): void {
+    this.#events.closed(this.side, error !== null)
   }
 
   #forward(bytes: Uint8Array, byteCount: number): void {

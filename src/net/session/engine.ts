@@ -18,6 +18,7 @@ export function createEngine(
     isOwnAddress,
     welcome: setting.destinations?.welcome(client) ?? null,
     tls: setting.tls?.policy ?? null,
+    passthrough: setting.passthrough,
   }
   const sessionId = observer.id
   const write = setting.trace?.(sessionId) ?? null

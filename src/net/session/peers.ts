@@ -72,6 +72,11 @@ export class SessionPeers implements SessionAddresses {
     return side === 'client' ? this.client : this.server
   }
 
+  /** The channel with the other peer. */
+  opposite(side: Side): ControlChannel | null {
+    return this.channel(side === 'client' ? 'server' : 'client')
+  }
+
   /** Says something with the next `flush`: one write a side for everything that one event caused. */
   say(side: Side, text: string): void {
     if (side === 'client') this.#toClient += text

@@ -38,5 +38,9 @@ export function callUpstream(call: SessionCall, events: LinkEvents): UpstreamAtt
   }
   const admits = chosen?.admits === undefined ? {} : { admits: chosen.admits }
   const secureMs = limits.connectMs
-  return linkSession({ upstreams, pool, client, target, as, observer, tls, secureMs, ...admits }, events)
+  const greets = setting.passthrough !== 'implicit'
+  return linkSession(
+    { upstreams, pool, client, target, as, observer, tls, secureMs, greets, ...admits },
+    events,
+  )
 }

@@ -85,8 +85,8 @@ export class Session implements ControlEvents {
   /** Says 421 and cuts off what runs. */
   end(reason: keyof typeof farewells): void {
     try {
-      // What is piped may be ciphertext.
-      if (this.#engine.state !== 'pipe') this.#peers.say('client', farewells[reason])
+      // Nobody looks for words of ours in TLS that passes through.
+      if (!this.#engine.isOpaque) this.#peers.say('client', farewells[reason])
       this.#close(reason)
       this.#data?.destroy()
       this.#peers.server?.destroy()
@@ -127,13 +127,13 @@ export class Session implements ControlEvents {
   ended(side: Side): void {
     // The peer has closed after us, or the server after its 221: nothing more can come.
     if (this.#closeReason !== null) this.#peers.channel(side)?.close()
-    else if (this.#engine.state === 'pipe')
-      this.#peers.channel(side === 'client' ? 'server' : 'client')?.end()
+    else if (this.#engine.state === 'pipe') this.#peers.opposite(side)?.end()
     else this.#emit({ type: 'ended', side, isGone: false })
   }
 
-  closed(side: Side): void {
+  closed(side: Side, isReset = false): void {
     this.#open -= 1
+    if (isReset && this.#engine.state === 'pipe') this.#peers.opposite(side)?.reset()
     this.#emit({ type: 'ended', side, isGone: true })
     // No server is left to talk to, whatever the engine still hopes for; what was sent to the client still arrives. Of
     // a client that is gone an upload may be under way.
@@ -142,7 +142,7 @@ export class Session implements ControlEvents {
   }
 
   congested(side: Side, isCongested: boolean): void {
-    const other = this.#peers.channel(side === 'client' ? 'server' : 'client')
+    const other = this.#peers.opposite(side)
     if (isCongested) other?.hold()
     else other?.release()
   }

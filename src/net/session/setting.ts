@@ -1,5 +1,5 @@
 import type { UpstreamMode } from '../../config/config.ts'
-import type { Side } from '../../engine/contract.ts'
+import type { PassthroughKind, Side } from '../../engine/contract.ts'
 import type { DataVerb } from '../../engine/data-request.ts'
 import type { Policy } from '../../engine/policy.ts'
 import type { Network } from '../../ftp/addresses.ts'
@@ -32,6 +32,8 @@ export interface SessionSetting {
   readonly trace: OpenTrace | null
   /** Null: TLS on neither side. */
   readonly tls: TlsSupport | null
+  /** TLS between the two peers alone; null: it is refused, or ours. */
+  readonly passthrough: PassthroughKind | null
   readonly backend: PinholeBackend
   /** Who may come to a data port in each peer's place. */
   readonly dataPeers: Readonly<Record<Side, readonly Network[]>>

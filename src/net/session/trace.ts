@@ -97,10 +97,11 @@ function headerOf({
   reachesFirst,
   policy,
   tls,
+  passthrough,
   welcome,
 }: EngineOptions): string[] {
-  const { bounce, pasvAddress, minPort, fxp, auth, maxRefusals, maxLineBytes } = policy
-  const always = { bounce, pasvAddress, minPort, auth, maxRefusals, maxLineBytes }
+  const { bounce, pasvAddress, minPort, fxp, maxRefusals, maxLineBytes } = policy
+  const always = { bounce, pasvAddress, minPort, maxRefusals, maxLineBytes }
   const settings = fxp.length === 0 ? always : { ...always, fxp }
   const words = (values: Readonly<Record<string, unknown>>) =>
     Object.entries(values)
@@ -111,6 +112,7 @@ function headerOf({
   if (reachesFirst) lines.push('reach first')
   lines.push(`policy ${words(settings)}`)
   if (tls != null) lines.push(`tls ${words(tlsWords(tls))}`)
+  if (passthrough != null) lines.push(`passthrough ${passthrough}`)
   if (welcome != null) lines.push(welcome.notation)
   return [...lines, 'start nothing']
 }

@@ -79,6 +79,11 @@ export const events = {
     message: 'data connection of somebody else, or of a client that cannot resume',
   },
   'tls.truncate': { level: 'warn', message: 'data connection ended without close_notify' },
+  'tls.pass': {
+    level: 'info',
+    message:
+      'TLS passes through unseen: data connections of this session work only where the network lets them through',
+  },
   'tls.downgrade': { level: 'warn', message: 'going on in clear: the server refused TLS' },
   transfer: { level: 'info', message: 'transfer over' },
   'transfers.open': { level: 'info', message: 'transfer log opened' },

@@ -147,6 +147,7 @@ export const protocolErrors: LabelSet<ProtocolError> = {
   unsolicited_reply: 'a reply that nothing asked for',
   unsolicited_endpoint: 'a 227 or 229 that answers no PASV or EPSV of ours',
   server_closed_in_reply: 'the server closed in the middle of a reply',
+  not_tls: 'something else than TLS where it passes through and must begin',
 }
 
 export const rewriteKinds: LabelSet<RewriteKind> = {

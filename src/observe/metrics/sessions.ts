@@ -59,6 +59,11 @@ export function defineSessionMetrics(families: Families) {
     labels: ['listener'],
     buckets: [0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14400],
   })
+  const passedThrough = counterFamily(families, {
+    name: 'ftp_alg_passthrough_sessions_total',
+    help: 'Sessions whose TLS is between client and server alone: their endpoints cannot be rewritten.',
+    labels: ['listener'],
+  })
   const logins = counterFamily(families, {
     name: 'ftp_alg_logins_total',
     help: 'Logins as the server answered them.',
@@ -100,6 +105,7 @@ export function defineSessionMetrics(families: Families) {
     rejected: forEachValue(rejectReasons, (reason) => rejected({ listener, reason })),
     closed: forEachValue(closeReasons, (reason) => closed({ listener, reason })),
     duration: duration({ listener }),
+    passedThrough: passedThrough({ listener }),
     loginAccepted: logins({ listener, result: 'accepted' }),
     loginRefused: logins({ listener, result: 'refused' }),
     defects: defects({ listener }),

@@ -99,6 +99,10 @@ function chosen(sessions: readonly SessionView[]): readonly SessionView[] {
 }
 
 function stateCell({ state, mode }: SessionView): Markup {
+  if (state === 'passthrough') {
+    const why = 'TLS between client and server alone: data connections go between them directly'
+    return html`<span class="dot ${state}" title="${why}">${state}</span> <small class="faint">TLS unseen</small>`
+  }
   return html`<span class="dot ${state}">${state}</span>${mode !== null && html` <small class="faint">${mode}</small>`}`
 }
 

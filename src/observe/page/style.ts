@@ -93,6 +93,7 @@ tbody tr:hover { background: var(--hover) }
 .dot.transfer::before { background: var(--fill) }
 .dot.waiting::before { background: var(--warn-fill) }
 .dot.login::before, .dot.connecting::before { background: none; border-color: var(--faint) }
+.dot.passthrough::before { background: none; border-color: var(--fill) }
 .dot.idle::before { background: var(--rest); border-color: var(--faint) }
 
 .bar { display: block; height: 6px; width: 100%; min-width: 4.5rem; border-radius: 3px; background: var(--track) }

@@ -49,6 +49,11 @@ export function recordAudit(session: LiveSession, journal: TransferJournal, reco
       log.write('protocol.error', session.fields(fields), `${side} ${reason}`)
       return
     }
+    case 'passedThrough':
+      session.passthrough = record.kind
+      metrics.session.passedThrough.value += 1
+      if (log.wants('tls.pass')) log.write('tls.pass', session.fields({ begins: beginnings[record.kind] }))
+      return
     case 'transfer':
       journal.replied(record)
       return
@@ -56,6 +61,9 @@ export function recordAudit(session: LiveSession, journal: TransferJournal, reco
       assertNever(record)
   }
 }
+
+/** Where TLS of the peers began. */
+const beginnings = { explicit: 'AUTH', implicit: 'first byte' } as const
 
 /** The engine has masked the line already; a secret must not depend on that alone. */
 function commandFields({ verb, line }: Audit<'command'>) {

@@ -1,6 +1,6 @@
 // What is known of one session while it is open: written by its recorder, read by the live view.
 
-import type { Mode, Side } from '../../engine/contract.ts'
+import type { Mode, PassthroughKind, Side } from '../../engine/contract.ts'
 import type { Endpoint } from '../../ftp/endpoints.ts'
 import type { BackendName } from '../../vocabulary.ts'
 import type { Log, LogFields } from '../log.ts'
@@ -44,6 +44,8 @@ export class LiveSession {
   /** The server has said its first final reply. */
   isGreeted = false
   mode: Mode | null = null
+  /** TLS between the peers alone has begun, by AUTH or with the first byte. */
+  passthrough: PassthroughKind | null = null
   lastCommand: string | null = null
   uploadBytes = 0
   downloadBytes = 0

@@ -105,6 +105,7 @@ export function viewServer({ pool, server, isUp, isBackup, sessions, failures }:
 
 function stateOf(session: LiveSession): SessionState {
   if (session.server === null) return 'connecting'
+  if (session.passthrough !== null) return 'passthrough'
   if (session.channelsUp > 0) return 'transfer'
   if (session.pinholes !== null) return 'waiting'
   return session.isLoggedIn ? 'idle' : 'login'

@@ -121,7 +121,7 @@ export interface ServerView {
   readonly failures_total: number
 }
 
-export type SessionState = 'connecting' | 'login' | 'idle' | 'waiting' | 'transfer'
+export type SessionState = 'connecting' | 'login' | 'idle' | 'waiting' | 'transfer' | 'passthrough'
 
 export interface SessionView {
   readonly session_id: string
@@ -131,7 +131,7 @@ export interface SessionView {
   readonly server_ip: string | null
   readonly server_port: number | null
   readonly user: string | null
-  /** `waiting`: a pinhole is open and its peer has not come. */
+  /** `waiting`: a pinhole is open and its peer has not come. `passthrough`: TLS that we cannot see into. */
   readonly state: SessionState
   /** Of the last data channel, as the client sees it. */
   readonly mode: Mode | null

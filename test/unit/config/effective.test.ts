@@ -67,7 +67,6 @@ policy:
     clients: []
     servers: []
   fxp: []
-  auth: refuse
 admin: false
 log:
   level: info
@@ -156,7 +155,6 @@ function rightFiles() {
           bounce: fc.constantFrom('refuse', 'use-control-peer'),
           pasvAddress: fc.constantFrom<unknown>('control-peer', 'must-match', ['10.0.0.0/8', '::1']),
           minPort: fc.integer({ min: 1, max: 65_535 }),
-          auth: fc.constantFrom('refuse', 'passthrough'),
         },
         { requiredKeys: [] },
       ),

@@ -55,7 +55,6 @@ test('a file with only an upstream gets every default', () => {
       minPort: 1024,
       dataPeers: { clients: [], servers: [] },
       fxp: [],
-      auth: 'refuse',
     },
     admin: { listen: { address: '127.0.0.1', port: 9121 } },
     log: { level: 'info', format: 'json', transfers: null },
@@ -87,7 +86,7 @@ dataPorts:
   slice: { index: 1, of: 4 }
 pinholes: { backend: nftables, timeout: 2m, mark: 0x10, table: ftp_alg_dmz, admit: { ipv4: inet filter ftp_data } }
 limits: { sessions: 5, sessionsPerClient: 2, idle: 1h, reply: 2m, transfer: 3m, connect: 500ms, login: 10s, line: 8k, refusals: 3, pinholesPerClient: 7 }
-policy: { bounce: use-control-peer, pasvAddress: [10.0.0.0/8, "2001:DB8::/32"], minPort: 2000, dataPeers: { clients: [100.64.0.0/10], servers: [10.1.0.7] }, fxp: [198.51.100.0/24], auth: passthrough }
+policy: { bounce: use-control-peer, pasvAddress: [10.0.0.0/8, "2001:DB8::/32"], minPort: 2000, dataPeers: { clients: [100.64.0.0/10], servers: [10.1.0.7] }, fxp: [198.51.100.0/24] }
 admin: { listen: localhost:0 }
 log: { level: debug, format: pretty, transfers: { file: /var/log/xferlog, format: xferlog } }
 shutdown: { drainTimeout: 1d }
@@ -149,7 +148,6 @@ workers: 2
       minPort: 2000,
       dataPeers: { clients: ['100.64.0.0/10'], servers: ['10.1.0.7/32'] },
       fxp: ['198.51.100.0/24'],
-      auth: 'passthrough',
     },
     admin: { listen: { address: '127.0.0.1', port: 0 } },
     log: {

@@ -137,8 +137,8 @@ describe('each wrong value of a key is refused with what is allowed', () => {
       'policy.pasvAddress[1]: is not a network (given "x", allowed a network such as 10.0.0.0/8 or 2001:db8::/32, or one address)',
     ],
     [
-      'policy: { auth: allow }',
-      'policy.auth: is not a known value (given "allow", allowed refuse or passthrough)',
+      'policy: { auth: passthrough }',
+      'policy.auth: is no key any more: leave it out where AUTH is refused, or set tls.mode: passthrough in the listeners where it passes (given auth, allowed bounce, pasvAddress, minPort, dataPeers or fxp)',
     ],
     [
       'admin: true',

@@ -74,7 +74,7 @@ describe('a reload is enough', () => {
       ),
     ],
     ['other limits', `${yaml}limits: { sessions: 1, idle: 1m }\n`],
-    ['another policy', `${yaml}policy: { auth: passthrough, minPort: 2000 }\n`],
+    ['another policy', `${yaml}policy: { bounce: use-control-peer, minPort: 2000 }\n`],
     ['another pinhole timeout', `${yaml}pinholes: { timeout: 2m }\n`],
     ['another log level', `${yaml}log: { level: debug }\n`],
     ['another drain timeout', `${yaml}shutdown: { drainTimeout: 1m }\n`],

@@ -56,3 +56,86 @@ describe('TLS of a listener', () => {
     expect(load(listener(keys)).warnings.join('\n')).toMatch(warning)
   })
 })
+
+describe('TLS that passes through', () => {
+  it.each([
+    ['passthrough', 'explicit'],
+    ['passthrough-implicit', 'implicit'],
+  ])('is no TLS of ours: %s', (mode, passthrough) => {
+    const config = configOf(listener(`tls: { mode: ${mode} }`).replace('.net', '.net:990'))
+    expect(config.listeners[0]).toMatchObject({ passthrough })
+    expect(config.listeners[0]).not.toHaveProperty('tls')
+    expect(configOf(printConfig(config))).toEqual(config)
+  })
+
+  it.each([
+    [
+      `tls: { mode: passthrough, certificates: [${pair}], dataReuse: required }`,
+      [
+        'tls.certificates: has no use when tls.mode is passthrough: TLS is between client and server alone (given a list of 1, allowed nothing)',
+        'tls.dataReuse: has no use when tls.mode is passthrough: TLS is between client and server alone (given "required", allowed nothing)',
+      ],
+    ],
+    [
+      'tls: { mode: passthrough }, upstreamTls: { mode: as-client }',
+      [
+        'upstreamTls.mode: has no use when tls.mode is passthrough: TLS is between client and server alone (given "as-client", allowed off)',
+      ],
+    ],
+    [
+      "tls: { mode: passthrough }, routes: [{ clients: [10.0.0.0/8], upstream: a:21 }, { user: 'p*', serverName: x, upstream: b:21 }]",
+      [
+        'routes[1].serverName: cannot be known when tls.mode is passthrough: the server is chosen before TLS begins, and nothing in TLS is read (given "x", allowed clients, the only condition here)',
+        'routes[1].user: cannot be known when tls.mode is passthrough: the server is chosen before TLS begins, and nothing in TLS is read (given "p*", allowed clients, the only condition here)',
+      ],
+    ],
+    [
+      'tls: { mode: passthrough-implicit }, upstreamMode: passive, upstreamVerbs: [PASV], upstreamKeepAlive: 60s, activeSourcePort: 20, advertise: { clients: [{ to: any, address: own }] }',
+      [
+        'upstreamMode: has no use when tls.mode is passthrough-implicit: no command or reply is read (given "passive", allowed client)',
+        'upstreamVerbs: has no use when tls.mode is passthrough-implicit: no command or reply is read (given a list of 1, allowed nothing)',
+        'upstreamKeepAlive: has no use when tls.mode is passthrough-implicit: no command or reply is read (given "60000ms", allowed off)',
+        'activeSourcePort: has no use when tls.mode is passthrough-implicit: no command or reply is read (given 20, allowed any)',
+        'advertise.clients: has no use when tls.mode is passthrough-implicit: no command or reply is read (given a list of 1, allowed nothing)',
+      ],
+    ],
+  ])('contradicts what needs to see into it: %s', (keys, mistakes) => {
+    const found = mistakesIn(listener(keys)).map((line) => line.replace(/^\S+ listeners\[0\]\./, ''))
+    expect(found.sort()).toEqual(mistakes.sort())
+  })
+
+  it('has no user who names a server', () => {
+    const text =
+      "listeners: [{ tls: { mode: passthrough }, login: { clients: [10.0.0.0/8], destinations: ['*.example.net:21'] } }]"
+    expect(mistakesIn(text).join('\n')).toContain(
+      'listeners[0].login: has no use when tls.mode is passthrough: clients begin TLS with their server before they could name it (given a map, allowed nothing, or tls of our own)',
+    )
+  })
+
+  it('does not go through the proxy of a pool', () => {
+    const pools = 'upstreams: [{ name: far, servers: [{ address: a }], via: socks5://proxy:1080 }]\n'
+    const text = `${pools}listeners: [{ upstream: far, upstreamMode: passive, tls: { mode: passthrough } }]`
+    expect(mistakesIn(text)).toEqual([
+      'config.yaml:2:66 listeners[0].tls.mode: leads to pool far, whose servers are behind the proxy of via: data connections inside TLS that passes through cannot go there (given "far", allowed a pool without via, or tls of our own)',
+    ])
+  })
+
+  it.each(['tls: { mode: passthrough-implicit }', 'upstreamTls: { mode: implicit }'])(
+    'hides the greeting that checks of a pool wait for, as all TLS from the first byte does: %s',
+    (keys) => {
+      const text = (health: string) =>
+        `upstreams: [{ name: far, servers: [{ address: a:990 }]${health} }]\nlisteners: [{ upstream: far, ${keys} }]`
+      expect(mistakesIn(text('')).join('\n')).toMatch(
+        /upstreams\[0\]\.health\.expect: is never met: listener default speaks TLS .* \(given "greeting", allowed connect\)$/,
+      )
+      expect(configOf(text(', health: { expect: connect }')).listeners[0]?.pool).toBe('far')
+      expect(configOf(text(', health: false')).listeners[0]?.pool).toBe('far')
+    },
+  )
+
+  it('from the first byte is warned about before a port where servers greet in clear', () => {
+    expect(load(listener('tls: { mode: passthrough-implicit }')).warnings.join('\n')).toMatch(
+      /upstream: is on port 21, where servers greet in clear/,
+    )
+  })
+})

@@ -209,10 +209,11 @@ describe('noise', () => {
   )
   const event = fc.oneof({ weight: 9, arbitrary: received }, { weight: 1, arbitrary: happened })
 
-  test.each(['refuse', 'passthrough'] as const)(
-    'never makes it throw or let through what it must not (auth: %s)',
-    (auth) => {
-      const engineOptions = { ...optionsOf('client'), policy: { ...defaultPolicy, auth, maxRefusals: 1000 } }
+  test.each([null, 'explicit', 'implicit'] as const)(
+    'never makes it throw or let through what it must not (passthrough: %s)',
+    (passthrough) => {
+      const policy = { ...defaultPolicy, maxRefusals: 1000 }
+      const engineOptions = { ...optionsOf('client'), policy, passthrough }
       fc.assert(
         fc.property(fc.array(event, { maxLength: 60, size: 'max' }), (events) => {
           const engine = new ControlEngine(engineOptions)
@@ -221,7 +222,7 @@ describe('noise', () => {
           for (const each of events) {
             hasOpened ||= each.type === 'pinholeOpened'
             const wasClosed = engine.state === 'closed'
-            const wasPipe = engine.state === 'pipe'
+            const wasPipe = engine.isOpaque
             const effects = engine.handle(each)
             if (wasClosed) expect(effects).toEqual([])
             for (const effect of effects) {
@@ -243,7 +244,7 @@ describe('an engine', () => {
   test('gives the pipe to nobody when the server says more behind its 234 (S16)', () => {
     const engine = new ControlEngine({
       ...optionsOf('client'),
-      policy: { ...defaultPolicy, auth: 'passthrough' },
+      passthrough: 'explicit',
     })
     const say = (side: Side, text: string) => engine.handle({ type: 'received', side, text })
     engine.handle({ type: 'upstreamConnected', server, knows: [] })

@@ -88,6 +88,7 @@ async function download({ idleMs = IDLE, forwards = true } = {}) {
       upstreamVerbs: [],
       upstreamKeepAliveMs: null,
       tls: null,
+      passthrough: null,
       policy: { ...policy, maxLineBytes: limits.lineBytes, maxRefusals: limits.refusals },
       limits: { ...limits, idleMs },
       pinholeTimeoutMs: IDLE,

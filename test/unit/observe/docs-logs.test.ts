@@ -123,6 +123,7 @@ function sayEverything() {
   session.tls({ type: 'failed', side: 'client', channel: 'data', reason: 'not_resumed', detail: 'x' })
   session.tls({ type: 'truncated', side: 'client' })
   session.tls({ type: 'downgraded', side: 'server', detail: 'x' })
+  session.record({ type: 'passedThrough', kind: 'explicit' })
   session.failed(new Error('boom'))
   session.closed({ reason: 'quit', durationMs: 1 })
   return { lines, sessionId: session.id }

@@ -37,6 +37,8 @@ describe('live sessions', () => {
       result: 'ok',
     })
     expect(state()).toBe('idle')
+    session.record({ type: 'passedThrough', kind: 'explicit' })
+    expect(state()).toBe('passthrough')
     session.closed({ reason: 'quit', durationMs: 1 })
     expect(observer.sessions()).toEqual({ total: 0, items: [] })
   })

@@ -14,6 +14,8 @@ export interface SessionLinkCall extends UpstreamLinkCall {
   /** Null: the target is the server. */
   readonly pool: Pool | null
   readonly client: Connection
+  /** Before its client has said anything; else what it says is not for us to read. */
+  readonly greets: boolean
 }
 
 /** Begins to connect, to the server or to one of a pool. Cancelling an attempt that is over does nothing. */
@@ -70,7 +72,7 @@ class PoolLink implements UpstreamAttempt {
   }
 
   #linked(server: PoolServer, link: UpstreamLink): void {
-    if (link.greeting !== '') {
+    if (link.greeting !== '' || !this.#call.greets) {
       this.#serve(server, link)
       return
     }

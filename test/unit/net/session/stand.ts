@@ -57,6 +57,7 @@ export async function listen({ routeOf, isOwnListener = () => false, host, trans
       upstreamVerbs: [],
       upstreamKeepAliveMs: null,
       tls: null,
+      passthrough: null,
       pool: null,
       destinations: null,
       policy: { ...policy, maxLineBytes: limits.lineBytes, maxRefusals: limits.refusals },
