@@ -13,9 +13,9 @@ export default defineConfig({
   test: {
     root,
     reporters: ['default'],
-    // More than cores: these tests wait half of their time. Files share nothing: each claims its ports or makes its own
+    // Twice as many as cores: these tests wait half of their time. Files share nothing: each claims its ports or makes its own
     // network namespaces.
-    maxWorkers: Math.ceil(1.5 * availableParallelism()),
+    maxWorkers: 2 * availableParallelism(),
     sequence: { sequencer: LongestFirst },
     projects: [
       {

@@ -105,8 +105,12 @@ limits: { connect: 1s }
     await servers.get('vsftpd')?.stop()
     expect(await failures(20)).toEqual([])
     await expect.poll(up, { timeout: 20_000 }).toEqual([false, false, true])
-    const lost = proxy.records().filter(({ event }) => event === 'upstream.lose')
-    expect(lost.length).toBeGreaterThanOrEqual(3)
-    console.log(lost.map(({ server, detail }) => `${server}: ${detail}`).join('\n'))
+    const lost = () => proxy.records().filter(({ event }) => event === 'upstream.lose')
+    await expect.poll(() => lost().length).toBeGreaterThanOrEqual(3)
+    console.log(
+      lost()
+        .map(({ server, detail }) => `${server}: ${detail}`)
+        .join('\n'),
+    )
   })
 })

@@ -2,20 +2,20 @@
 // port of the server, and what it is told works. DIALOGUES=5000 tries more.
 
 import { expect, test } from 'vitest'
+import { loopback } from '../chaos/ground.ts'
+import { startLane } from '../chaos/lane.ts'
+import { upstreamModes } from '../chaos/plan.ts'
 import { ftpScript } from '../support/peers/ftp-script.ts'
 import { payloadSha256 } from '../support/peers/payload.ts'
 import { announced, receive, ScriptedClient } from '../support/peers/scripted-client.ts'
 import { type Endpoint, startScriptedServer, type Visit } from '../support/peers/scripted-server.ts'
 import { Random } from '../support/random.ts'
-import { loopback } from './ground.ts'
-import { startLane } from './lane.ts'
-import { upstreamModes } from './plan.ts'
 
 const rounds = Number(process.env.DIALOGUES ?? 300)
 const server = loopback.server
 
 if (process.platform !== 'linux')
-  console.log('chaos, grammar: skipped, the built proxy is started with setpriv of Linux')
+  console.log('endpoint grammar: skipped, the built proxy is started with setpriv of Linux')
 
 test.skipIf(process.platform !== 'linux')(
   'no address of a server reaches a client, whatever its 227 or 229 looks like',
@@ -76,7 +76,7 @@ test.skipIf(process.platform !== 'linux')(
         client.close()
       }
       console.log(
-        `chaos, grammar: ${seen.usable} answers were usable, ${seen.whole} files came, ${seen.refused} answers were refused`,
+        `endpoint grammar: ${seen.usable} answers were usable, ${seen.whole} files came, ${seen.refused} answers were refused`,
       )
       expect(Math.min(seen.whole, seen.refused)).toBeGreaterThan(0)
       expect(await proxy.remains()).toEqual([])
