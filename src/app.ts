@@ -5,6 +5,7 @@ import type { Config, ListenerConfig } from './config/config.ts'
 import type { Endpoint } from './ftp/endpoints.ts'
 import type { Libc } from './kernel/libc.ts'
 import { Listener } from './net/arrival/listener.ts'
+import { needsDescriptors } from './net/arrival/needs-descriptors.ts'
 import { reaches, routeOf } from './net/arrival/route.ts'
 import { type TakeOverOptions, takeOver } from './net/arrival/take-over.ts'
 import { TlsListeners } from './net/arrival/tls-listeners.ts'
@@ -19,6 +20,7 @@ import { openTrace, type TraceSettings } from './net/session/trace-output.ts'
 import { byTransparentSocket, connectAsFor } from './net/upstream/connect-as.ts'
 import { destinationsOf } from './net/upstream/destinations.ts'
 import { Dialer } from './net/upstream/dial.ts'
+import { mannersOf } from './net/upstream/manners.ts'
 import { Names } from './net/upstream/names.ts'
 import { Pools } from './net/upstream/pool/pools.ts'
 import { Upstreams } from './net/upstream/upstreams.ts'
@@ -103,7 +105,7 @@ export class App {
   async start(): Promise<Started> {
     this.#observer.logTransfersTo(this.#config.log.transfers ?? null)
     try {
-      const { tcp, libc } = await openTcp({ isRequired: this.#config.listeners.some(needsEpoll) })
+      const { tcp, libc } = await openTcp({ isRequired: needsDescriptors(this.#config) })
       this.#tcp = tcp
       this.#libc = libc
       this.#observer.tcpChosen(tcp.choice)
@@ -211,6 +213,7 @@ export class App {
         activeSourcePort: hasSourcePort ? activeSourcePort : 0,
         source,
         upstreams,
+        manners: mannersOf(listener, this.#config.upstreams),
         ...destinationsOf(listener, (named) => this.#pools.of(named)),
         advertise: {
           client: new Advertiser(advertise.clients, this.#names),
@@ -290,9 +293,4 @@ export class App {
   #isOwnListener(endpoint: Endpoint): boolean {
     return this.#bound.some((bound) => reaches(bound, endpoint))
   }
-}
-
-/** Sockets in the name of others, and TLS, are made of descriptors that we hold ourselves. */
-function needsEpoll({ intercept, source, tls, upstreamTls }: ListenerConfig): boolean {
-  return intercept !== 'none' || source === 'client' || tls !== undefined || upstreamTls !== undefined
 }

@@ -1,6 +1,7 @@
 // `ftp-alg explain`: where a client would be sent, and why, by the configuration alone.
 
 import type { Config, ListenerConfig } from '../config/config.ts'
+import { type PoolSettings, settingsFor } from '../config/pool-settings.ts'
 import { AlgError } from '../errors.ts'
 import { canonicalAddress, parseAddress, parseNetwork } from '../ftp/addresses.ts'
 import { isOwnAddress } from '../kernel/own-addresses.ts'
@@ -81,7 +82,7 @@ function explainRoutes(listener: ListenerConfig, config: Config, request: Explai
     lines: [
       ...looked,
       ...(isDefault ? ['upstream of the listener: yes, no route matches'] : []),
-      ...(to === undefined ? [] : serverLines(to, config)),
+      ...(to === undefined ? [] : serverLines(to, listener, config)),
     ],
     isServed: true,
   }
@@ -110,16 +111,28 @@ function serverLines(
     upstream,
     pool,
   }: Pick<ListenerConfig, 'pool'> & { readonly upstream: NonNullable<ListenerConfig['upstream']> },
+  listener: ListenerConfig,
   { upstreams }: Config,
 ): readonly string[] {
   const found = upstreams.find(({ name }) => name === pool)
   if (found === undefined) return [`server ${upstream.host} port ${upstream.port}`]
   return [
     `pool ${found.name}, balance ${found.balance}`,
+    ...mannerLines(settingsFor(found, listener)),
     ...found.servers.map(
       ({ host, port, weight, backup }) =>
         `  server ${host} port ${port}, weight ${weight}${backup ? ', backup' : ''}`,
     ),
+  ]
+}
+
+function mannerLines({ upstreamMode, upstreamVerbs, upstreamTls }: PoolSettings): readonly string[] {
+  const line = (key: string, value: string, { from }: { readonly from: 'pool' | 'listener' }) =>
+    `  ${key} ${value} (of the ${from})`
+  return [
+    line('upstreamTls', upstreamTls.value?.mode ?? 'off', upstreamTls),
+    line('upstreamMode', upstreamMode.value, upstreamMode),
+    line('upstreamVerbs', `[${upstreamVerbs.value.join(', ')}]`, upstreamVerbs),
   ]
 }
 

@@ -71,6 +71,13 @@ export interface PoolConfig {
   readonly proxyProtocol: 'off' | 'v1' | 'v2'
   /** The proxy through which its servers are reached; null: directly. */
   readonly via: ViaConfig | null
+  /** Of a control connection; absent: `limits.connect`. */
+  readonly connectMs?: number | undefined
+  /** These three in place of the listener's; absent: as that has it. */
+  readonly upstreamMode?: UpstreamMode | undefined
+  readonly upstreamVerbs?: readonly UpstreamVerb[] | undefined
+  /** Null: in clear. */
+  readonly upstreamTls?: UpstreamTlsConfig | null | undefined
 }
 
 export interface ViaConfig {

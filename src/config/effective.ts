@@ -64,7 +64,8 @@ function printAdmin({ listen, token, drainFrom }: AdminConfig) {
   return { listen: formatListen(listen), token, drainFrom }
 }
 
-function printPool({ name, servers, balance, health, proxyProtocol, via }: PoolConfig) {
+function printPool(pool: PoolConfig) {
+  const { name, servers, balance, health, proxyProtocol, via, connectMs, upstreamTls } = pool
   return {
     name,
     servers: servers.map(({ weight, backup, maxSessions, ...address }) => {
@@ -74,6 +75,10 @@ function printPool({ name, servers, balance, health, proxyProtocol, via }: PoolC
     health: health === null ? false : printHealth(health),
     proxyProtocol,
     via: via === null ? undefined : formatVia(via),
+    connectTimeout: connectMs === undefined ? undefined : formatDuration(connectMs),
+    upstreamMode: pool.upstreamMode,
+    upstreamVerbs: pool.upstreamVerbs,
+    upstreamTls: upstreamTls === null ? { mode: 'off' } : upstreamTls && printTls(upstreamTls),
   }
 }
 

@@ -8,6 +8,7 @@ import type { ListenerSection } from './listener-schema.ts'
 import { type PortRange, rangeHasPort } from './port-range.ts'
 import { formatListen, formatUpstream, listensClash, upstreamIsListen } from './socket-address.ts'
 import { tlsBreaches, tlsWarnings } from './tls-rules.ts'
+import { verbBreaches } from './verb-rules.ts'
 
 /** A listener with a mistake of its own is undefined. */
 export type ListenerSections = readonly (ListenerSection | undefined)[]
@@ -34,6 +35,7 @@ export function checkListeners(listeners: ListenerSections, places: readonly Pla
     breaches: [
       ...each(destinationBreaches),
       ...each(tlsBreaches),
+      ...each(verbBreaches),
       ...nameBreaches(listeners),
       ...clashBreaches(places),
       ...loopBreaches(listeners, places),

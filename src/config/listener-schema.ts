@@ -20,6 +20,7 @@ import { networks } from './networks-field.ts'
 import { namedRoutes, routesSchema } from './routes-schema.ts'
 import { listenForm, upstreamForm } from './socket-address.ts'
 import { tlsSchema, upstreamTlsSchema } from './tls-schema.ts'
+import { upstreamModeField, upstreamVerbsField } from './upstream-fields.ts'
 
 export type ListenerSection = z.output<typeof listenerSchema>
 
@@ -118,16 +119,12 @@ export const listenerSchema = section(
         'The address that the server sees: ours, or the client’s own. `client` needs `tproxy` or an `upstream`, the rules of `ftp-alg firewall`, and a server whose answers to clients come back through this machine.',
       ).prefault('proxy'),
     ),
-    upstreamMode: choiceField(
-      ['client', 'passive', 'active'],
+    upstreamMode: upstreamModeField(
       'How data connections with the server are opened: as the client does it, or always one way, converting where the client differs.',
     ).prefault('client'),
-    upstreamVerbs: listField(choiceField(['PASV', 'EPSV', 'PORT', 'EPRT'], 'A verb.'), {
-      description:
-        'The verbs that the server is asked with, in order, the next one when it refuses; empty for the client’s own, or whatever a conversion needs. [PASV] for a server or a firewall that knows nothing else.',
-      kind: 'list',
-      allowed: 'a list of PASV, EPSV, PORT and EPRT',
-    }).prefault([]),
+    upstreamVerbs: upstreamVerbsField(
+      'The verbs that the server is asked with, in order, the next one when it refuses; empty for the client’s own, or whatever a conversion needs. [PASV] for a server or a firewall that knows nothing else.',
+    ).prefault([]),
     upstreamKeepAlive: choiceOfShapes([textField(durationForm, 'A time.'), choiceField(['off'], 'Never.')], {
       description:
         'After this much silence of the client in a transfer, we send NOOP in its place: for servers and firewalls that drop a control connection that is quiet.',

@@ -4,6 +4,7 @@ import { complaint, type RuleBreach } from './complaint.ts'
 import type { ListenerSections } from './listener-rules.ts'
 import type { ListenerSection } from './listener-schema.ts'
 import { type PoolSections, poolsOf } from './pool-rules.ts'
+import { settingsFor } from './pool-settings.ts'
 import { defaultFtpPort, formatUpstream } from './socket-address.ts'
 
 type Path = RuleBreach['path']
@@ -16,6 +17,7 @@ export function passthroughBreaches(listeners: ListenerSections, pools: PoolSect
       ...contradictions(listener, path),
       ...(listener.passthrough === 'implicit' ? unreadable(listener, path) : []),
       ...throughProxies(listener, pools, path),
+      ...ofPools(listener, pools, path),
     ]
   })
 }
@@ -38,7 +40,8 @@ export function greetingBreaches(listeners: ListenerSections, pools: PoolSection
     const silent = listeners.find(
       (listener) =>
         listener !== undefined &&
-        (listener.passthrough === 'implicit' || listener.upstreamTls?.mode === 'implicit') &&
+        (listener.passthrough === 'implicit' ||
+          settingsFor(pool, listener).upstreamTls.value?.mode === 'implicit') &&
         poolsOf(listener, [pool]).length > 0,
     )
     if (silent === undefined) return []
@@ -90,6 +93,22 @@ function unreadable(listener: ListenerSection, path: Path): RuleBreach[] {
     const [key, value, allowed] = each
     const reason = 'has no use when tls.mode is passthrough-implicit: no command or reply is read'
     return [{ path: [...path, ...key], text: complaint(reason, { given: value, allowed }) }]
+  })
+}
+
+/** Keys of a pool in place of a listener's that it cannot have. */
+function ofPools({ passthrough, ...listener }: ListenerSection, pools: PoolSections, path: Path) {
+  return poolsOf(listener, pools).flatMap((pool) => {
+    const keys = [
+      pool.upstreamTls != null && 'upstreamTls',
+      passthrough === 'implicit' && pool.upstreamMode !== undefined && 'upstreamMode',
+      passthrough === 'implicit' && pool.upstreamVerbs !== undefined && 'upstreamVerbs',
+    ]
+    const key = keys.find((each) => each !== false)
+    if (key === undefined) return []
+    const reason = `leads to pool ${pool.name}, which has ${key}: TLS that passes through is between client and server alone`
+    const allowed = `a pool without ${key}, or tls of our own`
+    return [{ path: [...path, 'tls', 'mode'], text: complaint(reason, { given: pool.name, allowed }) }]
   })
 }
 

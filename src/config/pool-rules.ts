@@ -46,7 +46,7 @@ export function viaBreaches(pools: PoolSections, listeners: ListenerSections): R
     const path = ['listeners', index]
     const { upstreamMode, source } = listener
     return [
-      ...(upstreamMode === 'passive'
+      ...(upstreamMode === 'passive' || pool.upstreamMode !== undefined
         ? []
         : [
             {

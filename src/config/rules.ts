@@ -13,6 +13,7 @@ import {
   sourcePortBreaches,
 } from './listener-rules.ts'
 import { greetingBreaches, passthroughBreaches, passthroughWarnings } from './passthrough-rules.ts'
+import { mannerBreaches, mannerWarnings } from './pool-manner-rules.ts'
 import { type PoolSections, poolBreaches, poolWarnings, viaBreaches } from './pool-rules.ts'
 import { formatPortRange, rangeHasPort } from './port-range.ts'
 import { checkRoutes } from './route-rules.ts'
@@ -51,6 +52,7 @@ export function checkRules(sections: ValidSections, ephemeralPorts: EphemeralPor
     breaches: [
       ...poolBreaches(sections.upstreams, places),
       ...viaBreaches(sections.upstreams, sections.listeners),
+      ...mannerBreaches(sections.upstreams, sections.listeners),
       ...listeners.breaches,
       ...passthroughBreaches(sections.listeners, sections.upstreams),
       ...greetingBreaches(sections.listeners, sections.upstreams),
@@ -66,6 +68,7 @@ export function checkRules(sections: ValidSections, ephemeralPorts: EphemeralPor
     ],
     warnings: [
       ...poolWarnings(sections.upstreams, sections.listeners),
+      ...mannerWarnings(sections.upstreams),
       ...listeners.warnings,
       ...passthroughWarnings(sections.listeners),
       ...routes.warnings,

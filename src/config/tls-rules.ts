@@ -9,7 +9,7 @@ type Path = RuleBreach['path']
 export function tlsBreaches({ tls, passthrough, upstreamTls }: ListenerSection, path: Path): RuleBreach[] {
   return [
     ...(tls === undefined ? [] : clientBreaches(tls, [...path, 'tls'])),
-    ...(upstreamTls === undefined ? [] : serverBreaches(upstreamTls, [...path, 'upstreamTls'])),
+    ...(upstreamTls === undefined ? [] : upstreamTlsBreaches(upstreamTls, [...path, 'upstreamTls'])),
     ...(tls === undefined && passthrough === undefined && upstreamTls?.mode === 'as-client'
       ? [nobodyToFollow(path)]
       : []),
@@ -17,20 +17,22 @@ export function tlsBreaches({ tls, passthrough, upstreamTls }: ListenerSection, 
 }
 
 export function tlsWarnings({ tls, upstreamTls, intercept }: ListenerSection, path: Path): RuleBreach[] {
+  const warnings = upstreamTls === undefined ? [] : upstreamTlsWarnings(upstreamTls, [...path, 'upstreamTls'])
+  if (intercept === 'none' || tls === undefined) return warnings
+  const text = `answers with our certificate for servers that clients meant (intercept is ${intercept}): they must be told to trust it`
+  return [...warnings, { path: [...path, 'tls', 'mode'], text }]
+}
+
+export function upstreamTlsWarnings({ verify, mode }: UpstreamTlsConfig, path: Path): RuleBreach[] {
   const warnings: RuleBreach[] = []
-  const warn = (key: readonly string[], text: string) => warnings.push({ path: [...path, ...key], text })
-  if (upstreamTls?.verify === 'none') {
-    warn(['upstreamTls', 'verify'], 'lets anybody be the server, and read passwords and files (given none)')
+  if (verify === 'none') {
+    const text = 'lets anybody be the server, and read passwords and files (given none)'
+    warnings.push({ path: [...path, 'verify'], text })
   }
-  if (upstreamTls?.mode === 'optional') {
-    warn(
-      ['upstreamTls', 'mode'],
-      'goes on in clear with a server that refuses TLS, or seems to (given optional); required does not',
-    )
-  }
-  if (intercept !== 'none' && tls !== undefined) {
-    const text = `answers with our certificate for servers that clients meant (intercept is ${intercept}): they must be told to trust it`
-    warn(['tls', 'mode'], text)
+  if (mode === 'optional') {
+    const text =
+      'goes on in clear with a server that refuses TLS, or seems to (given optional); required does not'
+    warnings.push({ path: [...path, 'mode'], text })
   }
   return warnings
 }
@@ -51,7 +53,7 @@ function clientBreaches(tls: ListenerTlsConfig, path: Path): RuleBreach[] {
   return breaches
 }
 
-function serverBreaches(tls: UpstreamTlsConfig, path: Path): RuleBreach[] {
+export function upstreamTlsBreaches(tls: UpstreamTlsConfig, path: Path): RuleBreach[] {
   const { verify, pins, certificate, key } = tls
   const breaches: RuleBreach[] = []
   if (verify === 'pin' && pins.length === 0) {

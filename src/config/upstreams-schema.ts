@@ -14,6 +14,8 @@ import {
   wordForm,
 } from './field.ts'
 import { upstreamForm } from './socket-address.ts'
+import { upstreamTlsSchema } from './tls-schema.ts'
+import { upstreamModeField, upstreamVerbsField } from './upstream-fields.ts'
 import { viaForm } from './via.ts'
 
 export type PoolSection = z.output<typeof poolSchema>
@@ -102,10 +104,21 @@ export const poolSchema = section(
     ).prefault('off'),
     via: textField(
       viaForm,
-      'A SOCKS5 or HTTP proxy (CONNECT) through which control and data connections to its servers go. It resolves their names. Listeners need `upstreamMode: passive`.',
+      'A SOCKS5 or HTTP proxy (CONNECT) through which control and data connections to its servers go. It resolves their names. `upstreamMode` must be passive.',
     )
       .optional()
       .transform((via) => via ?? null),
+    connectTimeout: textField(
+      durationForm,
+      'How long a control connection to one of its servers may take, before the next one is tried; absent: `limits.connect`.',
+    ).optional(),
+    upstreamMode: upstreamModeField(
+      'In place of the listener’s `upstreamMode`, for these servers.',
+    ).optional(),
+    upstreamVerbs: upstreamVerbsField(
+      'In place of the listener’s `upstreamVerbs`, for these servers.',
+    ).optional(),
+    upstreamTls: upstreamTlsSchema.optional(),
   },
   'One pool of FTP servers. The client hears nothing of a server that cannot be reached, does not greet or greets with a refusal, while another is left.',
-)
+).transform(({ connectTimeout, ...rest }) => ({ ...rest, connectMs: connectTimeout }))

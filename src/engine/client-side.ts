@@ -232,7 +232,7 @@ export class ClientSide {
 
   /** PORT and EPRT make somebody connect; with an active upstream PASV and EPSV become one. */
   #announcesToServer(verb: string): boolean {
-    return verb === 'PORT' || verb === 'EPRT' || this.#parts.options.upstreamMode === 'active'
+    return verb === 'PORT' || verb === 'EPRT' || this.#parts.data.upstreamMode === 'active'
   }
 }
 

@@ -5,6 +5,7 @@
 // Text on the control channel is latin1: one character is one byte.
 
 import type { Endpoint } from '../ftp/endpoints.ts'
+import type { UpstreamManner } from './manner.ts'
 
 /** The two peers of a session. The *server* is the upstream FTP server. */
 export type Side = 'client' | 'server'
@@ -51,8 +52,16 @@ export type Event =
   | { readonly type: 'clientSecured'; readonly serverName: string | null }
   /** That side sent FIN; what it said before still counts. `isGone`: it hears nothing more either. */
   | { readonly type: 'ended'; readonly side: Side; readonly isGone: boolean }
-  /** The control connection to the server is up; `knows` is what earlier sessions learned about it. */
-  | { readonly type: 'upstreamConnected'; readonly server: Endpoint; readonly knows: readonly UpstreamFact[] }
+  /**
+   * The control connection to the server is up; `knows` is what earlier sessions learned about it. `manner`: how this server
+   * is spoken to, in place of what the options say; null: as they say.
+   */
+  | {
+      readonly type: 'upstreamConnected'
+      readonly server: Endpoint
+      readonly knows: readonly UpstreamFact[]
+      readonly manner: UpstreamManner | null
+    }
   /** The server's control connection is encrypted from here on; or, where `secure` asked for it, it is not to be. */
   | { readonly type: 'serverSecured'; readonly isSecure: boolean }
   /** No control connection to the server could be made. */

@@ -169,7 +169,7 @@ export class ControlEngine {
         break
       case 'upstreamConnected':
         this.#isConnected = true
-        this.#data.serverFound(event.server, event.knows)
+        this.#data.serverFound(event)
         break
       case 'serverSecured':
         this.#data.serverSecured(event.isSecure)

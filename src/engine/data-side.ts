@@ -6,10 +6,11 @@ import { familyOf } from '../ftp/addresses.ts'
 import type { Command } from '../ftp/commands.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
 import { Algs, needsTranslation } from './algs.ts'
-import type { LegFailure, Mode, PinholeFailure, Side, UpstreamFact } from './contract.ts'
+import type { Event, LegFailure, Mode, PinholeFailure, Side, UpstreamFact } from './contract.ts'
 import { DataChannels } from './data-channels.ts'
 import { type DataFailure, failureOf, textOf } from './data-failure.ts'
 import { type DataRequest, readDataRequest } from './data-request.ts'
+import type { UpstreamManner } from './manner.ts'
 import { Negotiation, type NegotiationParts, type NegotiationState } from './negotiation.ts'
 import type { EngineOptions } from './options.ts'
 import type { Outbox } from './outbox.ts'
@@ -34,6 +35,7 @@ export interface DataSideParts {
 export class DataSide implements NegotiationParts {
   readonly channels: DataChannels
   readonly #options: EngineOptions
+  #manner: Pick<UpstreamManner, 'upstreamMode' | 'upstreamVerbs'>
   readonly outbox: Outbox
   readonly queue: ReplyQueue
   readonly #refusals: Refusals
@@ -50,6 +52,7 @@ export class DataSide implements NegotiationParts {
   constructor({ options, outbox, queue, refusals, security }: DataSideParts) {
     this.channels = new DataChannels(outbox)
     this.#options = options
+    this.#manner = options
     this.outbox = outbox
     this.queue = queue
     this.#refusals = refusals
@@ -66,9 +69,15 @@ export class DataSide implements NegotiationParts {
     return this.#negotiation?.isAnswering === true
   }
 
+  /** How data connections with the server are opened. */
+  get upstreamMode(): UpstreamManner['upstreamMode'] {
+    return this.#manner.upstreamMode
+  }
+
   /** Client and server speak the same: what the client says about data channels goes on verb by verb. */
   get isFaithful(): boolean {
-    const { upstreamMode, upstreamVerbs, client } = this.#options
+    const { upstreamMode, upstreamVerbs } = this.#manner
+    const { client } = this.#options
     if (upstreamMode !== 'client' || upstreamVerbs.length > 0) return false
     return this.#server === null || familyOf(this.#server.address) === familyOf(client)
   }
@@ -91,9 +100,13 @@ export class DataSide implements NegotiationParts {
     return this.#algs
   }
 
-  serverFound(server: Endpoint, knows: readonly UpstreamFact[]): void {
+  serverFound({ server, knows, manner }: Extract<Event, { readonly type: 'upstreamConnected' }>): void {
     this.#server = server
     this.#knows = knows
+    if (manner !== null) {
+      this.#manner = manner
+      this.#security.towards(manner.tls)
+    }
     if (needsTranslation({ client: this.#options.client, server: server.address })) this.#algs = new Algs()
   }
 
@@ -241,7 +254,8 @@ export class DataSide implements NegotiationParts {
 
   #negotiate(request: DataSetup, command: Command): void {
     if (this.#security.mustAsk(command, () => this.#negotiate(request, command))) return
-    const { upstreamMode, upstreamVerbs, reachesFirst } = this.#options
+    const { reachesFirst } = this.#options
+    const { upstreamMode, upstreamVerbs } = this.#manner
     const { isFaithful } = this
     const { verb, type: clientMode } = request
     const serverMode = upstreamMode === 'client' ? clientMode : upstreamMode

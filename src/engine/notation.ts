@@ -4,6 +4,7 @@
 import { assertNever } from '../errors.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
 import type { AuditRecord, Effect, Event, Side, UpstreamChoice } from './contract.ts'
+import type { ServerTlsPolicy, UpstreamManner } from './manner.ts'
 
 /** Records that a header can ask for, beyond refusals and protocol errors, which are always shown. */
 export const shownRecords = ['commands', 'replies', 'rewrites', 'conversions', 'logins', 'transfers'] as const
@@ -22,7 +23,7 @@ export function renderEvent(event: Event): string[] {
       return [`! ${event.side} ${event.isGone ? 'is gone' : 'ended'}`]
     case 'upstreamConnected': {
       const known = event.knows.length === 0 ? '' : ` knows ${event.knows.join(' ')}`
-      return [`! upstream connected ${formatEndpoint(event.server)}${known}`]
+      return [`! upstream connected ${formatEndpoint(event.server)}${known}${mannerWords(event.manner)}`]
     }
     case 'upstreamFailed':
       return [`! upstream failed ${event.reason}`]
@@ -51,6 +52,22 @@ export function renderEvent(event: Event): string[] {
     default:
       return assertNever(event)
   }
+}
+
+/** `' manner mode=passive verbs=EPSV,PASV server=required serverData=as-client'`, where the server has one of its own. */
+function mannerWords(manner: UpstreamManner | null): string {
+  if (manner === null) return ''
+  const { upstreamMode, upstreamVerbs, tls } = manner
+  const verbs = upstreamVerbs.length === 0 ? '' : ` verbs=${upstreamVerbs.join(',')}`
+  const secure =
+    tls === null ? ' server=off' : ` server=${serverTlsWord(tls)} serverData=${tls.dataProtection}`
+  return ` manner mode=${upstreamMode}${verbs}${secure}`
+}
+
+/** As `upstreamTls.mode`; `optional` and `required` are the same to the engine. */
+export function serverTlsWord({ followsClient, isImplicit }: ServerTlsPolicy): string {
+  if (followsClient) return 'as-client'
+  return isImplicit ? 'implicit' : 'required'
 }
 
 /** Effects as lines without indentation. What is sent to one side in one go is cut into its lines. */

@@ -1,5 +1,5 @@
 import type { PassthroughKind, RefusalReason, UpstreamChoice } from './contract.ts'
-import type { DataVerb } from './data-request.ts'
+import type { ServerTlsPolicy, UpstreamManner } from './manner.ts'
 import type { Policy } from './policy.ts'
 
 /** TLS as it is offered to clients; `off` where only the server has it. */
@@ -7,14 +7,6 @@ export interface ClientTlsPolicy {
   readonly mode: 'off' | 'optional' | 'required' | 'implicit'
   readonly dataProtection: 'client' | 'required' | 'never'
   readonly ccc: 'refuse' | 'allow'
-}
-
-/** TLS as the server gets it. */
-export interface ServerTlsPolicy {
-  /** Only once the client has it; else before the engine hears of the server. */
-  readonly followsClient: boolean
-  readonly isImplicit: boolean
-  readonly dataProtection: 'as-client' | 'required' | 'never'
 }
 
 /** What a client has said of itself, by which its server is chosen; undefined: it may still say it. */
@@ -46,13 +38,10 @@ export interface WelcomePolicy {
   readonly notation: string
 }
 
-/** What a session's engine is given once. */
-export interface EngineOptions {
+/** What a session's engine is given once; `upstreamMode`, `upstreamVerbs` and `tls.server` count unless its server has a manner of its own. */
+export interface EngineOptions extends Pick<UpstreamManner, 'upstreamMode' | 'upstreamVerbs'> {
   /** The client's control address, canonical. */
   readonly client: string
-  readonly upstreamMode: 'client' | 'passive' | 'active'
-  /** The verbs that the server is asked with, in order; empty for the client's own, or whatever a conversion needs. */
-  readonly upstreamVerbs: readonly DataVerb[]
   /** A passive server's port is connected to before ours is announced: not where the kernel forwards. */
   readonly reachesFirst: boolean
   /** The same object for all sessions of a listener. */

@@ -4,6 +4,7 @@ import type { Command } from '../ftp/commands.ts'
 import { ClientSecurity } from './client-security.ts'
 import type { UpstreamFailure } from './contract.ts'
 import type { Login } from './login.ts'
+import type { ServerTlsPolicy } from './manner.ts'
 import type { EngineOptions } from './options.ts'
 import type { Outbox } from './outbox.ts'
 import { type Refusals, reportFailure } from './refusals.ts'
@@ -29,18 +30,37 @@ export interface Protection {
 export class Security {
   /** Null where neither side has TLS: then AUTH and its kin are as they ever were. */
   readonly client: ClientSecurity | null
-  readonly server: ServerProtection | null
+  #server: ServerProtection | null = null
+  /** The server gets TLS once the client has it. */
+  #isFollowing = false
   readonly #outbox: Outbox
+  readonly #queue: ReplyQueue
 
   constructor({ options, outbox, queue, refusals, login, isServerAbsent }: SecurityParts) {
     const { client = null, server = null } = options.tls ?? {}
-    const isServerFollowing = () => server?.followsClient === true && !isServerAbsent()
+    const isServerFollowing = () => this.#isFollowing && !isServerAbsent()
     this.#outbox = outbox
+    this.#queue = queue
     this.client =
       client === null
         ? null
         : new ClientSecurity({ policy: client, outbox, refusals, login, isServerFollowing })
-    this.server = server === null ? null : new ServerProtection(server, queue)
+    this.towards(server)
+  }
+
+  get server(): ServerProtection | null {
+    return this.#server
+  }
+
+  /** The server has yet to be secured, because the client is. */
+  get owesServer(): boolean {
+    return this.#isFollowing && this.client?.isSecure === true
+  }
+
+  /** That is how the server gets TLS; null: it gets none. Before it is secured. */
+  towards(server: ServerTlsPolicy | null): void {
+    this.#isFollowing = server?.followsClient === true
+    this.#server = server === null ? null : new ServerProtection(server, this.#queue)
   }
 
   /** Of a data channel that is set up now. */

@@ -1,7 +1,7 @@
 // PBSZ and PROT towards a server with TLS: asked before the first data channel that needs them, not at the beginning, since
 // some servers want a login before, and sessions without data save two round trips.
 
-import type { ServerTlsPolicy } from './options.ts'
+import type { ServerTlsPolicy } from './manner.ts'
 import type { Reply } from './reply.ts'
 import type { ReplyQueue } from './reply-queue.ts'
 

@@ -94,10 +94,10 @@ export class Welcome {
   /** The server has greeted, or refused to. */
   greeted(code: number): void {
     if (this.#phase !== 'connecting') return
-    const { outbox, options, security } = this.#parts
+    const { outbox, security } = this.#parts
     if (code >= 300) {
       outbox.close('upstream', '421 The FTP server takes no session now, try again later.')
-    } else if (options.tls?.server?.followsClient === true && security.client?.isSecure === true) {
+    } else if (security.owesServer) {
       this.#phase = 'securing'
       outbox.push({ type: 'secure', side: 'server' })
     } else {

@@ -2,6 +2,7 @@
 
 import { hostname } from 'node:os'
 import type { Config } from '../config/config.ts'
+import { usesTls } from '../config/pool-settings.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
 import type { CertificateUse, LogLevel, PoolUpstreamUse, PoolUse } from '../vocabulary.ts'
 import { certificateFields, recordCertificates } from './certificates.ts'
@@ -47,7 +48,7 @@ export interface Recorder extends Observer {
 }
 
 export interface RecorderOptions {
-  readonly config: Pick<Config, 'listeners' | 'limits' | 'pinholes' | 'log'>
+  readonly config: Pick<Config, 'listeners' | 'upstreams' | 'limits' | 'pinholes' | 'log'>
   /** Of this program, `'0.1.0'`. */
   readonly version: string
   /** Default: standard output. */
@@ -74,10 +75,10 @@ export function createObserver(options: RecorderOptions): Recorder {
   const metrics = createMetrics({
     version,
     backend: config.pinholes.backend,
-    listeners: config.listeners.map(({ name, intercept, tls, upstreamTls }) => ({
-      name,
-      intercepts: intercept !== 'none',
-      hasTls: tls !== undefined || upstreamTls !== undefined,
+    listeners: config.listeners.map((listener) => ({
+      name: listener.name,
+      intercepts: listener.intercept !== 'none',
+      hasTls: usesTls(listener, config.upstreams),
     })),
     conntrack,
     pools: () => pools(),

@@ -1,6 +1,13 @@
 // TLS of all listeners, made once and read again when files change. Imported only where a listener has it.
 
-import type { Config, ListenerConfig, ListenerTlsConfig, UpstreamTlsConfig } from '../config/config.ts'
+import type {
+  Config,
+  ListenerConfig,
+  ListenerTlsConfig,
+  PoolConfig,
+  UpstreamTlsConfig,
+} from '../config/config.ts'
+import { poolsOf, usesTls } from '../config/pool-settings.ts'
 import { AlgError } from '../errors.ts'
 import { loadOpenssl, type Openssl } from '../kernel/openssl.ts'
 import type { CertificateUse } from '../vocabulary.ts'
@@ -8,15 +15,23 @@ import type { Certificate } from './certificate.ts'
 import { ServerContexts } from './server-contexts.ts'
 import { UpstreamContext } from './upstream-context.ts'
 
+export interface UpstreamTls {
+  readonly context: UpstreamContext
+  readonly config: UpstreamTlsConfig
+}
+
 /** What one listener uses for its next session. */
 export interface ListenerTls {
   readonly client: { readonly contexts: ServerContexts; readonly config: ListenerTlsConfig } | null
-  readonly server: { readonly context: UpstreamContext; readonly config: UpstreamTlsConfig } | null
+  readonly server: UpstreamTls | null
+  /** By name, for pools that have a key of their own; null: in clear. */
+  readonly pools: ReadonlyMap<string, UpstreamTls | null>
 }
 
 export class TlsSetup {
   readonly #openssl: Openssl
   readonly #listeners = new Map<string, ListenerTls>()
+  #pools: readonly PoolConfig[] = []
 
   /** Errors: `AlgError` KERNEL_FEATURE_MISSING where this machine has no TLS for us. */
   static async create(): Promise<TlsSetup> {
@@ -33,11 +48,13 @@ export class TlsSetup {
 
   /** Those in use for sessions to come. */
   get certificates(): readonly CertificateUse[] {
-    return [...this.#listeners].flatMap(([listener, { client, server }]) => [
+    return [...this.#listeners].flatMap(([listener, { client, server, pools }]) => [
       ...(client?.contexts.certificates ?? []).map((each) => useOf(each, { listener, side: 'client' })),
-      ...(server?.context.certificate == null
-        ? []
-        : [useOf(server.context.certificate, { listener, side: 'server' })]),
+      ...[server, ...pools.values()].flatMap((upstream) =>
+        upstream?.context.certificate == null
+          ? []
+          : [useOf(upstream.context.certificate, { listener, side: 'server' })],
+      ),
     ])
   }
 
@@ -46,11 +63,11 @@ export class TlsSetup {
    *
    * Errors: `AlgError` CONFIG_INVALID with the listener and the file, before anything has changed.
    */
-  read({ listeners }: Pick<Config, 'listeners'>): void {
+  read({ listeners, upstreams }: Pick<Config, 'listeners' | 'upstreams'>): void {
     const made = new Map<string, ListenerTls>()
     try {
       for (const listener of listeners) {
-        const tls = this.#make(listener)
+        const tls = this.#make(listener, upstreams)
         if (tls !== null) made.set(listener.name, tls)
       }
     } catch (error) {
@@ -59,35 +76,49 @@ export class TlsSetup {
     }
     for (const tls of this.#listeners.values()) release(tls)
     this.#listeners.clear()
+    this.#pools = upstreams
     for (const [name, tls] of made) this.#listeners.set(name, tls)
   }
 
   /** The same for the files of one listener. */
   readOne(listener: ListenerConfig): void {
-    const made = this.#make(listener)
+    const made = this.#make(listener, this.#pools)
     const old = this.#listeners.get(listener.name)
     if (made !== null) this.#listeners.set(listener.name, made)
     if (old !== undefined) release(old)
   }
 
-  #make({ name, tls, upstreamTls }: ListenerConfig): ListenerTls | null {
-    if (tls === undefined && upstreamTls === undefined) return null
-    const client =
-      tls === undefined
-        ? null
-        : { contexts: named(name, 'tls', () => new ServerContexts(this.#openssl, tls)), config: tls }
+  #make(listener: ListenerConfig, known: readonly PoolConfig[]): ListenerTls | null {
+    if (!usesTls(listener, known)) return null
+    const { name, tls, upstreamTls } = listener
+    const pools = new Map<string, UpstreamTls | null>()
+    let client: ListenerTls['client'] = null
+    let server: UpstreamTls | null = null
     try {
-      const server =
-        upstreamTls === undefined
-          ? null
-          : {
-              context: named(name, 'upstreamTls', () => new UpstreamContext(this.#openssl, upstreamTls)),
-              config: upstreamTls,
-            }
-      return { client, server }
+      const place = `listeners[${name}]`
+      if (tls !== undefined) {
+        client = {
+          contexts: named(`${place}.tls`, () => new ServerContexts(this.#openssl, tls)),
+          config: tls,
+        }
+      }
+      if (upstreamTls !== undefined) server = this.#makeUpstream(upstreamTls, place)
+      for (const pool of poolsOf(listener, known)) {
+        const own = pool.upstreamTls
+        if (own === undefined) continue
+        pools.set(pool.name, own === null ? null : this.#makeUpstream(own, `upstreams[${pool.name}]`))
+      }
     } catch (error) {
-      client?.contexts.release()
+      release({ client, server, pools })
       throw error
+    }
+    return { client, server, pools }
+  }
+
+  #makeUpstream(config: UpstreamTlsConfig, place: string): UpstreamTls {
+    return {
+      context: named(`${place}.upstreamTls`, () => new UpstreamContext(this.#openssl, config)),
+      config,
     }
   }
 }
@@ -99,18 +130,18 @@ function useOf(
   return { ...of, file, subject, expiresMs: expiresAt.getTime() }
 }
 
-function release({ client, server }: ListenerTls): void {
+function release({ client, server, pools }: ListenerTls): void {
   client?.contexts.release()
-  server?.context.release()
+  for (const upstream of [server, ...pools.values()]) upstream?.context.release()
 }
 
 /** Runs `make`; what it throws begins with where the mistake is in the configuration. */
-function named<T>(listener: string, key: string, make: () => T): T {
+function named<T>(place: string, make: () => T): T {
   try {
     return make()
   } catch (error) {
     if (!(error instanceof AlgError)) throw error
-    throw new AlgError(error.code, `listeners[${listener}].${key}: ${error.message}`, {
+    throw new AlgError(error.code, `${place}: ${error.message}`, {
       context: error.context,
       cause: error,
     })

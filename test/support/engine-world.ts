@@ -87,7 +87,7 @@ export class World {
     this.#mayForward = !engine.reachesFirst
     this.#server = upstream ?? new RandomServer(choose)
     this.engine = new ControlEngine(engine)
-    this.happen({ type: 'upstreamConnected', server, knows: [] })
+    this.happen({ type: 'upstreamConnected', server, knows: [], manner: null })
     this.#serverSays('220 Ready.\r\n')
     for (const line of ['USER joe', 'PASS secret']) {
       this.#clientSays(`${line}\r\n`)

@@ -1,5 +1,6 @@
 import { parseDestination } from '../../src/config/login-schema.ts'
 import type { PassthroughKind, UpstreamFact } from '../../src/engine/contract.ts'
+import type { ServerTlsPolicy, UpstreamManner } from '../../src/engine/manner.ts'
 import { type Shown, shownRecords } from '../../src/engine/notation.ts'
 import type { EngineOptions, WelcomePolicy } from '../../src/engine/options.ts'
 import type { Policy } from '../../src/engine/policy.ts'
@@ -51,8 +52,8 @@ export function readHeader(lines: readonly string[]): Header {
   return {
     options: {
       client: said.get('client') ?? '192.0.2.9',
-      upstreamMode: oneOf(said.get('mode') ?? 'client', ['client', 'passive', 'active']),
-      upstreamVerbs: words('verbs').map((verb) => oneOf(verb, ['PASV', 'EPSV', 'PORT', 'EPRT'])),
+      upstreamMode: oneOf(said.get('mode') ?? 'client', modes),
+      upstreamVerbs: words('verbs').map((verb) => oneOf(verb, dataVerbs)),
       reachesFirst: said.has('reach'),
       policy: { ...defaultPolicy, ...readPolicy(words('policy')) },
       isOwnAddress: (address) => own.has(address),
@@ -67,6 +68,9 @@ export function readHeader(lines: readonly string[]): Header {
     shown: new Set(words('show').map((word) => oneOf(word, shownRecords))),
   }
 }
+
+const modes = ['client', 'passive', 'active'] as const
+const dataVerbs = ['PASV', 'EPSV', 'PORT', 'EPRT'] as const
 
 const headerWords = [
   'client',
@@ -122,21 +126,33 @@ function readPassthrough(kind: string | undefined): PassthroughKind | null {
 function readTls(settings: readonly string[]): NonNullable<EngineOptions['tls']> | null {
   if (settings.length === 0) return null
   const said = new Map(settings.map((setting) => setting.split('=') as [string, string]))
-  const server = oneOf(said.get('server') ?? 'off', ['off', 'as-client', 'optional', 'required', 'implicit'])
   return {
     client: {
       mode: oneOf(said.get('client') ?? 'off', ['off', 'optional', 'required', 'implicit']),
       dataProtection: oneOf(said.get('clientData') ?? 'client', ['client', 'required', 'never']),
       ccc: oneOf(said.get('ccc') ?? 'refuse', ['refuse', 'allow']),
     },
-    server:
-      server === 'off'
-        ? null
-        : {
-            followsClient: server === 'as-client',
-            isImplicit: server === 'implicit',
-            dataProtection: oneOf(said.get('serverData') ?? 'required', ['as-client', 'required', 'never']),
-          },
+    server: readServerTls(said),
+  }
+}
+
+function readServerTls(said: ReadonlyMap<string, string>): ServerTlsPolicy | null {
+  const server = oneOf(said.get('server') ?? 'off', ['off', 'as-client', 'optional', 'required', 'implicit'])
+  if (server === 'off') return null
+  return {
+    followsClient: server === 'as-client',
+    isImplicit: server === 'implicit',
+    dataProtection: oneOf(said.get('serverData') ?? 'required', ['as-client', 'required', 'never']),
+  }
+}
+
+/** `mode=passive verbs=EPSV,PASV server=required serverData=as-client`, word by word. */
+export function readManner(settings: readonly string[]): UpstreamManner {
+  const said = new Map(settings.map((setting) => setting.split('=') as [string, string]))
+  return {
+    upstreamMode: oneOf(said.get('mode') ?? 'client', modes),
+    upstreamVerbs: (said.get('verbs')?.split(',') ?? []).map((verb) => oneOf(verb, dataVerbs)),
+    tls: readServerTls(said),
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { Event, Side, UpstreamFact } from '../../src/engine/contract.ts'
 import type { Endpoint } from '../../src/ftp/endpoints.ts'
+import { readManner } from './transcript-header.ts'
 
 /** What a side says: CRLF is added unless the text ends in `\n` or in a lone `\`. */
 export function readText(written: string): string {
@@ -33,6 +34,7 @@ interface EventWords {
   readonly n: string
   readonly at: string
   readonly facts: string | undefined
+  readonly manner: string | undefined
   readonly kernel: string | undefined
   readonly side: Side
   readonly end: 'ended' | 'is gone'
@@ -45,12 +47,13 @@ interface EventWords {
 
 const eventForms: readonly [RegExp, (words: EventWords) => Event][] = [
   [
-    /^! upstream connected (?<at>\S+?)(?: knows(?<facts>(?: (?:refusesEpsv|refusesEprt|speaksTls))+))?$/,
-    ({ at, facts = '' }) => ({
+    /^! upstream connected (?<at>\S+?)(?: knows(?<facts>(?: (?:refusesEpsv|refusesEprt|speaksTls))+))?(?: manner (?<manner>.+))?$/,
+    ({ at, facts = '', manner }) => ({
       type: 'upstreamConnected',
       server: readEndpoint(at),
       // The form allows no other words.
       knows: facts.split(' ').filter((fact) => fact !== '') as UpstreamFact[],
+      manner: manner === undefined ? null : readManner(manner.split(' ')),
     }),
   ],
   [

@@ -78,7 +78,7 @@ export function startEngine(
 ): ControlEngine {
   const engine = make(options)
   if (start === 'nothing') return engine
-  engine.handle({ type: 'upstreamConnected', server, knows })
+  engine.handle({ type: 'upstreamConnected', server, knows, manner: null })
   const say = (side: Side, line: string) => engine.handle({ type: 'received', side, text: `${line}\r\n` })
   if (start === 'connected') return engine
   say('server', '220 Ready.')

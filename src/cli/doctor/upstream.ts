@@ -3,6 +3,7 @@
 import { connect } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { Config, ListenerConfig, UpstreamTlsConfig } from '../../config/config.ts'
+import { settingsFor } from '../../config/pool-settings.ts'
 import { type Finding, fail, ok, warn } from './finding.ts'
 
 /**
@@ -24,13 +25,16 @@ export function upstreamsOf({
         pool === undefined ? [{ check: `route ${name} of ${listener}`, ...upstream, tls: wayOf(rest) }] : [],
       ),
     ),
-    ...upstreams.flatMap(({ name, servers }) => {
+    ...upstreams.flatMap((pool) => {
+      const { name, servers } = pool
       const ways = listeners
         .filter(({ pool, routes = [] }) => pool === name || routes.some((route) => route.pool === name))
-        .map(wayOf)
+        .map(({ passthrough, ...listener }) => {
+          return wayOf({ passthrough, upstreamTls: settingsFor(pool, listener).upstreamTls.value })
+        })
       const distinct = new Map(ways.map((tls) => [JSON.stringify(tls), tls]))
       return servers.flatMap(({ host, port }) =>
-        [...(distinct.size === 0 ? [null] : distinct.values())].map((tls) => ({
+        [...(distinct.size === 0 ? [pool.upstreamTls ?? null] : distinct.values())].map((tls) => ({
           check: `server of pool ${name}`,
           host,
           port,
@@ -51,7 +55,13 @@ interface Asked {
 /** Null: in clear. `passes`: TLS of clients from the first byte, which is not ours. */
 type Way = UpstreamTlsConfig | 'passes' | null
 
-function wayOf({ upstreamTls, passthrough }: Pick<ListenerConfig, 'upstreamTls' | 'passthrough'>): Way {
+function wayOf({
+  upstreamTls,
+  passthrough,
+}: {
+  readonly upstreamTls?: UpstreamTlsConfig | null
+  readonly passthrough?: ListenerConfig['passthrough'] | undefined
+}): Way {
   return passthrough === 'implicit' ? 'passes' : (upstreamTls ?? null)
 }
 

@@ -1,7 +1,8 @@
 // TLS of the listeners that have it: its files are read at start, when the configuration is, and when they change. Without
 // any, nothing of it is loaded.
 
-import type { Config, ListenerConfig } from '../../config/config.ts'
+import type { Config, ListenerConfig, PoolConfig } from '../../config/config.ts'
+import { usesTls } from '../../config/pool-settings.ts'
 import { steadyClock } from '../../kernel/steady-clock.ts'
 import type { Observer } from '../../observe/observer.ts'
 import type { TlsSetup } from '../../tls/tls-setup.ts'
@@ -24,7 +25,7 @@ interface Watch {
 interface Loaded {
   readonly setup: TlsSetup
   readonly support: typeof import('../session/session-tls.ts').supportTls
-  readonly filesOf: (listener: ListenerConfig) => readonly string[]
+  readonly filesOf: (listener: ListenerConfig, pools: readonly PoolConfig[]) => readonly string[]
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000
@@ -54,17 +55,15 @@ export class TlsListeners {
    * Errors: `AlgError` CONFIG_INVALID with the listener and the file, in which case nothing has changed;
    * KERNEL_FEATURE_MISSING where this machine has no TLS for us.
    */
-  async read(config: Pick<Config, 'listeners' | 'limits'>): Promise<void> {
-    const withTls = config.listeners.filter(
-      ({ tls, upstreamTls }) => tls !== undefined || upstreamTls !== undefined,
-    )
+  async read(config: Pick<Config, 'listeners' | 'limits' | 'upstreams'>): Promise<void> {
+    const withTls = config.listeners.filter((listener) => usesTls(listener, config.upstreams))
     if (withTls.length === 0 && this.#loaded === null) return
     this.#loaded ??= await load()
     const { setup, filesOf } = this.#loaded
     const { files: look } = this.#options
     // Before they are read: what changes from here on is a change.
     const seen = withTls
-      .map((listener) => ({ listener, files: filesOf(listener) }))
+      .map((listener) => ({ listener, files: filesOf(listener, config.upstreams) }))
       .filter(({ files }) => files.length > 0)
       .map((each) => ({ ...each, since: look.fingerprint(each.files) }))
     setup.read(config)

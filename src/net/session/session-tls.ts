@@ -10,15 +10,18 @@ import { ClientTls } from '../../tls/client-session.ts'
 import type { ServerContexts } from '../../tls/server-contexts.ts'
 import { ServerTls } from '../../tls/server-session.ts'
 import type { TlsConnection } from '../../tls/tls-connection.ts'
-import type { UpstreamContext } from '../../tls/upstream-context.ts'
+import type { UpstreamTls } from '../../tls/tls-setup.ts'
 import { legFailureOf } from '../data/secure-leg.ts'
+import { serverTlsPolicy } from '../upstream/manners.ts'
 import { type SecureUpstreamResult, secureUpstream } from '../upstream/secure-upstream.ts'
 import type { ControlChannel } from './control-channel.ts'
 
 /** What all sessions of one listener share. */
 export interface TlsSetting {
   readonly client: { readonly contexts: ServerContexts; readonly config: ListenerTlsConfig } | null
-  readonly server: { readonly context: UpstreamContext; readonly config: UpstreamTlsConfig } | null
+  readonly server: UpstreamTls | null
+  /** Of pools that have TLS of their own; null: in clear. */
+  readonly pools: ReadonlyMap<string, UpstreamTls | null>
   readonly handshakeMs: number
 }
 
@@ -38,18 +41,10 @@ export interface SessionTlsStart {
 
 export function supportTls(setting: TlsSetting): TlsSupport {
   const { client, server } = setting
-  const mode = server?.config.mode ?? null
   return {
     policy: {
       client: client?.config ?? { mode: 'off', dataProtection: 'client', ccc: 'refuse' },
-      server:
-        server === null
-          ? null
-          : {
-              followsClient: mode === 'as-client',
-              isImplicit: mode === 'implicit',
-              dataProtection: server.config.dataProtection,
-            },
+      server: server === null ? null : serverTlsPolicy(server.config),
     },
     open: (session) => new SessionTls(setting, session),
   }
@@ -71,6 +66,8 @@ export class SessionTls {
   readonly #observer: SessionObserver
   readonly #clientSecured: SessionTlsStart['clientSecured']
   #host: string
+  /** Null: this server gets no TLS. */
+  #upstream: UpstreamTls | null
   readonly #client: ClientTls | null
   #server: ServerTls | null = null
 
@@ -78,20 +75,24 @@ export class SessionTls {
     const { client, handshakeMs } = setting
     this.#host = host
     this.#setting = setting
+    this.#upstream = setting.server
     this.#observer = observer
     this.#clientSecured = clientSecured
     this.#client = client === null ? null : new ClientTls({ ...client, handshakeMs })
     // The server may be spoken to with TLS only when the client asks for it: certificates may have been read again by then.
-    setting.server?.context.hold()
+    for (const each of this.#upstreams()) each?.context.hold()
   }
 
-  /** That server is meant from here on; before anything is encrypted. */
-  towards(host: string): void {
+  /** That server is meant from here on, of that pool or of none; before anything is encrypted with it. */
+  towards(host: string, pool: string | null): void {
+    const own = pool === null ? undefined : this.#setting.pools.get(pool)
     this.#host = host
+    this.#upstream = own === undefined ? this.#setting.server : own
+    this.#server = null
   }
 
   get serverMode(): UpstreamTlsConfig['mode'] | null {
-    return this.#setting.server?.config.mode ?? null
+    return this.#upstream?.config.mode ?? null
   }
 
   /** Before the server has said anything, or right after its greeting; not because the client has TLS. */
@@ -126,9 +127,9 @@ export class SessionTls {
   }
 
   get server(): ServerTls {
-    const { server, handshakeMs } = this.#setting
-    if (server === null) throw new Error('a server was to be spoken to with TLS by a listener without')
-    const { context: upstream, config } = server
+    if (this.#upstream === null) throw new Error('a server that gets no TLS was to be spoken to with it')
+    const { context: upstream, config } = this.#upstream
+    const { handshakeMs } = this.#setting
     this.#server ??= new ServerTls({ upstream, host: this.#host, handshakeMs, truncation: config.truncation })
     return this.#server
   }
@@ -208,7 +209,13 @@ export class SessionTls {
   /** The session is over. */
   release(): void {
     this.#client?.release()
-    this.#setting.server?.context.release()
+    for (const each of this.#upstreams()) each?.context.release()
+  }
+
+  /** All that the session may come to use. */
+  #upstreams(): readonly (UpstreamTls | null)[] {
+    const { server, pools } = this.#setting
+    return pools.size === 0 ? [server] : [server, ...pools.values()]
   }
 
   #telling(call: {

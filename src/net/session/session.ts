@@ -6,7 +6,6 @@ import { assertNever } from '../../errors.ts'
 import { steadyClock } from '../../kernel/steady-clock.ts'
 import type { SessionData } from '../data/data-side.ts'
 import type { UpstreamAttempt } from '../upstream/attempt.ts'
-import type { UpstreamLink } from '../upstream/upstream-link.ts'
 import { ControlChannel, type ControlEvents } from './control-channel.ts'
 import { Deadlines } from './deadlines.ts'
 import { createEngine } from './engine.ts'
@@ -14,7 +13,7 @@ import { farewells } from './farewells.ts'
 import { SessionPeers } from './peers.ts'
 import { openSessionData } from './session-data.ts'
 import type { SessionTls } from './session-tls.ts'
-import { callUpstream, openSessionTls, type SessionCall } from './session-upstream.ts'
+import { callUpstream, openSessionTls, type SessionCall, type SessionLinkEvents } from './session-upstream.ts'
 import type { SessionStart } from './setting.ts'
 import { Silence } from './silence.ts'
 
@@ -228,20 +227,21 @@ export class Session implements ControlEvents {
     this.#attempt = callUpstream(
       { ...this.#options, to, as, tls: this.#tls },
       {
-        linked: (link) => this.#linked(link),
+        linked: this.#linked,
         failed: (reason) => this.#emit({ type: 'upstreamFailed', reason }),
         broke: (error) => this.failed(error),
       },
     )
   }
 
-  #linked({ connection, server, through, greeting, isSecure }: UpstreamLink): void {
+  readonly #linked: SessionLinkEvents['linked'] = (link, manner) => {
+    const { connection, server, through, greeting, isSecure } = link
     this.#open += 1
     this.#peers.reached(server, through)
     this.#peers.server = new ControlChannel('server', connection, this)
     this.#deadlines.set('greeting', steadyClock.now())
     const { upstreams } = this.#options.setting
-    this.#emit({ type: 'upstreamConnected', server, knows: upstreams.knownOf(server) })
+    this.#emit({ type: 'upstreamConnected', server, knows: upstreams.knownOf(server), manner })
     if (isSecure) this.#emit({ type: 'serverSecured', isSecure })
     if (greeting !== '') this.received('server', greeting)
   }

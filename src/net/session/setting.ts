@@ -1,6 +1,7 @@
 import type { UpstreamMode } from '../../config/config.ts'
 import type { PassthroughKind, Side } from '../../engine/contract.ts'
 import type { DataVerb } from '../../engine/data-request.ts'
+import type { UpstreamManner } from '../../engine/manner.ts'
 import type { Policy } from '../../engine/policy.ts'
 import type { Network } from '../../ftp/addresses.ts'
 import type { SessionObserver } from '../../observe/observer.ts'
@@ -45,6 +46,8 @@ export interface SessionSetting {
   readonly upstreams: Upstreams
   /** Null: the target of each session is its server. */
   readonly pool: Pool | null
+  /** Of pools whose servers are spoken to in their own manner, by name. */
+  readonly manners: ReadonlyMap<string, UpstreamManner>
   /** Null: the server does not depend on what a client says. */
   readonly destinations: Destinations | null
   readonly advertise: Readonly<Record<Side, Advertiser>>

@@ -3,7 +3,7 @@
 
 import type { Effect, Event } from '../../engine/contract.ts'
 import { ControlEngine } from '../../engine/control.ts'
-import { renderEffects, renderEvent } from '../../engine/notation.ts'
+import { renderEffects, renderEvent, serverTlsWord } from '../../engine/notation.ts'
 import type { EngineOptions } from '../../engine/options.ts'
 import { maskedLines, SecretsHeard } from './trace-mask.ts'
 
@@ -120,6 +120,5 @@ function headerOf({
 function tlsWords({ client, server }: NonNullable<EngineOptions['tls']>): Record<string, string> {
   const front = { client: client.mode, clientData: client.dataProtection, ccc: client.ccc }
   if (server === null) return front
-  const mode = server.followsClient ? 'as-client' : server.isImplicit ? 'implicit' : 'required'
-  return { ...front, server: mode, serverData: server.dataProtection }
+  return { ...front, server: serverTlsWord(server), serverData: server.dataProtection }
 }

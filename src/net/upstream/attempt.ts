@@ -23,6 +23,8 @@ export interface UpstreamCall {
   readonly admits?: (at: Endpoint) => boolean
   /** The proxy to go through; absent or null: directly. */
   readonly via?: ViaConfig | null
+  /** Absent: as for everything. */
+  readonly connectMs?: number | undefined
 }
 
 export interface UpstreamsOptions {
@@ -63,12 +65,12 @@ export interface UpstreamAttempt {
 /** Connects to the first address of the target that answers. Errors: see `Upstreams.connect`. */
 export function connectDirectly(
   options: UpstreamsOptions,
-  { target, as, admits }: UpstreamCall,
+  { target, as, admits, connectMs = options.connectMs }: UpstreamCall,
   done: UpstreamDone,
 ): UpstreamAttempt {
   const { host, port } = target
   const { names } = options
-  const attempt = new Attempt(options, { port, as, admits: admits ?? null, done })
+  const attempt = new Attempt(options, { port, as, admits: admits ?? null, connectMs, done })
   const literal = parseAddress(host)
   if (literal !== null) {
     attempt.start([literal])
@@ -113,6 +115,7 @@ interface AttemptPlan {
   readonly as: Endpoint | null
   readonly admits: UpstreamCall['admits'] | null
   readonly port: number
+  readonly connectMs: number
   readonly done: UpstreamDone
 }
 
@@ -166,8 +169,8 @@ class Attempt implements UpstreamAttempt {
   }
 
   #tryAddress(lastError: AlgError | null): void {
-    const { isOwnListener, connectMs } = this.#options
-    const { port, admits } = this.#plan
+    const { isOwnListener } = this.#options
+    const { port, admits, connectMs } = this.#plan
     const address = this.#addresses[this.#next]
     this.#next += 1
     if (address === undefined) {

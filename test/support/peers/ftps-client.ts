@@ -14,6 +14,8 @@ export interface FtpsVisit {
   readonly mode: TlsMode
   readonly isPrivate: boolean
   readonly version: 'TLSv1.2' | 'TLSv1.3'
+  /** Absent: joe. */
+  readonly user?: string
 }
 
 export type DataVerb = 'PASV' | 'EPSV' | 'PORT' | 'EPRT'
@@ -27,7 +29,7 @@ export class FtpsClient {
 
   /** Logs in, with PROT as asked. */
   static async login(visit: FtpsVisit): Promise<FtpsClient> {
-    const { address, port, mode, isPrivate } = visit
+    const { address, port, mode, isPrivate, user = 'joe' } = visit
     const socket = connect({ host: address, port, allowHalfOpen: true })
     await once(socket, 'connect')
     const client = new FtpsClient(visit, socket)
@@ -37,7 +39,7 @@ export class FtpsClient {
       await client.ask('AUTH TLS', 234)
       await client.#secure()
     }
-    await client.ask('USER joe', 331)
+    await client.ask(`USER ${user}`, 331)
     await client.ask('PASS x', 230)
     if (mode !== 'plain') {
       await client.ask('PBSZ 0', 200)

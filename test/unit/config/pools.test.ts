@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { printConfig } from '../../../src/config/effective.ts'
+import { settingsFor } from '../../../src/config/pool-settings.ts'
 import { configOf, mistakesIn, warningsIn } from './sources.ts'
 
 const withPool = (pool: string, listener = 'upstream: files') =>
@@ -43,7 +44,88 @@ test('what is printed gives the same again', () => {
   expect(configOf(printConfig(checked))).toEqual(checked)
 })
 
+test('keys of a pool in place of its listener’s are printed, and what it does not say is the listener’s', () => {
+  const config = configOf(
+    withPool(
+      '{ name: files, servers: [{ address: a }], connectTimeout: 3s, upstreamMode: passive, upstreamVerbs: [PASV], upstreamTls: { mode: off } }',
+      'upstream: files, upstreamTls: { mode: required }',
+    ),
+  )
+  expect(config.upstreams).toMatchObject([
+    { connectMs: 3_000, upstreamMode: 'passive', upstreamVerbs: ['PASV'], upstreamTls: null },
+  ])
+  expect(configOf(printConfig(config))).toEqual(config)
+  const [listener] = config.listeners
+  const [pool] = config.upstreams
+  if (listener === undefined || pool === undefined) throw new Error('no configuration')
+  expect(settingsFor(pool, listener).upstreamTls).toEqual({ value: null, from: 'pool' })
+  expect(settingsFor({}, listener)).toMatchObject({
+    upstreamTls: { value: { mode: 'required' }, from: 'listener' },
+    upstreamMode: { value: 'client', from: 'listener' },
+    upstreamVerbs: { value: [], from: 'listener' },
+  })
+})
+
 describe('mistakes', () => {
+  test.each([
+    [
+      'upstreamTls: { mode: as-client }',
+      '',
+      'upstreamTls.mode: has no client with TLS to follow, since tls.mode of listener default is off',
+    ],
+    ['upstreamTls: { mode: required, verify: pin }', '', 'upstreamTls.pins: is needed when verify is pin'],
+    [
+      'via: "http://proxy", upstreamMode: active',
+      '',
+      'upstreams[0].upstreamMode: has to be passive: its servers are behind the proxy of via (given "active", allowed passive)',
+    ],
+    [
+      'upstreamMode: passive, upstreamVerbs: [PORT, EPRT]',
+      '',
+      'upstreams[0].upstreamVerbs: has none for upstreamMode passive (given',
+    ],
+    [
+      'upstreamVerbs: [EPSV]',
+      'upstreamMode: active',
+      'upstreams[0].upstreamVerbs: has none for upstreamMode active of listener default (given',
+    ],
+    [
+      'upstreamMode: active',
+      'upstreamVerbs: [EPSV]',
+      'upstreams[0].upstreamMode: has no verb among upstreamVerbs of listener default, which are EPSV (given "active"',
+    ],
+    [
+      'health: false',
+      'upstreamMode: passive, upstreamVerbs: [PORT]',
+      'listeners[0].upstreamVerbs: has none for upstreamMode passive (given',
+    ],
+    [
+      'upstreamTls: { mode: required }',
+      'tls: { mode: passthrough }',
+      'listeners[0].tls.mode: leads to pool files, which has upstreamTls: TLS that passes through is between client and server alone',
+    ],
+    [
+      'health: { expect: connect }, upstreamMode: passive',
+      'tls: { mode: passthrough-implicit }',
+      'listeners[0].tls.mode: leads to pool files, which has upstreamMode',
+    ],
+    ['connectTimeout: soon', '', 'connectTimeout: is not a duration'],
+  ])('%s with %s', (pool, listener, text) => {
+    const yaml = withPool(
+      `{ name: files, servers: [{ address: a }], ${pool} }`,
+      `upstream: files, ${listener}`,
+    )
+    const mistakes = mistakesIn(yaml)
+    expect(mistakes).toEqual([expect.stringContaining(text)])
+  })
+
+  test('a pool passive by itself may be behind a proxy of via whatever its listener says', () => {
+    const config = configOf(
+      withPool('{ name: files, servers: [{ address: a }], via: "http://proxy", upstreamMode: passive }'),
+    )
+    expect(config.listeners[0]?.upstreamMode).toBe('client')
+  })
+
   test.each([
     ['{ name: files, servers: [] }', 'servers: is empty (given a list of 0, allowed one or more servers'],
     ['{ name: files }', 'servers: is required'],

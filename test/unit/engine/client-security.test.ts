@@ -15,7 +15,12 @@ function greeted(
     isOwnAddress: () => false,
     tls: { client: { mode, dataProtection: 'client', ccc }, server: null },
   })
-  engine.handle({ type: 'upstreamConnected', server: { address: '198.51.100.7', port: 21 }, knows: [] })
+  engine.handle({
+    type: 'upstreamConnected',
+    server: { address: '198.51.100.7', port: 21 },
+    knows: [],
+    manner: null,
+  })
   engine.handle({ type: 'received', side: 'server', text: '220 Ready.\r\n' })
   return engine
 }

@@ -217,7 +217,7 @@ describe('noise', () => {
       fc.assert(
         fc.property(fc.array(event, { maxLength: 60, size: 'max' }), (events) => {
           const engine = new ControlEngine(engineOptions)
-          engine.handle({ type: 'upstreamConnected', server, knows: [] })
+          engine.handle({ type: 'upstreamConnected', server, knows: [], manner: null })
           let hasOpened = false
           for (const each of events) {
             hasOpened ||= each.type === 'pinholeOpened'
@@ -247,7 +247,7 @@ describe('an engine', () => {
       passthrough: 'explicit',
     })
     const say = (side: Side, text: string) => engine.handle({ type: 'received', side, text })
-    engine.handle({ type: 'upstreamConnected', server, knows: [] })
+    engine.handle({ type: 'upstreamConnected', server, knows: [], manner: null })
     say('server', '220 Ready.\r\n')
     say('client', 'AUTH TLS\r\n')
     expect(say('server', '234 Proceed.\r\n230 Logged in.\r\n')).toMatchObject([
@@ -267,7 +267,7 @@ describe('an engine', () => {
       }
       return Number.POSITIVE_INFINITY
     }
-    engine.handle({ type: 'upstreamConnected', server, knows: [] })
+    engine.handle({ type: 'upstreamConnected', server, knows: [], manner: null })
     expect(flood('client', 'NOOP\r\n')).toBeLessThan(65_536 + 4_096 + 10)
 
     const other = new World({ engine: optionsOf('client'), server, choose: () => 0 })
@@ -283,7 +283,7 @@ describe('an engine', () => {
 
   test('passes on what a server never stops saying out of turn, and records a hundred of it (S22)', () => {
     const engine = new ControlEngine(optionsOf('client'))
-    engine.handle({ type: 'upstreamConnected', server, knows: [] })
+    engine.handle({ type: 'upstreamConnected', server, knows: [], manner: null })
     engine.handle({ type: 'received', side: 'server', text: '220 Ready.\r\n' })
     const effects = engine.handle({
       type: 'received',

@@ -73,6 +73,7 @@ test('a session with a welcome asks once, is told by no server before that has g
                 type: 'upstreamConnected',
                 server: { address: '198.51.100.7', port: 21 },
                 knows: [],
+                manner: null,
               }),
             ).toEqual([])
           }
@@ -103,7 +104,12 @@ test('an endless greeting ends the session', () => {
   const one = engine()
   one.handle({ type: 'clientArrived' })
   one.handle(received('client', 'USER joe'))
-  one.handle({ type: 'upstreamConnected', server: { address: '198.51.100.7', port: 21 }, knows: [] })
+  one.handle({
+    type: 'upstreamConnected',
+    server: { address: '198.51.100.7', port: 21 },
+    knows: [],
+    manner: null,
+  })
   const effects = Array.from({ length: 70 }, () =>
     one.handle(received('server', `220-${'x'.repeat(1000)}`)),
   ).flat()

@@ -89,6 +89,7 @@ async function download({ idleMs = IDLE, forwards = true } = {}) {
       upstreamKeepAliveMs: null,
       tls: null,
       passthrough: null,
+      manners: new Map(),
       policy: { ...policy, maxLineBytes: limits.lineBytes, maxRefusals: limits.refusals },
       limits: { ...limits, idleMs },
       pinholeTimeoutMs: IDLE,

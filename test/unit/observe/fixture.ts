@@ -38,6 +38,7 @@ export function observe({
   const texts: string[] = []
   const observer = createObserver({
     config: {
+      upstreams: [],
       listeners: listeners.map((name) => ({
         name,
         listen: { address: '127.0.0.1', port: 2121 },

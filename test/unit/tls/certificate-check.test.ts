@@ -11,9 +11,9 @@ afterAll(() => files.close())
 
 const [plain] = configOf('listeners: [{ upstream: ftp.example.net }]\n').listeners
 
-function listeners(over: Partial<ListenerConfig>): Pick<Config, 'listeners'> {
+function listeners(over: Partial<ListenerConfig>): Pick<Config, 'listeners' | 'upstreams'> {
   if (plain === undefined) throw new Error('a configuration without listeners')
-  return { listeners: [{ ...plain, name: 'edge', ...over }] }
+  return { upstreams: [], listeners: [{ ...plain, name: 'edge', ...over }] }
 }
 
 describe('the certificates of a configuration', () => {

@@ -1,6 +1,6 @@
 // Looks after the servers of a pool: each is called now and then, whether clients come or not.
 
-import type { HealthConfig, ViaConfig } from '../../../config/config.ts'
+import type { HealthConfig, PoolConfig } from '../../../config/config.ts'
 import { isOfProxy, upstreamFailureOf } from '../attempt.ts'
 import type { Upstreams } from '../upstreams.ts'
 import { awaitGreeting } from './await-greeting.ts'
@@ -36,7 +36,7 @@ export class HealthChecks {
   async #check(pool: Pool, server: PoolServer): Promise<void> {
     const { health } = pool.config
     if (this.#isStopped || health === null || !pool.servers.includes(server)) return
-    const problem = await this.#problemWith(server, pool.config.via, health)
+    const problem = await this.#problemWith(server, pool.config, health)
     if (this.#isStopped || !pool.servers.includes(server)) return
     if (problem !== BY_PROXY) pool.checked(server, problem)
     const delayMs = health.intervalMs * (1 - JITTER / 2 + JITTER * Math.random())
@@ -49,7 +49,7 @@ export class HealthChecks {
 
   #problemWith(
     server: PoolServer,
-    via: ViaConfig | null,
+    { via, connectMs }: PoolConfig,
     { expect, timeoutMs }: HealthConfig,
   ): Promise<string | null> {
     return new Promise((resolve) => {
@@ -66,19 +66,24 @@ export class HealthChecks {
       const cancel = () => giveUp('the proxy stops')
       const timer = setTimeout(giveUp, timeoutMs, `no answer within ${timeoutMs} ms`)
       this.#cancels.add(cancel)
-      const attempt = this.#upstreams.connect({ target: server, as: null, via }, (error, reached) => {
-        if (reached === null) {
-          finish(isOfProxy(upstreamFailureOf(error)) ? BY_PROXY : (error?.message ?? 'it cannot be reached'))
-        } else if (expect === 'connect') {
-          reached.connection.destroy()
-          finish(null)
-        } else {
-          step = awaitGreeting(reached.connection, { timeoutMs }, (connection, problem) => {
-            connection?.close('QUIT\r\n')
-            finish(connection === null ? problem : null)
-          })
-        }
-      })
+      const attempt = this.#upstreams.connect(
+        { target: server, as: null, via, connectMs },
+        (error, reached) => {
+          if (reached === null) {
+            finish(
+              isOfProxy(upstreamFailureOf(error)) ? BY_PROXY : (error?.message ?? 'it cannot be reached'),
+            )
+          } else if (expect === 'connect') {
+            reached.connection.destroy()
+            finish(null)
+          } else {
+            step = awaitGreeting(reached.connection, { timeoutMs }, (connection, problem) => {
+              connection?.close('QUIT\r\n')
+              finish(connection === null ? problem : null)
+            })
+          }
+        },
+      )
       step ??= attempt
     })
   }

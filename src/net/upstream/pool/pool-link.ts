@@ -60,9 +60,10 @@ class PoolLink implements UpstreamAttempt {
     if (this.#tried.size > 0) this.#pool.failedOver()
     this.#tried.add(server)
     this.#release = this.#pool.sessionBegan(server, address)
-    tls?.towards(server.host)
+    tls?.towards(server.host, this.#pool.name)
+    const { via, connectMs } = this.#pool.config
     this.#attempt = linkUpstream(
-      { ...this.#call, target: server, via: this.#pool.config.via, header: this.#header() },
+      { ...this.#call, target: server, via, connectMs, header: this.#header() },
       {
         linked: (link) => this.#linked(server, link),
         failed: (reason) => this.#failed(server, reason, reason),

@@ -20,10 +20,10 @@ import { tunnel } from './tunnel.ts'
 /** What the proxy resolves has no address for us: its server is known by the proxy's. Errors: see `Upstreams.connect`. */
 export function connectThrough(
   options: UpstreamsOptions,
-  { target, via }: UpstreamCall & { readonly via: ViaConfig },
+  { target, via, connectMs: timeoutMs = options.connectMs }: UpstreamCall & { readonly via: ViaConfig },
   done: UpstreamDone,
 ): UpstreamAttempt {
-  const { connectMs: timeoutMs, isOwnListener } = options
+  const { isOwnListener } = options
   const { host, port } = target
   const address = parseAddress(host)
   if (address !== null && isOwnListener({ address, port })) {
@@ -31,19 +31,23 @@ export function connectThrough(
     return { cancel: () => undefined }
   }
   let tunnelling: UpstreamAttempt | null = null
-  const attempt = connectDirectly(options, { target: via, as: null }, (error, reached) => {
-    if (reached === null) {
-      done(error instanceof AlgError ? proxyUnreachable(via, error) : error, null)
-      return
-    }
-    const server =
-      address === null ? { address: reached.server.address, port, name: host } : { address, port }
-    const call = { raw: reached.connection, via, to: target, timeoutMs }
-    tunnelling = tunnel(call, (connection, failure) => {
-      if (connection !== null) done(null, { connection, server, through: { via, host } })
-      else done(unreachable(failure.reason, failure.detail, null), null)
-    })
-  })
+  const attempt = connectDirectly(
+    options,
+    { target: via, as: null, connectMs: timeoutMs },
+    (error, reached) => {
+      if (reached === null) {
+        done(error instanceof AlgError ? proxyUnreachable(via, error) : error, null)
+        return
+      }
+      const server =
+        address === null ? { address: reached.server.address, port, name: host } : { address, port }
+      const call = { raw: reached.connection, via, to: target, timeoutMs }
+      tunnelling = tunnel(call, (connection, failure) => {
+        if (connection !== null) done(null, { connection, server, through: { via, host } })
+        else done(unreachable(failure.reason, failure.detail, null), null)
+      })
+    },
+  )
   return {
     cancel() {
       attempt.cancel()

@@ -59,6 +59,7 @@ export async function listen({ routeOf, isOwnListener = () => false, host, trans
       tls: null,
       passthrough: null,
       pool: null,
+      manners: new Map(),
       destinations: null,
       policy: { ...policy, maxLineBytes: limits.lineBytes, maxRefusals: limits.refusals },
       limits,

@@ -1,0 +1,9 @@
+import type { Config } from '../../config/config.ts'
+import { usesTls } from '../../config/pool-settings.ts'
+
+/** Sockets in the name of others, and TLS, are made of descriptors that we hold ourselves. */
+export function needsDescriptors({ listeners, upstreams }: Pick<Config, 'listeners' | 'upstreams'>): boolean {
+  return listeners.some(
+    (each) => each.intercept !== 'none' || each.source === 'client' || usesTls(each, upstreams),
+  )
+}
