@@ -1,9 +1,17 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** The longest files, a minute or so each: begun last, one of them would keep a single core busy while the others idle. */
-const long = ['matrix', 'survival', 'ftps', 'docker', 'security', 'status-page', 'modes', 'nat'].map(
-  (name) => new RegExp(`/e2e/(.*/)?${name}\\.test\\.ts$`),
-)
+const long = [
+  'matrix',
+  'readme',
+  'survival',
+  'ftps',
+  'docker',
+  'security',
+  'status-page',
+  'modes',
+  'nat',
+].map((name) => new RegExp(`/e2e/(.*/)?${name}\\.test\\.ts$`))
 
 /** Begins with the longest files of a run, also in a fresh checkout, where Vitest knows no durations yet. */
 export class LongestFirst extends BaseSequencer {

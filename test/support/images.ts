@@ -2,10 +2,11 @@
 // them as a container runtime would. What that leaves out: seccomp profiles, cgroups, and the runtimes themselves.
 
 import { existsSync, readFileSync } from 'node:fs'
-import { cp, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { type DebianTree, debianTree } from './debian.ts'
+import { join } from 'node:path'
+import type { DebianTree } from './debian.ts'
+import { debianRootArchive, imageTools } from './debian-root.ts'
 import { type Place, type RunningProgram, runOrThrow, runProgram, startProgram } from './programs.ts'
 
 export interface ImageStore {
@@ -53,13 +54,6 @@ export interface Container {
   pid(): number
 }
 
-const packages = [
-  'buildah',
-  'mmdebstrap',
-  'golang-github-containers-common',
-  'golang-github-containers-image',
-]
-
 /** Why images cannot be built here, or null. */
 export async function imagesMissing(): Promise<string | null> {
   const ping = await runProgram(['npm', 'ping'], { timeoutMs: 30_000 })
@@ -67,7 +61,7 @@ export async function imagesMissing(): Promise<string | null> {
 }
 
 export async function openImageStore(): Promise<ImageStore> {
-  const tree = await debianTree(packages)
+  const tree = await imageTools()
   const folder = await mkdtemp(join(tmpdir(), 'ftp-alg-images-'))
   const buildah = await prepareBuildah(tree, folder)
   const run = (args: readonly string[]) => runOrThrow(buildah.command(args), { timeoutMs: 600_000 })
@@ -132,18 +126,21 @@ ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
   }
 }
 
-/** A minimal Debian as a tar file, made once and kept beside the extracted packages. */
-export async function debianRootArchive(): Promise<string> {
-  const tree = await debianTree(packages)
-  const archive = join(dirname(tree.root), 'debian-root-with-sysusers.tar')
-  if (existsSync(archive)) return archive
-  const building = `${archive}.building-${process.pid}`
-  const release = /^VERSION_CODENAME=(\w+)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? ''
-  const include = '--include=ca-certificates,libstdc++6,systemd-standalone-sysusers'
-  const argv = [tree.program('usr/bin/mmdebstrap'), '--variant=minbase', include, '--format=tar', release]
-  await runOrThrow([...argv, building], { env: tree.env, timeoutMs: 600_000 })
-  await rename(building, archive)
-  return archive
+/** Runs a program that calls buildah and mmdebstrap by their names; gives what it printed. */
+export async function runWithBuildah(
+  argv: readonly string[],
+  { env, timeoutMs }: { readonly env: Readonly<Record<string, string>>; readonly timeoutMs: number },
+): Promise<string> {
+  const tree = await imageTools()
+  const home = await mkdtemp(join(tmpdir(), 'ftp-alg-buildah-'))
+  try {
+    await cp(join(tree.root, 'etc/containers'), join(home, '.config/containers'), { recursive: true })
+    const path = `${join(tree.root, 'usr/bin')}:${process.env.PATH}`
+    const command = withLibraries(await linkerCache(tree, home), 'exec "$@"', argv)
+    return await runOrThrow(command, { env: { ...env, HOME: home, PATH: path }, timeoutMs })
+  } finally {
+    await rm(home, { recursive: true, force: true })
+  }
 }
 
 interface Buildah {
@@ -157,25 +154,33 @@ interface Buildah {
  * through the linker's cache, in a mount namespace of its own.
  */
 async function prepareBuildah(tree: DebianTree, folder: string): Promise<Buildah> {
-  const libraries = tree.env.LD_LIBRARY_PATH?.split(':') ?? []
-  const linker = join(folder, 'ld.so.conf')
-  await writeFile(linker, ['include /etc/ld.so.conf.d/*.conf', ...libraries, ''].join('\n'))
-  const cache = join(folder, 'ld.so.cache')
-  await runOrThrow(['ldconfig', '-X', '-f', linker, '-C', cache])
+  const cache = await linkerCache(tree, folder)
   const program = [
     tree.program('usr/bin/buildah'),
     ...['--storage-driver', await storageDriver(folder)],
     ...['--root', join(folder, 'store'), '--runroot', join(folder, 'run')],
     ...['--registries-conf', join(tree.root, 'etc/containers/registries.conf')],
   ]
-  const enter = (script: string, args: readonly string[]) => {
-    const whole = `mount --bind ${cache} /etc/ld.so.cache && ${script}`
-    return ['unshare', '--mount', 'sh', '-c', whole, 'sh', ...program, ...args]
-  }
   return {
-    command: (args) => enter('exec "$@"', args),
-    mounted: (container, script) => enter(`root=$("$@") && ${script}`, ['mount', container]),
+    command: (args) => withLibraries(cache, 'exec "$@"', [...program, ...args]),
+    mounted: (container, script) =>
+      withLibraries(cache, `root=$("$@") && ${script}`, [...program, 'mount', container]),
   }
+}
+
+async function linkerCache(tree: DebianTree, folder: string): Promise<string> {
+  const libraries = tree.env.LD_LIBRARY_PATH?.split(':') ?? []
+  const linker = join(folder, 'ld.so.conf')
+  await writeFile(linker, ['include /etc/ld.so.conf.d/*.conf', ...libraries, ''].join('\n'))
+  const cache = join(folder, 'ld.so.cache')
+  await runOrThrow(['ldconfig', '-X', '-f', linker, '-C', cache])
+  return cache
+}
+
+/** Runs a script with arguments where the linker knows the libraries of `cache`. */
+function withLibraries(cache: string, script: string, argv: readonly string[]): readonly string[] {
+  const whole = `mount --bind ${cache} /etc/ld.so.cache && ${script}`
+  return ['unshare', '--mount', 'sh', '-c', whole, 'sh', ...argv]
 }
 
 /** vfs works everywhere and copies the whole image for each step; overlay needs the kernel's leave. */

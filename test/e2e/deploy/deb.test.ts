@@ -9,7 +9,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openControlConnection } from '../../support/control-connection.ts'
 import { cacheFolder, debianRootMissing } from '../../support/debian.ts'
-import { debianRootArchive, imagesMissing } from '../../support/images.ts'
+import { debianRootArchive } from '../../support/debian-root.ts'
+import { imagesMissing } from '../../support/images.ts'
 import { type RunningProgram, runOrThrow, runProgram, startProgram } from '../../support/programs.ts'
 import { type Ground, openGround } from './ground.ts'
 
@@ -95,9 +96,9 @@ describe.skipIf(missing !== null)('the Debian package', { timeout: 600_000 }, ()
     const start = `mount -t proc proc ${root}/proc && exec chroot --userspec=ftp-alg:ftp-alg ${root} ftp-alg run`
     proxy = startProgram(['unshare', '--mount', 'sh', '-c', start], { place: ground.network.gateway })
     await proxy.waitForOutput(/"process.start"/)
-    const target = { address: ground.network.gateway.inside.ipv4, port: 2121 }
     // koffi is there: TLS, interception and epoll need it.
     expect(proxy.output()).not.toContain('tcp.fallback')
+    const target = { address: ground.network.gateway.inside.ipv4, port: 2121 }
     for (const mode of ['EPSV', 'PORT'] as const) {
       expect(await ground.transfers({ mode, from: 'client', target }), proxy.output()).toEqual([])
     }

@@ -1,13 +1,14 @@
 // Follows docs/edge-gateway.md literally: its files, its commands, on machines with its addresses.
 
-import { chmod, chown, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { debianRootMissing, debianTree } from '../../support/debian.ts'
 import { createNetwork, type Gateway, type Host, type Network } from '../../support/netns.ts'
 import { type RunningProgram, runOrThrow } from '../../support/programs.ts'
-import { account, type FtpServer, launchServer, serverPackages } from '../../support/servers/server.ts'
+import { startPublicVsftpd } from '../../support/servers/public-vsftpd.ts'
+import { type FtpServer, serverPackages } from '../../support/servers/server.ts'
 import { ftpAlg } from './lab/edge-lab.ts'
 import { missingLines, onlyLooks, parseTutorial, type TutorialStep } from './lab/tutorial.ts'
 
@@ -189,57 +190,13 @@ describe.skipIf(missing !== null)('docs/edge-gateway.md', () => {
     return { output, exitCode: Number(exitCode) }
   }
 
-  /** An FTP server for everybody on a host. */
   async function serve(name: string, files: Readonly<Record<string, string>>): Promise<void> {
-    const options = {
-      place: network.host(name),
-      address: '::',
-      port: 21,
-      passivePorts: { first: 40_000, last: 49_999 },
-    }
-    const server = await launchServer('vsftpd', options, async ({ root, home, tree }) => {
-      await chmod(home, 0o555)
-      await mkdir(join(root, 'empty'))
-      await mkdir(join(home, 'upload'))
-      await chown(join(home, 'upload'), account.uid, account.uid)
-      for (const [file, content] of Object.entries(files)) await writeFile(join(home, file), content)
-      const configuration = join(root, 'vsftpd.conf')
-      await writeFile(
-        configuration,
-        publicServer({ root, home, log: join(folder, name, 'var/log/ftpd.log') }),
-      )
-      return {
-        argv: [tree.program('usr/sbin/vsftpd'), configuration],
-        overlay: {
-          '/etc/passwd': `root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/nonexistent:/bin/false\nftp:x:${account.uid}:${account.uid}::${home}:/bin/false\n`,
-        },
-      }
-    })
-    servers.push(server)
+    const log = join(folder, name, 'var/log/ftpd.log')
+    servers.push(await startPublicVsftpd({ place: network.host(name), files, log }))
   }
 })
 
 let blocks = 0
-
-function publicServer({ root, home, log }: { root: string; home: string; log: string }): string {
-  return `listen=NO
-listen_ipv6=YES
-background=NO
-anonymous_enable=YES
-no_anon_password=YES
-local_enable=NO
-anon_root=${home}
-write_enable=YES
-anon_upload_enable=YES
-secure_chroot_dir=${join(root, 'empty')}
-seccomp_sandbox=NO
-connect_from_port_20=YES
-pasv_min_port=40000
-pasv_max_port=49999
-xferlog_enable=YES
-vsftpd_log_file=${log}
-`
-}
 
 function machineOf(step: TutorialStep): string {
   return step.kind === 'file' ? 'the gateway' : step.machine
