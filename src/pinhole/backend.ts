@@ -4,8 +4,9 @@ import type { Side } from '../engine/contract.ts'
 import type { Network } from '../ftp/addresses.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
 import type { Redirected } from '../kernel/conntrack-restore.ts'
+import type { Observer } from '../observe/observer.ts'
 import type { Connection } from '../tcp/connection.ts'
-import type { BackendName, FirewallChain, IntruderReason, PoolUse } from '../vocabulary.ts'
+import type { BackendName, PoolUse } from '../vocabulary.ts'
 
 /** What a pinhole must let through, and where. */
 export interface PinholeRequest {
@@ -115,23 +116,5 @@ export type AddSourceNat = (request: SourceNatRequest) => SourceNat
 /** Has the kernel translate a redirected connection again that it has forgotten. Errors: `AlgError` RUNTIME_FAILED. */
 export type Restore = (connection: Redirected) => void
 
-/** What a backend logs under a name of `observe/log/events.ts`. */
-export type BackendEvent = 'tables.lose' | 'tables.change' | 'strangers.ignore'
-
 /** Whom a backend tells what no session asked about. */
-export interface BackendObserver {
-  /** An unexpected peer connected to one of our data ports. */
-  pinholeIntruded(intruder: {
-    readonly from: Endpoint
-    readonly port: number
-    readonly reason: IntruderReason
-  }): void
-  /** A peer's packets passed a pinhole and were dropped by a chain that is not ours. `session` is the id of its owner. */
-  pinholeSwallowed(swallowed: {
-    readonly session: string
-    readonly peer: string
-    readonly at: Endpoint
-    readonly chain: FirewallChain
-  }): void
-  log(event: BackendEvent, fields: Readonly<Record<string, unknown>>): void
-}
+export type BackendObserver = Pick<Observer, 'pinholeIntruded' | 'pinholeSwallowed' | 'log'>

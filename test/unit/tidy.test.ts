@@ -57,6 +57,7 @@ const mayImport = {
     'errors.ts',
   ],
   pinhole: [
+    'observe/observer.ts',
     'tcp',
     'firewall',
     'kernel',
