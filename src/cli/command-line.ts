@@ -118,10 +118,9 @@ async function runCommand(name: string, argv: Arguments, version: string): Promi
     }
     case 'doctor': {
       const { doctor } = await import('./doctor.ts')
-      const { passwordOf } = await import('./doctor/password.ts')
-      const user = textOf(argv.user) ?? 'anonymous'
-      const credentials = argv.try === true ? { user, password: await passwordOf(user, process) } : undefined
-      return doctor(await configOf(sources), { stdout, ...(credentials && { credentials }) })
+      const { actsOf } = await import('./doctor/acts.ts')
+      const [tries, user, limits] = [argv.try === true, textOf(argv.user), textOf(argv.limits)]
+      return doctor(await configOf(sources), { stdout, ...(await actsOf({ tries, user, limits }, process)) })
     }
     case 'explain': {
       const [client, user, sni] = [textOf(argv.client) ?? '', textOf(argv.user), textOf(argv.sni)]

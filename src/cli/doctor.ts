@@ -5,6 +5,7 @@ import { openNft } from '../kernel/nft.ts'
 import { hasNetAdmin } from '../kernel/privilege.ts'
 import { type Finding, needsOf } from './doctor/finding.ts'
 import { checkForeignRules } from './doctor/foreign-rules.ts'
+import type { LimitsAsked } from './doctor/limits.ts'
 import { checkListening } from './doctor/listening.ts'
 import {
   checkKernel,
@@ -27,6 +28,8 @@ export interface DoctorOptions {
   readonly upstreamTimeoutMs?: number
   /** The user that transfers through the running proxy; absent: no transfer is tried. */
   readonly credentials?: Credentials
+  /** What to ask the servers' own limits with; absent: they are left alone. */
+  readonly limits?: Pick<LimitsAsked, 'sessions' | 'credentials'>
 }
 
 /**
@@ -35,12 +38,16 @@ export interface DoctorOptions {
  */
 export async function doctor(
   config: Config,
-  { stdout, upstreamTimeoutMs = 5000, credentials }: DoctorOptions,
+  { stdout, upstreamTimeoutMs = 5000, credentials, limits }: DoctorOptions,
 ): Promise<0 | 1 | 3> {
   const findings = [...(await examine(config, upstreamTimeoutMs))]
   if (credentials !== undefined) {
     const { tryTransfers } = await import('./doctor/try.ts')
     findings.push(...(await tryTransfers(config, credentials)))
+  }
+  if (limits !== undefined) {
+    const { checkLimits } = await import('./doctor/limits.ts')
+    findings.push(...(await checkLimits(config, { ...limits, timeoutMs: upstreamTimeoutMs })))
   }
   for (const finding of findings) stdout.write(`${formatFinding(finding)}\n`)
   const failed = findings.filter(({ state }) => state === 'fail')

@@ -6,13 +6,13 @@ import type { UpstreamTlsConfig } from '../../config/config.ts'
 import { loadOpenssl } from '../../kernel/openssl.ts'
 import type { TlsProblem } from '../../kernel/openssl-failure.ts'
 import { type SecureUpstreamResult, secureUpstream } from '../../net/upstream/secure-upstream.ts'
-import type { Connection, ConnectionError } from '../../tcp/connection.ts'
 import { openTcp } from '../../tcp/open-tcp.ts'
 import type { Tcp } from '../../tcp/tcp.ts'
 import { subjectOf } from '../../tls/certificate.ts'
 import { ServerTls } from '../../tls/server-session.ts'
 import type { TlsConnection } from '../../tls/tls-connection.ts'
 import { keyPinOf, UpstreamContext } from '../../tls/upstream-context.ts'
+import { connectTo } from './connect-to.ts'
 import { type Finding, fail, ok, warn } from './finding.ts'
 
 export interface TlsAsked {
@@ -173,15 +173,6 @@ class Visit {
 function controlOf({ control }: ServerTls): TlsConnection {
   if (control === null) throw new Error('a server is secure that was never spoken to')
   return control
-}
-
-function connectTo(tcp: Tcp, to: { readonly address: string; readonly port: number }): Promise<Connection> {
-  return new Promise((resolve, reject) => {
-    tcp.connect({ to, from: null }, (error: ConnectionError | null, connection) => {
-      if (connection === null) reject(error)
-      else resolve(connection)
-    })
-  })
 }
 
 /** `its certificate is CN=ftp.example.net of CN=Example CA until 2027-01-31, key sha256/…` */

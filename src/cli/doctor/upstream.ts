@@ -45,7 +45,7 @@ export function upstreamsOf({
   ]
 }
 
-interface Asked {
+export interface Asked {
   readonly check: string
   readonly host: string
   readonly port: number

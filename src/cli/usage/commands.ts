@@ -115,6 +115,12 @@ export const commands: readonly Command[] = [
     options: [
       { name: 'try', takes: null, about: 'transfer through the proxy that runs, each way' },
       {
+        name: 'limits',
+        takes: 'N',
+        about:
+          'open up to N sessions at once at each server, to find its limit for one address; with --user they log in',
+      },
+      {
         name: 'user',
         takes: 'NAME',
         about: 'who transfers; the password is FTP_ALG_TRY_PASSWORD, or a line on standard input',
@@ -125,6 +131,10 @@ export const commands: readonly Command[] = [
     examples: [
       { line: 'doctor -c edge.yaml', about: 'one line for each check, with the cure' },
       { line: 'doctor -c edge.yaml --try --user anna', about: 'and whether transfers work' },
+      {
+        line: 'doctor -c edge.yaml --limits 12',
+        about: 'and whether the servers take 12 sessions from here',
+      },
     ],
   },
   {

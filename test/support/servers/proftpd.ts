@@ -20,7 +20,7 @@ export function startProftpd(options: ServerOptions): Promise<FtpServer> {
 }
 
 function proftpdConfiguration(options: ServerOptions, files: { root: string; users: string }): string {
-  const { address, port, passivePorts, modes = 'both' } = options
+  const { address, port, passivePorts, modes = 'both', maxPerAddress = 0 } = options
   const refused = { both: [], 'active-only': ['PASV', 'EPSV'], 'passive-only': ['PORT', 'EPRT'] }[modes]
   return `
 ServerName "ProFTPD"
@@ -46,6 +46,7 @@ DelayTable none
 WtmpLog off
 SystemLog none
 TransferLog none
+${maxPerAddress === 0 ? '' : `MaxClientsPerHost ${maxPerAddress}`}
 Umask 022
 ${refused.length === 0 ? '' : `<Limit ${refused.join(' ')}>\nDenyAll\n</Limit>`}
 <IfModule mod_delay.c>

@@ -5,7 +5,7 @@ import { account, type FtpServer, launchServer, type ServerOptions } from './ser
 
 /** Pure-FTPd with a virtual user of its own (PureDB). It has no setting that refuses active mode. */
 export function startPureFtpd(options: ServerOptions): Promise<FtpServer> {
-  const { address, port, passivePorts, modes = 'both' } = options
+  const { address, port, passivePorts, modes = 'both', maxPerAddress = 0 } = options
   if (modes === 'passive-only') throw new Error('pure-ftpd cannot be told to refuse PORT; use a firewall')
   return launchServer('pure-ftpd', options, async ({ root, home, tree }) => {
     const { user, hash, uid } = account
@@ -32,6 +32,7 @@ export function startPureFtpd(options: ServerOptions): Promise<FtpServer> {
         // Its defaults are 50 clients in all and 8 per address.
         '--maxclientsnumber',
         '500',
+        ...(maxPerAddress === 0 ? [] : ['--maxclientsperip', String(maxPerAddress)]),
         ...(modes === 'active-only' ? ['--natmode'] : []),
       ],
     }

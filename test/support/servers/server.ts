@@ -38,7 +38,7 @@ export interface ServerOptions {
   readonly port: number
   readonly passivePorts: { readonly first: number; readonly last: number }
   readonly modes?: ServerModes
-  /** Sessions that one address may have; vsftpd only. */
+  /** Sessions that one address may have; not pyftpdlib. */
   readonly maxPerAddress?: number
   /** Control and data connections must be encrypted, and data connections resume the control connection's session. */
   readonly tls?: ServerTlsFiles
