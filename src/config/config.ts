@@ -243,7 +243,7 @@ export interface UpstreamTlsConfig {
   readonly mode: 'as-client' | 'optional' | 'required' | 'implicit'
   /** `full` is chain and name. */
   readonly verify: 'full' | 'chain' | 'pin' | 'none'
-  /** Null: the roots that Node carries. */
+  /** Null: the roots that Node carries, and those of NODE_EXTRA_CA_CERTS. */
   readonly ca: string | null
   /** Null: the host of `upstream`. */
   readonly name: string | null

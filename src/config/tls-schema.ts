@@ -115,7 +115,7 @@ const upstreamTlsSection = section(
     ).prefault('full'),
     ca: textField(
       pemFileForm,
-      'PEM: the authorities that vouch for it; absent: those that Node carries.',
+      'PEM: the authorities that vouch for it; absent: those that Node carries, and those of the file in NODE_EXTRA_CA_CERTS.',
     ).optional(),
     name: textField(
       hostForm,

@@ -75,7 +75,11 @@ export function keyPinOf(stream: OpensslStream): string | null {
   return `sha256/${createHash('sha256').update(key).digest('base64')}`
 }
 
-/** Those that Node carries. */
+/** Those that Node carries, and those that its user has added, as for every program of Node's. */
 function roots(): readonly Uint8Array[] {
-  return rootCertificates.flatMap((pem) => pemBlocks(pem, 'CERTIFICATE'))
+  const added = process.env.NODE_EXTRA_CA_CERTS ?? ''
+  return [
+    ...rootCertificates.flatMap((pem) => pemBlocks(pem, 'CERTIFICATE')),
+    ...(added === '' ? [] : readAuthorities(added)),
+  ]
 }
