@@ -137,7 +137,7 @@ export class App {
     await this.#tls.read(config)
     this.#config = config
     this.#limitSessions()
-    this.#observer.sessionLimitChanged(this.#sessionLimit)
+    this.#observer.sessionLimitChanged(this.#sessionLimit())
     this.#observer.setLogLevel(config.log.level)
     this.#observer.logTransfersTo(config.log.transfers ?? null)
     this.#deniedSourcePorts = await deniedSourcePorts(config.listeners, this.#observer)
@@ -178,7 +178,7 @@ export class App {
   }
 
   /** Of this process without regard to its share. */
-  get #sessionLimit(): number {
+  #sessionLimit(): number {
     return Math.min(this.#config.limits.sessions, this.#sessionsCarried)
   }
 
@@ -252,7 +252,7 @@ export class App {
     const at = await listener.start()
     this.#listeners.set(name, listener)
     this.#bound.push(at)
-    this.#observer.listenerStarted({ listener: name, at, sessionLimit: this.#sessionLimit })
+    this.#observer.listenerStarted({ listener: name, at, sessionLimit: this.#sessionLimit() })
     return at
   }
 

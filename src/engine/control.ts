@@ -114,19 +114,19 @@ export class ControlEngine {
     const { current } = this.#data.channels
     const { transfer } = this.#queue
     if (current?.isFlowing === true || (current?.isJoined === true && transfer !== null)) return 'data'
-    if (transfer !== null && current?.isJoining === true) return this.#owesOnlyClient ? 'data' : 'transfer'
-    return this.#queue.isEmpty && this.#mayHearClient && !this.#welcome.isBusy ? 'client' : 'server'
+    if (transfer !== null && current?.isJoining === true) return this.#owesOnlyClient() ? 'data' : 'transfer'
+    return this.#queue.isEmpty && this.#mayHearClient() && !this.#welcome.isBusy ? 'client' : 'server'
   }
 
   /** A pinhole of this channel has a transfer that the server works on, and a client that still wants it. */
   isWorkedOn(channel: number): boolean {
     const { transfer } = this.#queue
     const isOver = this.#hasClientEnded || this.#server.isHoldingSuccess
-    return transfer?.channel === channel && !transfer.isAnswered && !isOver && !this.#owesOnlyClient
+    return transfer?.channel === channel && !transfer.isAnswered && !isOver && !this.#owesOnlyClient()
   }
 
   /** The server has begun, and only its client has not come: that has no more time than its pinhole, which ends in 425. */
-  get #owesOnlyClient(): boolean {
+  #owesOnlyClient(): boolean {
     const hasBegun = this.#queue.transfer?.hasStarted === true && !this.#server.isInReply
     return hasBegun && this.#data.channels.current?.owesClient === true
   }
@@ -192,21 +192,21 @@ export class ControlEngine {
 
   /** Lets commands and replies through, in turns, as far as their order allows. */
   #proceed(): void {
-    while (this.#mayGoOn && (this.#letCommandGo() || this.#server.actOnNext())) {
+    while (this.#mayGoOn() && (this.#letCommandGo() || this.#server.actOnNext())) {
       // Each step may have made the next one possible.
     }
-    if (!this.#mayGoOn) return
+    if (!this.#mayGoOn()) return
     this.#client.steerReading()
     this.#server.steerReading()
   }
 
-  get #mayGoOn(): boolean {
+  #mayGoOn(): boolean {
     return this.#outbox.closeReason === null && !this.#passthrough.isOn
   }
 
   /** True when a line of the client was acted upon, or the session closes because there is none. */
   #letCommandGo(): boolean {
-    if (!this.#mayHearClient) return false
+    if (!this.#mayHearClient()) return false
     if (this.#isDraining && this.#queue.transfer === null && !this.#data.channels.isFinishing) {
       if (!this.#queue.isEmpty || this.#data.isNegotiating) return false
       this.#sayShuttingDown()
@@ -219,23 +219,23 @@ export class ControlEngine {
     if (this.#client.actOnNext()) return true
     if (!this.#hasClientEnded) return false
     // What a client said is still answered, if it hears; what it uploads is carried to its end all the same.
-    const isOver = this.#isClientGone ? !this.#isUploadUnfinished : this.#isIdle
+    const isOver = this.#isClientGone ? !this.#isUploadUnfinished() : this.#isIdle()
     if (isOver) this.#outbox.close('client')
     return isOver
   }
 
   /** The server has greeted, or we have in its place. */
-  get #mayHearClient(): boolean {
+  #mayHearClient(): boolean {
     return this.#server.hasGreeted || this.#welcome.isListening
   }
 
   /** No reply is awaited on either side, and all that the client sent is with the server. */
-  get #isIdle(): boolean {
+  #isIdle(): boolean {
     return this.#queue.isEmpty && !this.#data.isNegotiating && !this.#data.isUploading
   }
 
   /** An upload runs whose end the client does not wait for. */
-  get #isUploadUnfinished(): boolean {
+  #isUploadUnfinished(): boolean {
     if (this.#data.isUploading) return true
     return this.#queue.transfer?.command?.traits?.transfer === 'upload' && this.#data.channels.isFlowing
   }

@@ -57,7 +57,7 @@ export class DataChannels {
   }
 
   delivered(id: number): void {
-    for (const channel of this.#all) if (channel.id === id) channel.delivered()
+    for (const channel of this.#all()) if (channel.id === id) channel.delivered()
   }
 
   get isFlowing(): boolean {
@@ -145,7 +145,7 @@ export class DataChannels {
    * delivered their file.
    */
   sessionEnded(): void {
-    for (const channel of this.#all) {
+    for (const channel of this.#all()) {
       if (!channel.isJoined) channel.close('reset', 'session_end')
       else if (!channel.isFlowing) channel.close('finish', 'session_end')
     }
@@ -153,13 +153,13 @@ export class DataChannels {
     this.#earlier = none
   }
 
-  get #all(): readonly DataChannel[] {
+  #all(): readonly DataChannel[] {
     return this.#current === null ? this.#earlier : [this.#current, ...this.#earlier]
   }
 
   /** Of those that are meant; false when all have delivered. */
   #awaitDelivery(isMeant: (channel: DataChannel) => boolean): boolean {
-    const undelivered = this.#all.filter((channel) => channel.isUndelivered && isMeant(channel))
+    const undelivered = this.#all().filter((channel) => channel.isUndelivered && isMeant(channel))
     for (const channel of undelivered) channel.awaitDelivery()
     return undelivered.length > 0
   }

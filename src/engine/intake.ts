@@ -77,7 +77,7 @@ export class ClientIntake {
       this.#waitingBytes -= sizeOf(found)
       return found.command
     }
-    while (!this.#isQueueFull) {
+    while (!this.#isQueueFull()) {
       const item = this.#read()
       if (item === null) return null
       if (item.type === 'command' && isAbort(item)) return item.command
@@ -96,7 +96,7 @@ export class ClientIntake {
 
   /** Reading must stop until lines are taken. A line that is not complete may always be completed. */
   get isFull(): boolean {
-    return this.#isQueueFull || this.#waitingBytes + this.#lines.pendingBytes >= this.#maxPendingBytes
+    return this.#isQueueFull() || this.#waitingBytes + this.#lines.pendingBytes >= this.#maxPendingBytes
   }
 
   /** Nothing has arrived that was not given out. */
@@ -104,7 +104,7 @@ export class ClientIntake {
     return this.#waiting === null && this.#lines.pendingBytes === 0
   }
 
-  get #isQueueFull(): boolean {
+  #isQueueFull(): boolean {
     return (this.#waiting?.length ?? 0) >= MAX_WAITING_LINES || this.#waitingBytes >= MAX_WAITING_BYTES
   }
 

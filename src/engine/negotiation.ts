@@ -163,7 +163,7 @@ export class Negotiation {
     const port = reply.code === 229 ? parse229(reply.line)?.port : named?.port
     if (port === undefined) {
       const isUnusable = reply.code === 227 || reply.code === 229
-      if (isUnusable ? this.#hasNextVerb : this.#mayFallBack(reply)) return this.#askPassive()
+      if (isUnusable ? this.#hasNextVerb() : this.#mayFallBack(reply)) return this.#askPassive()
       if (!isUnusable) return this.#passOn(reply)
       return this.#refuse('pasv_reply', unusable(this.#plan, NO_ENDPOINT), reply.line)
     }
@@ -253,10 +253,10 @@ export class Negotiation {
 
   /** Any 5xx says "not like this", except 530: not logged in. */
   #mayFallBack({ code }: Reply): boolean {
-    return code >= 500 && code !== 530 && this.#hasNextVerb
+    return code >= 500 && code !== 530 && this.#hasNextVerb()
   }
 
-  get #hasNextVerb(): boolean {
+  #hasNextVerb(): boolean {
     return this.#askedCount < this.#plan.serverVerbs.length
   }
 

@@ -68,7 +68,7 @@ export class Welcome {
       this.#parts.outbox.push({ type: 'connectUpstream' })
       return
     }
-    const choice = policy.choose({ serverName: this.#earlyServerName, host: undefined, user: undefined })
+    const choice = policy.choose({ serverName: this.#earlyServerName(), host: undefined, user: undefined })
     if (choice.type === 'connect') {
       this.#parts.outbox.push({ type: 'connectUpstream', to: choice.to })
     } else if (choice.type === 'refused') {
@@ -258,7 +258,7 @@ export class Welcome {
   }
 
   /** At the arrival: undefined where it may come with AUTH TLS. */
-  get #earlyServerName(): string | null | undefined {
+  #earlyServerName(): string | null | undefined {
     const mode = this.#parts.options.tls?.client.mode ?? 'off'
     return mode === 'off' || mode === 'implicit' ? this.#serverName : undefined
   }

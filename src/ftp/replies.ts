@@ -49,7 +49,7 @@ export class ReplyLines {
 
   /** The next whole line, or null when more bytes are needed. */
   next(): ReplyPart | null {
-    if (this.#mayBeTelnet && !this.#telnet.skip(this.#buffer)) return null
+    if (this.#mayBeTelnet() && !this.#telnet.skip(this.#buffer)) return null
     const whole = this.#buffer.take()
     if (whole === null) return this.pendingBytes > MAX_REPLY_LINE_BYTES ? this.#cutOff() : null
     const line = this.#head ?? withoutEnd(whole)
@@ -81,7 +81,7 @@ export class ReplyLines {
 
   /** Half a line stands there that was not given out, and that is no Telnet command. */
   get hasFragment(): boolean {
-    return this.pendingBytes > this.#given && !this.#mayBeTelnet
+    return this.pendingBytes > this.#given && !this.#mayBeTelnet()
   }
 
   /** What Telnet wants answered to the server since the last call, or an empty string. */
@@ -97,7 +97,7 @@ export class ReplyLines {
   }
 
   /** Outside of a reply a line may begin with Telnet commands. */
-  get #mayBeTelnet(): boolean {
+  #mayBeTelnet(): boolean {
     if (this.#open !== 0 || this.#given > 0 || this.#head !== null) return false
     return this.#telnet.mayBegin(this.#buffer.firstCode)
   }

@@ -96,17 +96,17 @@ export class TlsConnection implements Connection {
   }
 
   writeBytes(bytes: Uint8Array, byteCount: number): void {
-    if (!this.#isOpen || this.#ending !== 'not') return
+    if (!this.#isOpen() || this.#ending !== 'not') return
     const mustWait = this.#unsentBytes > 0 || this.#state !== 'secure'
     const sent = mustWait ? 0 : this.#send(bytes, byteCount)
-    if (sent === byteCount || !this.#isOpen) return
+    if (sent === byteCount || !this.#isOpen()) return
     this.#unsent.push(Buffer.from(bytes.subarray(sent, byteCount)))
     this.#unsentBytes += byteCount - sent
   }
 
   end(lastWord = ''): void {
     if (lastWord !== '') this.write(lastWord)
-    if (!this.#isOpen || this.#ending !== 'not') return
+    if (!this.#isOpen() || this.#ending !== 'not') return
     this.#ending = 'finish'
     if (this.#unsentBytes === 0) this.#finish()
   }
@@ -114,7 +114,7 @@ export class TlsConnection implements Connection {
   close(lastWord = ''): void {
     if (lastWord !== '') this.write(lastWord)
     this.#ending = 'close'
-    if (this.#isOpen && this.#unsentBytes === 0) this.#finish()
+    if (this.#isOpen() && this.#unsentBytes === 0) this.#finish()
   }
 
   /** TLS ends, the connection goes on: `cleared` gets it. What was written before is encrypted, what is meanwhile is not. */
@@ -147,7 +147,7 @@ export class TlsConnection implements Connection {
     this.#raw.whenClosed(closed)
   }
 
-  get #isOpen(): boolean {
+  #isOpen(): boolean {
     return this.#raw.fd !== null
   }
 
@@ -159,7 +159,7 @@ export class TlsConnection implements Connection {
   }
 
   readonly #readable = (): Found => {
-    if (!this.#isOpen || this.#state === 'failed') return 'nothing'
+    if (!this.#isOpen() || this.#state === 'failed') return 'nothing'
     if (this.#state === 'shaking') {
       this.#timer.start()
       return this.#shake() ? 'something' : 'nothing'
@@ -170,7 +170,7 @@ export class TlsConnection implements Connection {
 
   /** True once it is secure. */
   #shake(): boolean {
-    if (this.#state !== 'shaking' || !this.#isOpen) return false
+    if (this.#state !== 'shaking' || !this.#isOpen()) return false
     const result = this.#stream.handshake()
     if (result === 1) return this.#shaken()
     if (result === WANTS_WRITE) this.#access.whenWritable(() => this.#shake())
@@ -215,7 +215,7 @@ export class TlsConnection implements Connection {
       byteCount += result
     }
     if (byteCount > 0 && !events.received(readBuffer, byteCount)) this.pause()
-    if (result > 0 || !this.#isOpen) return 'something'
+    if (result > 0 || !this.#isOpen()) return 'something'
     if (result === WANTS_READ) return 'nothing'
     if (result === WANTS_WRITE) {
       this.#access.whenWritable(this.#writable)
@@ -253,12 +253,12 @@ export class TlsConnection implements Connection {
 
   /** There is room again. */
   readonly #writable = (): void => {
-    if (!this.#isOpen || this.#state !== 'secure') return
+    if (!this.#isOpen() || this.#state !== 'secure') return
     if (this.#unsentBytes > 0) {
       const [first, ...others] = this.#unsent
       const bytes = first !== undefined && others.length === 0 ? first : Buffer.concat(this.#unsent)
       const sent = this.#send(bytes, bytes.length)
-      if (!this.#isOpen) return
+      if (!this.#isOpen()) return
       this.#unsentBytes -= sent
       this.#unsent = this.#unsentBytes === 0 ? [] : [bytes.subarray(sent)]
       if (this.#unsentBytes > 0) return

@@ -77,12 +77,12 @@ export class ControlChannel implements ConnectionEvents {
 
   /** Call now and then: urgent data is read whatever holds the rest, since an ABOR may be in it. */
   heedUrgent(): void {
-    if (this.#holds === 0 || this.#isUrgent || !this.#hasUrgent) return
+    if (this.#holds === 0 || this.#isUrgent || !this.#hasUrgent()) return
     this.#isUrgent = true
     this.#connection.resume()
   }
 
-  get #hasUrgent(): boolean {
+  #hasUrgent(): boolean {
     const { fd, direct } = this.#connection
     return (
       fd !== null && direct !== null && this.#urgentBytes < MAX_URGENT_BYTES && hasUrgent(direct.libc, fd)
@@ -171,7 +171,7 @@ export class ControlChannel implements ConnectionEvents {
       this.#pipe.#forward(bytes, byteCount)
     }
     // What it is seated on now is no longer what has read.
-    if (this.#isUrgent) this.#isUrgent = this.#hasUrgent
+    if (this.#isUrgent) this.#isUrgent = this.#hasUrgent()
     return this.#holds === 0 || this.#isUrgent || connection !== this.#connection
   }
 

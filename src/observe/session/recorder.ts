@@ -45,9 +45,9 @@ export class SessionRecorder implements SessionObserver {
 
   upstreamConnected({ server, durationMs }: Reported<'upstreamConnected'>): void {
     this.#state.server = server
-    this.#metrics.recent.upstream.succeeded()
-    this.#metrics.session.connectDuration.observe(durationMs / 1000)
-    if (!this.#log.wants('upstream.connect')) return
+    this.#metrics().recent.upstream.succeeded()
+    this.#metrics().session.connectDuration.observe(durationMs / 1000)
+    if (!this.#log().wants('upstream.connect')) return
     const fields = {
       server_ip: server.address,
       server_port: server.port,
@@ -58,20 +58,20 @@ export class SessionRecorder implements SessionObserver {
   }
 
   upstreamFailed({ server, reason, detail }: Reported<'upstreamFailed'>): void {
-    this.#metrics.session.connectFailed[reason].value += 1
+    this.#metrics().session.connectFailed[reason].value += 1
     const who = safeText(server)
-    this.#metrics.recent.upstream.failed({ who, why: `${who}: ${upstreamFailures[reason]}` })
+    this.#metrics().recent.upstream.failed({ who, why: `${who}: ${upstreamFailures[reason]}` })
     const fields = { server: who, route: this.#state.route, reason, detail: safeText(detail) }
     this.#write('upstream.fail', fields, reason)
   }
 
   translationForgotten({ isRestored }: Reported<'translationForgotten'>): void {
-    this.#metrics.session.forgotten[isRestored ? 'restored' : 'lost'].value += 1
+    this.#metrics().session.forgotten[isRestored ? 'restored' : 'lost'].value += 1
     this.#write(isRestored ? 'translation.restore' : 'translation.lose', {}, 'translation')
   }
 
   controlBytes({ from, count }: { readonly from: Side; readonly count: number }): void {
-    this.#metrics.control.bytesFrom[from].value += count
+    this.#metrics().control.bytesFrom[from].value += count
   }
 
   record(record: AuditRecord): void {
@@ -87,7 +87,7 @@ export class SessionRecorder implements SessionObserver {
     metrics.pinhole.openDuration[backend].observe(durationMs / 1000)
     state.pinholes ??= []
     state.pinholes.push({ pinhole, from, expect, announce, target, backend, openedAt: performance.now() })
-    if (!this.#log.wants('pinhole.open')) return
+    if (!this.#log().wants('pinhole.open')) return
     const fields = {
       pinhole,
       from,
@@ -103,7 +103,7 @@ export class SessionRecorder implements SessionObserver {
   }
 
   pinholeFailed({ pinhole, reason, detail }: Reported<'pinholeFailed'>): void {
-    this.#metrics.pinhole.failures[reason].value += 1
+    this.#metrics().pinhole.failures[reason].value += 1
     const event = reason === 'backend' ? 'pinhole.fail' : 'pinhole.refuse'
     this.#write(event, { pinhole, reason, detail: safeText(detail) }, reason)
   }
@@ -117,39 +117,39 @@ export class SessionRecorder implements SessionObserver {
     const rest = state.pinholes?.filter((open) => open.pinhole !== pinhole) ?? []
     if (rest.length < (state.pinholes?.length ?? 0)) metrics.pinhole.active[backend].value -= 1
     state.pinholes = rest.length === 0 ? null : rest
-    if (!this.#log.wants('pinhole.close')) return
+    if (!this.#log().wants('pinhole.close')) return
     this.#write('pinhole.close', { pinhole, backend, reason, ended_by: endedBy, age_ms: rounded(ageMs) })
   }
 
   dataOpened({ channel, mode, path, setupMs }: Reported<'dataOpened'>): void {
     if (!this.#journal.opened({ channel, mode, path })) return
     this.#state.mode = mode
-    this.#metrics.recent.data.succeeded()
-    this.#metrics.data.setup[mode].observe(setupMs / 1000)
-    if (!this.#log.wants('data.open')) return
+    this.#metrics().recent.data.succeeded()
+    this.#metrics().data.setup[mode].observe(setupMs / 1000)
+    if (!this.#log().wants('data.open')) return
     this.#write('data.open', { channel, mode, path, duration_ms: rounded(setupMs) })
   }
 
   dataFailed({ channel, mode, side, reason }: Reported<'dataFailed'>): void {
-    this.#metrics.data.connections[mode].failed.value += 1
-    this.#metrics.data.failures[mode][side][reason].value += 1
+    this.#metrics().data.connections[mode].failed.value += 1
+    this.#metrics().data.failures[mode][side][reason].value += 1
     const peer = side === 'client' ? `client ${this.#state.client.address}` : 'the server'
     this.#dataFailed(`${peer}: ${legFailures[reason]}`)
     this.#write('data.fail', { channel, mode, side, reason }, `${side} ${reason}`)
   }
 
   foreignPeer({ side }: Reported<'foreignPeer'>): void {
-    this.#metrics.data.foreign[side].value += 1
+    this.#metrics().data.foreign[side].value += 1
   }
 
   dataBytes({ direction, path, count }: Reported<'dataBytes'>): void {
-    this.#metrics.data.bytes[direction][path].value += count
+    this.#metrics().data.bytes[direction][path].value += count
     if (direction === 'upload') this.#state.uploadBytes += count
     else this.#state.downloadBytes += count
   }
 
   dataEnded(ended: Reported<'dataEnded'>): void {
-    this.#metrics.data.connections[ended.mode][ended.result].value += 1
+    this.#metrics().data.connections[ended.mode][ended.result].value += 1
     this.#journal.ended(ended)
   }
 
@@ -167,7 +167,7 @@ export class SessionRecorder implements SessionObserver {
     for (const { backend } of state.pinholes ?? []) metrics.pinhole.active[backend].value -= 1
     state.pinholes = null
     this.#journal.close()
-    if (!this.#log.wants('session.close')) return
+    if (!this.#log().wants('session.close')) return
     const fields = {
       server_ip: state.server?.address,
       server_port: state.server?.port,
@@ -184,7 +184,7 @@ export class SessionRecorder implements SessionObserver {
   }
 
   failed(error: unknown): void {
-    this.#metrics.session.defects.value += 1
+    this.#metrics().session.defects.value += 1
     const kind = error instanceof Error ? error.name : typeof error
     this.#write('session.fail', errorFields(error), kind)
   }
@@ -200,19 +200,19 @@ export class SessionRecorder implements SessionObserver {
   }
 
   #dataFailed(why: string): void {
-    this.#metrics.recent.data.failed({ who: this.#state.client.address, why })
+    this.#metrics().recent.data.failed({ who: this.#state.client.address, why })
   }
 
-  get #metrics(): ListenerMetrics {
+  #metrics(): ListenerMetrics {
     return this.#state.metrics
   }
 
-  get #log(): Log {
+  #log(): Log {
     return this.#state.around.log
   }
 
   #write(event: EventName, fields: LogFields, kind?: string): void {
-    this.#log.write(event, this.#state.fields(fields), kind)
+    this.#log().write(event, this.#state.fields(fields), kind)
   }
 }
 

@@ -110,12 +110,12 @@ class AppendedFile implements LogFile {
 
   async #finish(): Promise<void> {
     await this.#running
-    if (this.#hasMore) await this.#run()
+    if (this.#hasMore()) await this.#run()
     await this.#handle?.close().catch(() => undefined)
     this.#handle = null
   }
 
-  get #hasMore(): boolean {
+  #hasMore(): boolean {
     return this.#chunk !== null || this.#waiting.length > 0
   }
 
@@ -130,7 +130,7 @@ class AppendedFile implements LogFile {
       this.#running = null
       if (this.#isClosed) return
       if (this.#isFailing) this.wake(this.#options.retryMs ?? RETRY_MS)
-      else if (this.#hasMore || this.#mustReopen) this.wake(GATHER_MS)
+      else if (this.#hasMore() || this.#mustReopen) this.wake(GATHER_MS)
     })
   }
 
@@ -138,7 +138,7 @@ class AppendedFile implements LogFile {
   async #run(): Promise<void> {
     try {
       let handle = await this.#current()
-      while (this.#hasMore) {
+      while (this.#hasMore()) {
         await this.#writeChunk(handle)
         handle = await this.#current()
       }

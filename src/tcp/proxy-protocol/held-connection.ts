@@ -76,7 +76,7 @@ export class HeldConnection implements Connection, ConnectionEvents {
 
   resume(): void {
     this.#isPaused = false
-    if (this.#hasNothingToTell) this.#inner.resume()
+    if (this.#hasNothingToTell()) this.#inner.resume()
     else this.#tellSoon()
   }
 
@@ -149,7 +149,7 @@ export class HeldConnection implements Connection, ConnectionEvents {
     else if (error !== null) this.#lost?.(error)
   }
 
-  get #hasNothingToTell(): boolean {
+  #hasNothingToTell(): boolean {
     return this.#unread.length === 0 && !this.#hasEnded && this.#closed === null
   }
 
