@@ -22,6 +22,7 @@ import { destinationsOf } from './net/upstream/destinations.ts'
 import { Dialer } from './net/upstream/dial.ts'
 import { mannersOf } from './net/upstream/manners.ts'
 import { Names } from './net/upstream/names.ts'
+import { tryCheckPasswords } from './net/upstream/pool/check-password.ts'
 import { Pools } from './net/upstream/pool/pools.ts'
 import { Upstreams } from './net/upstream/upstreams.ts'
 import { drainedReadiness, obstaclesOf, type Readiness, readinessOf } from './observe/admin/answers.ts'
@@ -78,7 +79,7 @@ export class App {
     this.#config = config
     this.#observer = observer
     this.#names = new Names(observer)
-    this.#pools = new Pools({ changed: (server) => observer.upstreamServerChanged(server) })
+    this.#pools = new Pools({ observer, tlsFor: (check) => this.#tls.ofCheck(check) })
     this.#registry = new SessionRegistry(config.limits)
     this.operations = new Operations({
       registry: this.#registry,
@@ -105,6 +106,7 @@ export class App {
   async start(): Promise<Started> {
     this.#observer.logTransfersTo(this.#config.log.transfers ?? null)
     try {
+      tryCheckPasswords(this.#config.upstreams)
       const { tcp, libc } = await openTcp({ isRequired: needsDescriptors(this.#config) })
       this.#tcp = tcp
       this.#libc = libc
@@ -133,7 +135,8 @@ export class App {
    * have its old value (`keepUntilRestart`).
    */
   async reload(config: Config): Promise<void> {
-    // First: a certificate that cannot be read leaves everything as it was.
+    // First: a certificate or a password that cannot be read leaves everything as it was.
+    tryCheckPasswords(config.upstreams)
     await this.#tls.read(config)
     this.#config = config
     this.#limitSessions()
@@ -196,7 +199,6 @@ export class App {
     const enginePolicy = { ...policy, maxLineBytes: limits.lineBytes, maxRefusals: limits.refusals }
     for (const listener of listeners) {
       const { name, upstreamMode, activeSourcePort, advertise, source } = listener
-      const hasSourcePort = activeSourcePort !== null && !this.#deniedSourcePorts.has(name)
       this.#settings.set(name, {
         upstreamMode,
         upstreamVerbs: listener.upstreamVerbs,
@@ -210,7 +212,7 @@ export class App {
         backend: this.#pools.areBehindProxy(listener) ? relaying(running.backend) : running.backend,
         dataPeers: dataPeersOf(policy),
         dialer: new Dialer({ tcp, connectAs: connectAsFor(listener, tcp, running.sourceNat) }),
-        activeSourcePort: hasSourcePort ? activeSourcePort : 0,
+        activeSourcePort: this.#deniedSourcePorts.has(name) ? 0 : (activeSourcePort ?? 0),
         source,
         upstreams,
         manners: mannersOf(listener, this.#config.upstreams),

@@ -1,10 +1,11 @@
-// `ftp-alg check`: says what a configuration means, or everything that is wrong with it and with the certificates that it
-// names, and touches nothing.
+// `ftp-alg check`: says what a configuration means, or everything that is wrong with it and with the certificates and
+// passwords that it names, and touches nothing.
 
 import { printConfig } from '../config/effective.ts'
 import { printJsonSchema } from '../config/json-schema.ts'
 import { type ConfigSources, loadConfig } from '../config/load.ts'
 import { AlgError } from '../errors.ts'
+import { tryCheckPasswords } from '../net/upstream/pool/check-password.ts'
 import { checkCertificates } from '../tls/certificate-check.ts'
 
 export interface CheckRequest extends ConfigSources {
@@ -40,6 +41,7 @@ export async function check(request: CheckRequest): Promise<0 | 2> {
       request.stderr.write(`${certificates.mistakes.join('\n')}\n`)
       return 2
     }
+    tryCheckPasswords(config.upstreams)
     if (request.quiet) return 0
     request.stdout.write(printConfig(config))
     request.stderr.write('the configuration is valid\n')

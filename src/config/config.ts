@@ -99,7 +99,10 @@ export interface PoolServerConfig {
 export interface HealthConfig {
   readonly intervalMs: number
   readonly timeoutMs: number
-  readonly expect: 'connect' | 'greeting'
+  readonly expect: 'connect' | 'greeting' | 'login'
+  /** Whom a check logs in as, and the file of the password; both where `expect` is login, else neither. */
+  readonly user?: string | undefined
+  readonly passwordFile?: string | undefined
   /** Checks in a row after which a server is up again, or down. */
   readonly rise: number
   readonly fall: number

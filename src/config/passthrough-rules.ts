@@ -4,7 +4,6 @@ import { complaint, type RuleBreach } from './complaint.ts'
 import type { ListenerSections } from './listener-rules.ts'
 import type { ListenerSection } from './listener-schema.ts'
 import { type PoolSections, poolsOf } from './pool-rules.ts'
-import { settingsFor } from './pool-settings.ts'
 import { defaultFtpPort, formatUpstream } from './socket-address.ts'
 
 type Path = RuleBreach['path']
@@ -36,17 +35,18 @@ export function passthroughWarnings(listeners: ListenerSections): RuleBreach[] {
 /** Pools whose checks wait for a greeting that comes inside TLS. */
 export function greetingBreaches(listeners: ListenerSections, pools: PoolSections): RuleBreach[] {
   return pools.flatMap((pool, index) => {
-    if (pool?.health?.expect !== 'greeting') return []
+    const expected = pool?.health?.expect ?? 'connect'
+    if (pool === undefined || expected === 'connect') return []
     const silent = listeners.find(
       (listener) =>
         listener !== undefined &&
         (listener.passthrough === 'implicit' ||
-          settingsFor(pool, listener).upstreamTls.value?.mode === 'implicit') &&
+          (pool.upstreamTls === undefined && listener.upstreamTls?.mode === 'implicit')) &&
         poolsOf(listener, [pool]).length > 0,
     )
     if (silent === undefined) return []
     const reason = `is never met: listener ${silent.name} speaks TLS with these servers from the first byte, and they greet inside it`
-    const text = complaint(reason, { given: 'greeting', allowed: 'connect' })
+    const text = complaint(reason, { given: expected, allowed: 'connect, or upstreamTls in the pool' })
     return [{ path: ['upstreams', index, 'health', 'expect'], text }]
   })
 }

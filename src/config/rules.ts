@@ -1,5 +1,6 @@
 // What no single value can show: keys that contradict each other, and combinations that work badly.
 
+import { checkBreaches } from './check-rules.ts'
 import { complaint, type RuleBreach } from './complaint.ts'
 import type { DataPortsConfig } from './config.ts'
 import { resolveDataPorts, type TakenRange } from './data-ports.ts'
@@ -53,6 +54,7 @@ export function checkRules(sections: ValidSections, ephemeralPorts: EphemeralPor
       ...poolBreaches(sections.upstreams, places),
       ...viaBreaches(sections.upstreams, sections.listeners),
       ...mannerBreaches(sections.upstreams, sections.listeners),
+      ...checkBreaches(sections.upstreams, sections.listeners),
       ...listeners.breaches,
       ...passthroughBreaches(sections.listeners, sections.upstreams),
       ...greetingBreaches(sections.listeners, sections.upstreams),

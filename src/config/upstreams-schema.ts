@@ -13,6 +13,7 @@ import {
   textField,
   wordForm,
 } from './field.ts'
+import { filePathForm } from './log-schema.ts'
 import { upstreamForm } from './socket-address.ts'
 import { upstreamTlsSchema } from './tls-schema.ts'
 import { upstreamModeField, upstreamVerbsField } from './upstream-fields.ts'
@@ -24,6 +25,12 @@ const poolNameForm = wordForm({
   name: 'pool',
   allowed: 'up to 63 letters, digits, dots, hyphens and underscores, as in mainframe',
   pattern: '^[0-9A-Za-z][0-9A-Za-z._-]{0,62}$',
+})
+
+const userForm = wordForm({
+  name: 'user',
+  allowed: 'up to 255 characters without line ends, as in monitor',
+  pattern: '^[^\\x00-\\x20\\x7f][^\\x00-\\x1f\\x7f]{0,254}$',
 })
 
 const allowedServers = 'one or more servers such as { address: ftp-a.internal:21 }'
@@ -59,9 +66,14 @@ const healthSchema = choiceOfShapes(
           'A server that has not answered by then has failed, to a check and to a client.',
         ).prefault('5s'),
         expect: choiceField(
-          ['connect', 'greeting'],
-          'What a server has to do: accept a connection, or greet with 220. With upstreamTls implicit, connect.',
+          ['connect', 'greeting', 'login'],
+          'What a server has to do: accept a connection; greet with 220, and with `upstreamTls` of the pool speak TLS; or let `user` in after that.',
         ).prefault('greeting'),
+        user: textField(userForm, 'Whom a check with `expect: login` logs in as.').optional(),
+        passwordFile: textField(
+          { ...filePathForm, allowed: 'an absolute path such as /etc/ftp-alg/check.password' },
+          'A file with the password of `user`: one line. It is read for each check.',
+        ).optional(),
         rise: integerField({ min: 1, max: 100 }, 'Successful checks in a row until it is up.').prefault(2),
         fall: integerField({ min: 1, max: 100 }, 'Failed checks in a row until it is down.').prefault(3),
       },
@@ -73,7 +85,7 @@ const healthSchema = choiceOfShapes(
     description:
       'Checks of each server, whether clients come or not; false for none. A client that cannot be served finds a server down at once, in both cases; without checks it is tried again after 10 seconds.',
     kind: 'map or false',
-    allowed: 'a map of interval, timeout, expect, rise and fall, or false',
+    allowed: 'a map of interval, timeout, expect, user, passwordFile, rise and fall, or false',
   },
 )
   .prefault({})

@@ -32,6 +32,8 @@ export class TlsSetup {
   readonly #openssl: Openssl
   readonly #listeners = new Map<string, ListenerTls>()
   #pools: readonly PoolConfig[] = []
+  /** By pool: what its checks use. */
+  readonly #checks = new Map<string, UpstreamTls>()
 
   /** Errors: `AlgError` KERNEL_FEATURE_MISSING where this machine has no TLS for us. */
   static async create(): Promise<TlsSetup> {
@@ -44,6 +46,11 @@ export class TlsSetup {
 
   of(listener: string): ListenerTls | null {
     return this.#listeners.get(listener) ?? null
+  }
+
+  /** Of the checks of a pool; null: in clear. */
+  ofChecks(pool: string): UpstreamTls | null {
+    return this.#checks.get(pool) ?? null
   }
 
   /** Those in use for sessions to come. */
@@ -65,11 +72,13 @@ export class TlsSetup {
    */
   read({ listeners, upstreams }: Pick<Config, 'listeners' | 'upstreams'>): void {
     const made = new Map<string, ListenerTls>()
+    let checks: ReadonlyMap<string, UpstreamTls>
     try {
       for (const listener of listeners) {
         const tls = this.#make(listener, upstreams)
         if (tls !== null) made.set(listener.name, tls)
       }
+      checks = this.#makeChecks(upstreams)
     } catch (error) {
       for (const tls of made.values()) release(tls)
       throw error
@@ -77,12 +86,15 @@ export class TlsSetup {
     for (const tls of this.#listeners.values()) release(tls)
     this.#listeners.clear()
     this.#pools = upstreams
+    this.#useForChecks(checks)
     for (const [name, tls] of made) this.#listeners.set(name, tls)
   }
 
   /** The same for the files of one listener. */
   readOne(listener: ListenerConfig): void {
+    const checks = this.#makeChecks(poolsOf(listener, this.#pools))
     const made = this.#make(listener, this.#pools)
+    this.#useForChecks(new Map([...this.#checks, ...checks]))
     const old = this.#listeners.get(listener.name)
     if (made !== null) this.#listeners.set(listener.name, made)
     if (old !== undefined) release(old)
@@ -113,6 +125,22 @@ export class TlsSetup {
       throw error
     }
     return { client, server, pools }
+  }
+
+  /** Those of pools that are checked with TLS. */
+  #makeChecks(pools: readonly PoolConfig[]): ReadonlyMap<string, UpstreamTls> {
+    const made = new Map<string, UpstreamTls>()
+    for (const { name, health, upstreamTls } of pools) {
+      if (health === null || upstreamTls == null || upstreamTls.mode === 'as-client') continue
+      made.set(name, this.#makeUpstream(upstreamTls, `upstreams[${name}]`))
+    }
+    return made
+  }
+
+  #useForChecks(checks: ReadonlyMap<string, UpstreamTls>): void {
+    for (const [pool, old] of this.#checks) if (checks.get(pool) !== old) old.context.release()
+    this.#checks.clear()
+    for (const [pool, each] of checks) this.#checks.set(pool, each)
   }
 
   #makeUpstream(config: UpstreamTlsConfig, place: string): UpstreamTls {

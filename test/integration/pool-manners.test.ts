@@ -42,7 +42,7 @@ beforeAll(async () => {
     `upstreams:
   - { name: clear, servers: [{ address: '127.0.0.1:${plain}' }], upstreamTls: { mode: off }, upstreamMode: passive, upstreamVerbs: [PASV] }
   - { name: named, servers: [{ address: '127.0.0.1:${explicit}' }, { address: 'localhost:${other}' }], balance: first, health: false, connectTimeout: 5s, upstreamTls: { mode: required, verify: full, ca: ${folder}/a.crt } }
-  - { name: implied, servers: [{ address: '127.0.0.1:${implicit}' }], health: false, upstreamTls: { mode: implicit, verify: none }, upstreamMode: active }
+  - { name: implied, servers: [{ address: '127.0.0.1:${implicit}' }], health: { timeout: 2s }, upstreamTls: { mode: implicit, verify: none }, upstreamMode: active }
   - { name: following, servers: [{ address: '127.0.0.1:${explicit}' }], upstreamTls: { mode: as-client, verify: none, dataProtection: as-client } }
   - { name: usual, servers: [{ address: '127.0.0.1:${explicit}' }] }
 listeners:

@@ -1,6 +1,9 @@
 // Several servers behind one listener: no session fails while one of them lives, and none hears of the others.
 
-import { describe, expect, vi } from 'vitest'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, vi } from 'vitest'
 import type { StatusView } from '../../src/observe/view/shapes.ts'
 import { ftpScript } from '../support/peers/ftp-script.ts'
 import type { Script } from '../support/peers/scripted-server.ts'
@@ -92,6 +95,38 @@ describe.concurrent('a server that cannot be had', () => {
     await answers(200)
     expect((await greeted()).greeting).toBe('220 This is a again.')
   })
+})
+
+test('checks log in: a password that is refused takes the server down, and a new one counts at once', async ({
+  lab,
+}) => {
+  const folder = mkdtempSync(join(tmpdir(), 'ftp-alg-check-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const passwordFile = join(folder, 'check.password')
+  writeFileSync(passwordFile, 'outdated\n', { mode: 0o600 })
+  const server = await lab.server(
+    ftpScript({
+      verbs: {
+        PASS: (visit, { argument }) =>
+          visit.reply(argument === 'fresh' ? '230 In.' : `530 ${argument} is not it.`),
+      },
+    }),
+  )
+  const { proxy } = await behindPool(lab, {
+    servers: [server],
+    more: `health: { interval: 100ms, timeout: 2s, expect: login, user: monitor, passwordFile: ${passwordFile}, rise: 1, fall: 1 }`,
+  })
+  expect(await proxy.record('upstream.lose')).toMatchObject({
+    detail: 'it refuses the login of monitor with 530 **** is not it.',
+  })
+  writeFileSync(passwordFile, 'fresh\n')
+  await proxy.record('upstream.recover')
+  rmSync(passwordFile)
+  expect(await proxy.record('upstream.check')).toMatchObject({
+    pool: 'files',
+    detail: `upstreams[files].health.passwordFile: ${passwordFile} cannot be read: ENOENT`,
+  })
+  expect((await proxy.ask('/readyz')).status).toBe(200)
 })
 
 test('fifty clients who come while servers die all get one that lives', async ({ lab }) => {

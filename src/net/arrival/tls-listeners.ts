@@ -8,6 +8,7 @@ import type { Observer } from '../../observe/observer.ts'
 import type { TlsSetup } from '../../tls/tls-setup.ts'
 import type { CertificateUse } from '../../vocabulary.ts'
 import type { TlsSupport } from '../session/session-tls.ts'
+import type { CheckTls } from '../upstream/pool/check-tls.ts'
 
 export interface TlsListenersOptions {
   readonly observer: Pick<Observer, 'certificatesRead' | 'certificateExpires'>
@@ -25,6 +26,7 @@ interface Watch {
 interface Loaded {
   readonly setup: TlsSetup
   readonly support: typeof import('../session/session-tls.ts').supportTls
+  readonly openCheck: typeof import('../upstream/pool/check-tls.ts').openCheckTls
   readonly filesOf: (listener: ListenerConfig, pools: readonly PoolConfig[]) => readonly string[]
 }
 
@@ -57,7 +59,8 @@ export class TlsListeners {
    */
   async read(config: Pick<Config, 'listeners' | 'limits' | 'upstreams'>): Promise<void> {
     const withTls = config.listeners.filter((listener) => usesTls(listener, config.upstreams))
-    if (withTls.length === 0 && this.#loaded === null) return
+    const hasPool = config.upstreams.some(({ upstreamTls }) => upstreamTls != null)
+    if (withTls.length === 0 && !hasPool && this.#loaded === null) return
     this.#loaded ??= await load()
     const { setup, filesOf } = this.#loaded
     const { files: look } = this.#options
@@ -87,6 +90,14 @@ export class TlsListeners {
       policy: support.policy,
       open: (session) => (this.#supportOf(listener) ?? support).open(session),
     }
+  }
+
+  /** What one check of a pool's server needs; null: it is in clear. */
+  ofCheck({ pool, host, timeoutMs }: { pool: string; host: string; timeoutMs: number }): CheckTls | null {
+    const upstream = this.#loaded?.setup.ofChecks(pool) ?? null
+    return upstream === null || this.#loaded === null
+      ? null
+      : this.#loaded.openCheck(upstream, { host, handshakeMs: timeoutMs })
   }
 
   #supportOf(listener: string): TlsSupport | null {
@@ -144,10 +155,12 @@ export class TlsListeners {
 }
 
 async function load(): Promise<Loaded> {
-  const [{ TlsSetup: Setup }, { supportTls: support }, { filesOf }] = await Promise.all([
-    import('../../tls/tls-setup.ts'),
-    import('../session/session-tls.ts'),
-    import('../../tls/certificate-check.ts'),
-  ])
-  return { setup: await Setup.create(), support, filesOf }
+  const [{ TlsSetup: Setup }, { supportTls: support }, { openCheckTls: openCheck }, { filesOf }] =
+    await Promise.all([
+      import('../../tls/tls-setup.ts'),
+      import('../session/session-tls.ts'),
+      import('../upstream/pool/check-tls.ts'),
+      import('../../tls/certificate-check.ts'),
+    ])
+  return { setup: await Setup.create(), support, openCheck, filesOf }
 }

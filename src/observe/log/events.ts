@@ -50,6 +50,7 @@ export const events = {
   'upstream.connect': { level: 'debug', message: 'connected to the server' },
   'upstream.reject': { level: 'warn', message: 'the server sent the session away in its greeting' },
   'upstream.fail': { level: 'warn', message: 'no connection to the server' },
+  'upstream.check': { level: 'warn', message: 'the servers of a pool cannot be checked' },
   'upstream.lose': { level: 'warn', message: 'a server of a pool is down' },
   'upstream.recover': { level: 'info', message: 'a server of a pool is up again' },
   command: { level: 'debug', message: 'command from the client' },

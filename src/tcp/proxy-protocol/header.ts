@@ -118,6 +118,12 @@ export function writeProxyHeader(
   return Buffer.concat([SIGNATURE, head, body])
 }
 
+/** The header of a connection of our own, for nobody else: UNKNOWN, and LOCAL in the newer form. */
+export function writeOwnHeader(version: ProxyVersion): Buffer {
+  if (version === 'v1') return Buffer.from('PROXY UNKNOWN\r\n', 'latin1')
+  return Buffer.concat([SIGNATURE, Buffer.from([0x20, UNSPECIFIED, 0, 0])])
+}
+
 function bytesOf(address: string, family: 4 | 6): Uint8Array {
   const bytes = addressBytes(address)
   return family === 6 && bytes.length === 4 ? Buffer.concat([MAPPED, bytes]) : bytes

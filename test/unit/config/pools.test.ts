@@ -44,6 +44,20 @@ test('what is printed gives the same again', () => {
   expect(configOf(printConfig(checked))).toEqual(checked)
 })
 
+test('whom checks log in as is printed with the file of the password', () => {
+  const config = configOf(
+    withPool(
+      '{ name: files, servers: [{ address: a }], health: { expect: login, user: joe, passwordFile: /etc/ftp-alg/check.password } }',
+    ),
+  )
+  expect(config.upstreams[0]?.health).toMatchObject({
+    expect: 'login',
+    user: 'joe',
+    passwordFile: '/etc/ftp-alg/check.password',
+  })
+  expect(configOf(printConfig(config))).toEqual(config)
+})
+
 test('keys of a pool in place of its listener’s are printed, and what it does not say is the listener’s', () => {
   const config = configOf(
     withPool(
@@ -108,6 +122,24 @@ describe('mistakes', () => {
       'health: { expect: connect }, upstreamMode: passive',
       'tls: { mode: passthrough-implicit }',
       'listeners[0].tls.mode: leads to pool files, which has upstreamMode',
+    ],
+    ['health: { expect: login, passwordFile: /a }', '', 'health.user: is needed when expect is login'],
+    ['health: { expect: login, user: joe }', '', 'health.passwordFile: is needed when expect is login'],
+    ['health: { user: joe }', '', 'health.user: has no use when expect is greeting (given "joe"'],
+    [
+      'health: { expect: login, user: "a\\nb", passwordFile: /a }',
+      '',
+      'health.user: is not the name of a user',
+    ],
+    [
+      'health: { expect: login, user: joe, passwordFile: /a }, upstreamTls: { mode: optional }',
+      '',
+      'health.expect: needs upstreamTls of the pool to be certain, which is optional',
+    ],
+    [
+      'health: { expect: login, user: joe, passwordFile: /a }',
+      'upstreamTls: { mode: required }',
+      'health.expect: would send the password in clear: listener default has upstreamTls',
     ],
     ['connectTimeout: soon', '', 'connectTimeout: is not a duration'],
   ])('%s with %s', (pool, listener, text) => {

@@ -126,7 +126,7 @@ describe('TLS that passes through', () => {
       const text = (health: string) =>
         `upstreams: [{ name: far, servers: [{ address: a:990 }]${health} }]\nlisteners: [{ upstream: far, ${keys} }]`
       expect(mistakesIn(text('')).join('\n')).toMatch(
-        /upstreams\[0\]\.health\.expect: is never met: listener default speaks TLS .* \(given "greeting", allowed connect\)$/,
+        /upstreams\[0\]\.health\.expect: is never met: listener default speaks TLS .* \(given "greeting", allowed connect, or upstreamTls in the pool\)$/,
       )
       expect(configOf(text(', health: { expect: connect }')).listeners[0]?.pool).toBe('far')
       expect(configOf(text(', health: false')).listeners[0]?.pool).toBe('far')

@@ -1,90 +1,79 @@
 // Looks after the servers of a pool: each is called now and then, whether clients come or not.
 
-import type { HealthConfig, PoolConfig } from '../../../config/config.ts'
-import { isOfProxy, upstreamFailureOf } from '../attempt.ts'
 import type { Upstreams } from '../upstreams.ts'
-import { awaitGreeting } from './await-greeting.ts'
+import { type CheckResult, checkServer } from './check-server.ts'
+import type { CheckTls } from './check-tls.ts'
 import type { Pool, PoolServer } from './pool.ts'
+
+export interface HealthOptions {
+  readonly upstreams: Upstreams
+  /** Of one check; null: servers of that pool get no TLS. */
+  readonly tlsFor: (check: {
+    readonly pool: string
+    readonly host: string
+    readonly timeoutMs: number
+  }) => CheckTls | null
+  /** Servers cannot be checked for a reason of our own; told once, until they can be. */
+  readonly failed: (failure: { readonly pool: string; readonly detail: string }) => void
+}
 
 /** So much of an interval is left to chance, so that many proxies do not call at once. */
 const JITTER = 0.2
 
-/** The proxy failed: of the server behind it nothing is known. */
-const BY_PROXY = 'by proxy'
-
 export class HealthChecks {
-  readonly #upstreams: Upstreams
+  readonly #options: HealthOptions
   readonly #timers = new Set<NodeJS.Timeout>()
-  readonly #cancels = new Set<() => void>()
+  readonly #checks = new Set<{ cancel(): void }>()
+  /** Pools with a defect that was told. */
+  readonly #defects = new Set<string>()
   #isStopped = false
 
-  constructor(upstreams: Upstreams) {
-    this.#upstreams = upstreams
+  constructor(options: HealthOptions) {
+    this.#options = options
   }
 
   /** Checks every server of the pool at once, then each in its own time, for as long as it belongs to the pool. */
   watch(pool: Pool): void {
-    for (const server of pool.servers) void this.#check(pool, server)
+    for (const server of pool.servers) this.#check(pool, server)
   }
 
   stop(): void {
     this.#isStopped = true
     for (const timer of this.#timers) clearTimeout(timer)
-    for (const cancel of this.#cancels) cancel()
+    for (const check of this.#checks) check.cancel()
   }
 
-  async #check(pool: Pool, server: PoolServer): Promise<void> {
-    const { health } = pool.config
+  #check(pool: Pool, server: PoolServer): void {
+    const { config, name } = pool
+    const { health } = config
     if (this.#isStopped || health === null || !pool.servers.includes(server)) return
-    const problem = await this.#problemWith(server, pool.config, health)
-    if (this.#isStopped || !pool.servers.includes(server)) return
-    if (problem !== BY_PROXY) pool.checked(server, problem)
-    const delayMs = health.intervalMs * (1 - JITTER / 2 + JITTER * Math.random())
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer)
-      void this.#check(pool, server)
-    }, delayMs).unref()
-    this.#timers.add(timer)
+    const { upstreams, tlsFor } = this.#options
+    const tls =
+      health.expect === 'connect'
+        ? null
+        : tlsFor({ pool: name, host: server.host, timeoutMs: health.timeoutMs })
+    const check = checkServer({ upstreams, target: server, pool: config, health, tls }, (result) => {
+      this.#checks.delete(check)
+      if (this.#isStopped || !pool.servers.includes(server)) return
+      this.#learn(pool, server, result)
+      const delayMs = health.intervalMs * (1 - JITTER / 2 + JITTER * Math.random())
+      const timer = setTimeout(() => {
+        this.#timers.delete(timer)
+        this.#check(pool, server)
+      }, delayMs).unref()
+      this.#timers.add(timer)
+    })
+    this.#checks.add(check)
   }
 
-  #problemWith(
-    server: PoolServer,
-    { via, connectMs }: PoolConfig,
-    { expect, timeoutMs }: HealthConfig,
-  ): Promise<string | null> {
-    return new Promise((resolve) => {
-      let step: { cancel(): void } | null = null
-      const finish = (problem: string | null) => {
-        this.#cancels.delete(cancel)
-        clearTimeout(timer)
-        resolve(problem)
-      }
-      const giveUp = (problem: string) => {
-        step?.cancel()
-        finish(problem)
-      }
-      const cancel = () => giveUp('the proxy stops')
-      const timer = setTimeout(giveUp, timeoutMs, `no answer within ${timeoutMs} ms`)
-      this.#cancels.add(cancel)
-      const attempt = this.#upstreams.connect(
-        { target: server, as: null, via, connectMs },
-        (error, reached) => {
-          if (reached === null) {
-            finish(
-              isOfProxy(upstreamFailureOf(error)) ? BY_PROXY : (error?.message ?? 'it cannot be reached'),
-            )
-          } else if (expect === 'connect') {
-            reached.connection.destroy()
-            finish(null)
-          } else {
-            step = awaitGreeting(reached.connection, { timeoutMs }, (connection, problem) => {
-              connection?.close('QUIT\r\n')
-              finish(connection === null ? problem : null)
-            })
-          }
-        },
-      )
-      step ??= attempt
-    })
+  #learn(pool: Pool, server: PoolServer, result: CheckResult): void {
+    const { name } = pool
+    if (result.type !== 'unknown') {
+      this.#defects.delete(name)
+      pool.checked(server, result.type === 'passed' ? null : result.problem)
+    } else if (result.defect !== null && !this.#defects.has(name)) {
+      this.#defects.add(name)
+      this.#options.failed({ pool: name, detail: result.defect })
+    }
   }
 }

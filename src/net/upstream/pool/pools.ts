@@ -1,18 +1,27 @@
 // All pools of the configuration, and who looks after them.
 
 import type { ListenerConfig, PoolConfig } from '../../../config/config.ts'
+import type { Observer } from '../../../observe/observer.ts'
 import type { PoolUpstreamUse } from '../../../vocabulary.ts'
 import type { Upstreams } from '../upstreams.ts'
-import { HealthChecks } from './health.ts'
+import { HealthChecks, type HealthOptions } from './health.ts'
 import { Pool, type PoolEvents } from './pool.ts'
+
+export interface PoolsOptions {
+  readonly observer: Pick<Observer, 'upstreamServerChanged' | 'log'>
+  readonly tlsFor: HealthOptions['tlsFor']
+}
 
 export class Pools {
   readonly #pools = new Map<string, Pool>()
+  readonly #options: PoolsOptions
   readonly #events: PoolEvents
   #checks: HealthChecks | null = null
 
-  constructor(events: PoolEvents) {
-    this.#events = events
+  constructor(options: PoolsOptions) {
+    const { observer } = options
+    this.#options = options
+    this.#events = { changed: (server) => observer.upstreamServerChanged(server) }
   }
 
   /** Takes a configuration, at first or in place of the one before; checks start over. */
@@ -25,7 +34,11 @@ export class Pools {
     const names = new Set(configs.map(({ name }) => name))
     for (const name of this.#pools.keys()) if (!names.has(name)) this.#pools.delete(name)
     this.#checks?.stop()
-    this.#checks = new HealthChecks(upstreams)
+    this.#checks = new HealthChecks({
+      upstreams,
+      tlsFor: this.#options.tlsFor,
+      failed: ({ pool, detail }) => this.#options.observer.log('upstream.check', { pool, detail }),
+    })
     for (const pool of this.#pools.values()) this.#checks.watch(pool)
   }
 
