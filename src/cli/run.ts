@@ -9,6 +9,7 @@ import { type ConfigSources, loadConfig } from '../config/load.ts'
 import { keepUntilRestart, restartNeeded } from '../config/restart.ts'
 import { AlgError } from '../errors.ts'
 import { createObserver, type Recorder } from '../observe/recorder.ts'
+import { tracker } from '../observe/tracker.ts'
 import { descriptorLimit, descriptorsFor, sessionsAllowed } from '../process/descriptors.ts'
 import { endProcess } from '../process/end-process.ts'
 import { FIRST_FD_IN_WORKER, inheritedSockets } from '../process/inherited-sockets.ts'
@@ -148,10 +149,10 @@ function surviveMistakes(observer: Recorder): void {
   // Without a handler SIGUSR1 opens Node's inspector to whoever can reach it.
   process.on('SIGUSR1', () => undefined)
   process.on('uncaughtException', (error) => {
-    observer.log('process.error', { error })
+    observer.log('process.error', { error, report: tracker })
   })
   process.on('unhandledRejection', (error) => {
-    observer.log('process.error', { error })
+    observer.log('process.error', { error, report: tracker })
   })
 }
 

@@ -9,6 +9,7 @@ import { createFloodGate } from './log/flood-gate.ts'
 import { createLogOutput, type LogOutput, type LogOutputOptions } from './log/output.ts'
 import { formatPretty } from './log/pretty.ts'
 import { escapeUnsafeCharacters, truncate } from './log/text.ts'
+import { tracker } from './tracker.ts'
 
 /** Flat, snake_case. Strings from peers must have passed `safeText`. */
 export type LogFields = Readonly<Record<string, unknown>>
@@ -133,6 +134,11 @@ export function errorFields(error: unknown): LogFields {
   const code = 'code' in error ? { code: String(error.code) } : {}
   const context = error instanceof AlgError ? presentable(error.context) : {}
   return { ...context, error: { type, message: escapeUnsafeCharacters(withCause(error)), ...code, stack } }
+}
+
+/** The same for a defect of ours, with the place where it is reported. */
+export function defectFields(error: unknown): LogFields {
+  return { ...errorFields(error), report: tracker }
 }
 
 /** Mostly the message has its cause's words already. */

@@ -6,7 +6,7 @@ import { usesTls } from '../config/pool-settings.ts'
 import type { Endpoint } from '../ftp/endpoints.ts'
 import type { CertificateUse, LogLevel, PoolUpstreamUse, PoolUse } from '../vocabulary.ts'
 import { certificateFields, recordCertificates } from './certificates.ts'
-import { createLog, errorFields, type LogSettings } from './log.ts'
+import { createLog, defectFields, errorFields, type LogSettings } from './log.ts'
 import { readConntrack } from './metrics/conntrack.ts'
 import { formatExposition } from './metrics/exposition.ts'
 import type { MetricFamily } from './metrics/family.ts'
@@ -114,7 +114,7 @@ export function createObserver(options: RecorderOptions): Recorder {
     },
     sessionFailed: ({ listener, client, error }) => {
       metrics.listener(listener).session.defects.value += 1
-      const fields = { listener, client_ip: client.address, client_port: client.port, ...errorFields(error) }
+      const fields = { listener, client_ip: client.address, client_port: client.port, ...defectFields(error) }
       log.write('session.fail', fields, error instanceof Error ? error.name : typeof error)
     },
     pinholeIntruded: ({ from, port, reason }) => {

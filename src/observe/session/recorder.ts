@@ -2,7 +2,7 @@ import type { AuditRecord, Side } from '../../engine/contract.ts'
 import type { Endpoint } from '../../ftp/endpoints.ts'
 import type { EventName } from '../log/events.ts'
 import { safeText } from '../log/text.ts'
-import { errorFields, type Log, type LogFields } from '../log.ts'
+import { defectFields, type Log, type LogFields } from '../log.ts'
 import { legFailures, upstreamFailures } from '../metrics/labels.ts'
 import type { ListenerMetrics } from '../metrics.ts'
 import type { SessionObserver } from '../observer.ts'
@@ -186,7 +186,7 @@ export class SessionRecorder implements SessionObserver {
   failed(error: unknown): void {
     this.#metrics().session.defects.value += 1
     const kind = error instanceof Error ? error.name : typeof error
-    this.#write('session.fail', errorFields(error), kind)
+    this.#write('session.fail', defectFields(error), kind)
   }
 
   #inVain(pinhole: number, ageMs: number): void {

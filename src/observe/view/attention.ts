@@ -1,5 +1,6 @@
 // What an operator should know first. Empty when all is well.
 
+import { tracker } from '../tracker.ts'
 import type { ListenerView, PoolView, StatusView } from './shapes.ts'
 import { formatCount, formatDuration, formatPlural, formatTime } from './wording.ts'
 
@@ -56,7 +57,7 @@ function ofProcess(status: StatusView, notReady: string | null): readonly Attent
   if (defects > 0) {
     found.push(
       bad(
-        `${formatPlural(defects, 'session')} ended by a defect of this proxy; see event session.fail in the log.`,
+        `${formatPlural(defects, 'session')} ended by a defect of this proxy; please report the lines of event session.fail in the log: ${tracker}`,
       ),
     )
   }

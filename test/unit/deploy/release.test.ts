@@ -5,6 +5,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writ
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { tracker } from '../../../src/observe/tracker.ts'
 
 const root = new URL('../../../', import.meta.url).pathname
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
@@ -35,6 +36,20 @@ test('the project lives in one place', () => {
   const { homepage, bugs, repository } = manifest
   expect(bugs.url).toBe(`${homepage}/issues`)
   expect(repository).toEqual({ type: 'git', url: `git+${homepage}.git` })
+})
+
+test('a text that asks for a report says where to, as package.json has it', () => {
+  const texts = [...filesBelow('src'), ...filesBelow('grafana'), ...filesBelow('deploy')].filter((name) =>
+    /\.(ts|ya?ml|json)$/.test(name),
+  )
+  const asking = texts.flatMap((name) =>
+    [...read(name).matchAll(/please report[^'"`]{0,150}/gi)].map(([text]) => `${name}: ${text}`),
+  )
+  // The attention of the status page, the alert and its two copies, and its test.
+  expect(asking.length).toBeGreaterThanOrEqual(5)
+  const said = (text: string) => text.includes(manifest.bugs.url) || /\$\{tracker\}/.test(text)
+  expect(asking.filter((text) => !said(text))).toEqual([])
+  expect(tracker).toBe(manifest.bugs.url)
 })
 
 test('a page that asks for a report says where to', () => {
@@ -74,6 +89,15 @@ describe('npm run package', () => {
     expect(output).toMatch(/"homepage": "https:\/\/example\.invalid\/x"\n.*docs\/releasing\.md/s)
   })
 
+  test('refuses them in the alerts too', () => {
+    mkdirSync(join(folder, 'grafana'))
+    writeFileSync(join(folder, 'grafana/alerts.yml'), 'report it at https://example.invalid/ftp-alg/issues\n')
+    const { status, output } = build('https://git.example.org/x', '## [1.2.3] – 2026-12-24\n')
+    rmSync(join(folder, 'grafana'), { recursive: true })
+    expect(status).toBe(2)
+    expect(output).toContain('grafana/alerts.yml:1:')
+  })
+
   test('refuses a version without a dated chapter in the changelog', () => {
     const { status, output } = build('https://git.example.org/x', '## [1.2.3] – unreleased\n')
     expect(status).toBe(2)
@@ -86,6 +110,12 @@ describe('npm run package', () => {
     expect(output).toContain('snap is nothing to build')
   })
 })
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(root.length))
+}
 
 function manifests(): string[] {
   return ['kubernetes', 'helm'].flatMap((folder) => {

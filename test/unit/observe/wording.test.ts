@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { tracker } from '../../../src/observe/tracker.ts'
 import { attentionOf } from '../../../src/observe/view/attention.ts'
 import { createRateMeter } from '../../../src/observe/view/rates.ts'
 import {
@@ -254,7 +255,7 @@ describe('what needs attention', () => {
       expect.stringMatching(
         /^bad: The last reload was refused\. The configuration of \d{4}-.* UTC stays in use/,
       ),
-      'bad: 1 session ended by a defect of this proxy; see event session.fail in the log.',
+      `bad: 1 session ended by a defect of this proxy; please report the lines of event session.fail in the log: ${tracker}`,
       'warn: Draining: no new sessions, running transfers finish. 1 session left.',
     ])
   })
