@@ -1,6 +1,6 @@
 // ABOR as real clients send it: with Telnet Synch and urgent data, in the middle of 50 MiB. The session goes on.
 
-import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createCleanup } from '../support/cleanup.ts'
@@ -34,6 +34,8 @@ describe.skipIf(missing !== null)('ABOR', () => {
   let proxy: RunningProxy
   const cleanup = createCleanup()
   let aborted = 0
+  /** A transcript of every session, which says what went wrong in one that hangs. */
+  let recordings: string
 
   beforeAll(async () => {
     await Promise.all([clientTree(), debianTree(serverPackages)])
@@ -51,7 +53,9 @@ describe.skipIf(missing !== null)('ABOR', () => {
       cleanup.add(server.stop)
       await shareSamples(server, samples)
     }
-    proxy = await startProxy({ place: network.gateway, config: proxyConfiguration() })
+    recordings = await mkdtemp(join(samples.folder, 'recordings-'))
+    const flags = ['--record', recordings]
+    proxy = await startProxy({ place: network.gateway, config: proxyConfiguration(), flags })
     cleanup.add(proxy.stop)
   })
 
@@ -61,23 +65,27 @@ describe.skipIf(missing !== null)('ABOR', () => {
     '$family, $mode, upstreamMode $upstreamMode',
     ({ family, mode, upstreamMode }) => {
       describe.each(serverKinds)('from %s', (kind) => {
-        it.each(clients)('by %s ends the transfer, and the next one succeeds', async (client) => {
-          const folder = await mkdtemp(join(samples.folder, 'abort-'))
-          const dialogue = await aborters[client]({
-            place: network.host('client'),
-            folder,
-            server: { address: network.gateway.inside[family], port: listenerPort(kind, upstreamMode) },
-            mode,
-            large: { remote: `${sharedFolder}/${samples.large.name}`, local: 'large.bin' },
-            small: { remote: `${sharedFolder}/${samples.middle.name}`, local: 'small.bin' },
-          })
-          aborted += 1
-          expect((await stat(join(folder, 'large.bin'))).size, dialogue).toBeLessThan(samples.large.bytes)
-          expect(await sha256Of(join(folder, 'small.bin')), dialogue).toBe(samples.middle.sha256)
-          const logins = dialogue.match(/PASS /g) ?? []
-          // See aborting.ts for why lftp may log in again.
-          if (client !== 'lftp') expect(logins, dialogue).toHaveLength(1)
-        })
+        it.for(clients)(
+          'by %s ends the transfer, and the next one succeeds',
+          async (client, { onTestFailed }) => {
+            onTestFailed(async () => console.log(await unfinishedSessions()))
+            const folder = await mkdtemp(join(samples.folder, 'abort-'))
+            const dialogue = await aborters[client]({
+              place: network.host('client'),
+              folder,
+              server: { address: network.gateway.inside[family], port: listenerPort(kind, upstreamMode) },
+              mode,
+              large: { remote: `${sharedFolder}/${samples.large.name}`, local: 'large.bin' },
+              small: { remote: `${sharedFolder}/${samples.middle.name}`, local: 'small.bin' },
+            })
+            aborted += 1
+            expect((await stat(join(folder, 'large.bin'))).size, dialogue).toBeLessThan(samples.large.bytes)
+            expect(await sha256Of(join(folder, 'small.bin')), dialogue).toBe(samples.middle.sha256)
+            const logins = dialogue.match(/PASS /g) ?? []
+            // See aborting.ts for why lftp may log in again.
+            if (client !== 'lftp') expect(logins, dialogue).toHaveLength(1)
+          },
+        )
       })
     },
   )
@@ -93,6 +101,12 @@ describe.skipIf(missing !== null)('ABOR', () => {
     expect([...counted].reduce((sum, match) => sum + Number(match[1]), 0)).toBe(aborted)
     expect(proxy.records().filter((record) => record.level === 'error')).toEqual([])
   })
+
+  async function unfinishedSessions(): Promise<string> {
+    const names = await readdir(recordings)
+    const texts = await Promise.all(names.map((name) => readFile(join(recordings, name), 'utf8')))
+    return texts.filter((text) => !text.includes('close quit')).join('\n')
+  }
 
   function listenerPort(kind: ServerKind, mode: (typeof upstreamModes)[number]): number {
     return 2100 + 10 * serverKinds.indexOf(kind) + upstreamModes.indexOf(mode)
