@@ -71,6 +71,8 @@ export interface PoolConfig {
   readonly proxyProtocol: 'off' | 'v1' | 'v2'
   /** The proxy through which its servers are reached; null: directly. */
   readonly via: ViaConfig | null
+  /** How long a server that came back takes to its whole weight; absent: no time. */
+  readonly slowStartMs?: number | undefined
   /** Of a control connection; absent: `limits.connect`. */
   readonly connectMs?: number | undefined
   /** These three in place of the listener's; absent: as that has it. */

@@ -65,7 +65,7 @@ function printAdmin({ listen, token, drainFrom }: AdminConfig) {
 }
 
 function printPool(pool: PoolConfig) {
-  const { name, servers, balance, health, proxyProtocol, via, connectMs, upstreamTls } = pool
+  const { name, servers, balance, health, proxyProtocol, via, connectMs, slowStartMs, upstreamTls } = pool
   return {
     name,
     servers: servers.map(({ weight, backup, maxSessions, ...address }) => {
@@ -73,6 +73,7 @@ function printPool(pool: PoolConfig) {
     }),
     balance,
     health: health === null ? false : printHealth(health),
+    slowStart: slowStartMs === undefined ? undefined : formatDuration(slowStartMs),
     proxyProtocol,
     via: via === null ? undefined : formatVia(via),
     connectTimeout: connectMs === undefined ? undefined : formatDuration(connectMs),

@@ -2,6 +2,7 @@
 
 import { complaint, type RuleBreach } from './complaint.ts'
 import type { RouteConfig } from './config.ts'
+import { formatDuration } from './duration.ts'
 import type { ListenerSections, Place } from './listener-rules.ts'
 import type { ListenerSection } from './listener-schema.ts'
 import { defaultFtpPort, formatListen, formatUpstream, upstreamIsListen } from './socket-address.ts'
@@ -29,11 +30,22 @@ export function poolBreaches(pools: PoolSections, places: readonly Place[]): Rul
           ]
     return [
       ...named,
+      ...slowStartBreaches(pool, path),
       ...pool.servers.flatMap((_, at) =>
         serverBreaches(pool, at, [...path, 'servers', at, 'address'], places),
       ),
     ]
   })
+}
+
+/** These two do not go by weight, or must not by one that changes. */
+function slowStartBreaches({ balance, slowStartMs }: PoolSection, path: RuleBreach['path']): RuleBreach[] {
+  if (slowStartMs === undefined || (balance !== 'first' && balance !== 'clientHash')) return []
+  const text = complaint(`has no use when balance is ${balance}`, {
+    given: formatDuration(slowStartMs),
+    allowed: 'balance: roundRobin or leastSessions',
+  })
+  return [{ path: [...path, 'slowStart'], text }]
 }
 
 /** Through a proxy we can connect, and not be connected to. */

@@ -110,6 +110,10 @@ export const poolSchema = section(
       'Which server a client gets: the first that is available, each in turn by weight, the one with the fewest sessions by weight, or always the same by the client’s address. A client that has sessions gets the server of these.',
     ).prefault('leastSessions'),
     health: healthSchema,
+    slowStart: textField(
+      durationForm,
+      'A server that was down gets a share of its weight that grows evenly for so long, with the balances roundRobin and leastSessions; absent: all of it at once.',
+    ).optional(),
     proxyProtocol: choiceField(
       ['off', 'v1', 'v2'],
       'The PROXY header that tells the server, on the control connection, who the client is.',
@@ -133,4 +137,8 @@ export const poolSchema = section(
     upstreamTls: upstreamTlsSchema.optional(),
   },
   'One pool of FTP servers. The client hears nothing of a server that cannot be reached, does not greet or greets with a refusal, while another is left.',
-).transform(({ connectTimeout, ...rest }) => ({ ...rest, connectMs: connectTimeout }))
+).transform(({ connectTimeout, slowStart, ...rest }) => ({
+  ...rest,
+  connectMs: connectTimeout,
+  slowStartMs: slowStart,
+}))

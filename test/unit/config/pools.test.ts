@@ -61,12 +61,18 @@ test('whom checks log in as is printed with the file of the password', () => {
 test('keys of a pool in place of its listener’s are printed, and what it does not say is the listener’s', () => {
   const config = configOf(
     withPool(
-      '{ name: files, servers: [{ address: a }], connectTimeout: 3s, upstreamMode: passive, upstreamVerbs: [PASV], upstreamTls: { mode: off } }',
+      '{ name: files, servers: [{ address: a }], connectTimeout: 3s, slowStart: 30s, upstreamMode: passive, upstreamVerbs: [PASV], upstreamTls: { mode: off } }',
       'upstream: files, upstreamTls: { mode: required }',
     ),
   )
   expect(config.upstreams).toMatchObject([
-    { connectMs: 3_000, upstreamMode: 'passive', upstreamVerbs: ['PASV'], upstreamTls: null },
+    {
+      connectMs: 3_000,
+      slowStartMs: 30_000,
+      upstreamMode: 'passive',
+      upstreamVerbs: ['PASV'],
+      upstreamTls: null,
+    },
   ])
   expect(configOf(printConfig(config))).toEqual(config)
   const [listener] = config.listeners
@@ -112,6 +118,16 @@ describe('mistakes', () => {
       'health: false',
       'upstreamMode: passive, upstreamVerbs: [PORT]',
       'listeners[0].upstreamVerbs: has none for upstreamMode passive (given',
+    ],
+    [
+      'slowStart: 30s, balance: first',
+      '',
+      'upstreams[0].slowStart: has no use when balance is first (given "30s", allowed balance: roundRobin or leastSessions)',
+    ],
+    [
+      'slowStart: 30s, balance: clientHash',
+      '',
+      'upstreams[0].slowStart: has no use when balance is clientHash',
     ],
     [
       'upstreamTls: { mode: required }',

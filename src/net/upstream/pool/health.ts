@@ -3,7 +3,8 @@
 import type { Upstreams } from '../upstreams.ts'
 import { type CheckResult, checkServer } from './check-server.ts'
 import type { CheckTls } from './check-tls.ts'
-import type { Pool, PoolServer } from './pool.ts'
+import type { Pool } from './pool.ts'
+import type { PoolServer } from './pool-server.ts'
 
 export interface HealthOptions {
   readonly upstreams: Upstreams

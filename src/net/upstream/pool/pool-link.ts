@@ -8,7 +8,8 @@ import { writeProxyHeader } from '../../../tcp/proxy-protocol/header.ts'
 import { isOfProxy, type UpstreamAttempt } from '../attempt.ts'
 import { type LinkEvents, linkUpstream, type UpstreamLink, type UpstreamLinkCall } from '../upstream-link.ts'
 import { awaitGreeting } from './await-greeting.ts'
-import type { Pool, PoolServer } from './pool.ts'
+import type { Pool } from './pool.ts'
+import type { PoolServer } from './pool-server.ts'
 
 export interface SessionLinkCall extends UpstreamLinkCall {
   /** Null: the target is the server. */

@@ -1,9 +1,9 @@
 // The servers of one pool: which of them live, what they carry, and which one a client gets.
 
-import type { PoolConfig, PoolServerConfig } from '../../../config/config.ts'
-import { steadyClock } from '../../../kernel/steady-clock.ts'
+import type { PoolConfig } from '../../../config/config.ts'
 import type { PoolServerUse } from '../../../vocabulary.ts'
-import { Balancer, type Candidate } from './balance.ts'
+import { Balancer } from './balance.ts'
+import { nameOf, PoolServer } from './pool-server.ts'
 
 export interface PoolEvents {
   /** A server that served does not any more, or does again. */
@@ -17,38 +17,6 @@ export interface PoolEvents {
 
 /** Without checks a server that failed is tried again by a client after this time. */
 const RETRY_MS = 10_000
-
-export class PoolServer implements Candidate {
-  readonly name: string
-  config: PoolServerConfig
-  sessions = 0
-  failures = 0
-  isUp = true
-  /** In a row: checks that went as `isUp` does not say. */
-  contrary = 0
-  downSinceMs = 0
-
-  constructor(config: PoolServerConfig) {
-    this.config = config
-    this.name = nameOf(config)
-  }
-
-  get host(): string {
-    return this.config.host
-  }
-
-  get port(): number {
-    return this.config.port
-  }
-
-  get weight(): number {
-    return this.config.weight
-  }
-
-  get isFull(): boolean {
-    return this.config.maxSessions !== null && this.sessions >= this.config.maxSessions
-  }
-}
 
 export class Pool {
   readonly name: string
@@ -98,6 +66,7 @@ export class Pool {
     this.#servers = config.servers.map((each) => {
       const server = this.#servers.find(({ name }) => name === nameOf(each)) ?? new PoolServer(each)
       server.config = each
+      server.slowStartMs = config.slowStartMs ?? 0
       return server
     })
   }
@@ -141,8 +110,7 @@ export class Pool {
 
   /** A client's session could not be had there. */
   failed(server: PoolServer, why: string): void {
-    server.failures += 1
-    server.downSinceMs = steadyClock.now()
+    server.failed()
     server.contrary = 0
     if (server.isUp) this.#turn(server, false, why)
   }
@@ -161,29 +129,23 @@ export class Pool {
   checked(server: PoolServer, problem: string | null): void {
     const { health } = this.#config
     if (health === null) return
-    if (problem !== null) server.failures += 1
+    if (problem !== null) server.failed()
     if (server.isUp === (problem === null)) {
       server.contrary = 0
       return
     }
     server.contrary += 1
     if (server.contrary < (server.isUp ? health.fall : health.rise)) return
-    server.downSinceMs = steadyClock.now()
     this.#turn(server, problem === null, problem ?? `${health.rise} checks went well`)
   }
 
   #mayServe(server: PoolServer): boolean {
     if (server.isUp) return true
-    return this.#config.health === null && steadyClock.now() - server.downSinceMs >= RETRY_MS
+    return this.#config.health === null && server.hasRested(RETRY_MS)
   }
 
   #turn(server: PoolServer, isUp: boolean, why: string): void {
-    server.isUp = isUp
-    server.contrary = 0
+    server.turn(isUp)
     this.#events.changed({ pool: this.name, server: server.name, isUp, why })
   }
-}
-
-function nameOf({ host, port }: PoolServerConfig): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }

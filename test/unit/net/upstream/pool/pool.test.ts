@@ -1,6 +1,7 @@
 import { describe, expect, it, test, vi } from 'vitest'
 import type { PoolConfig, PoolServerConfig } from '../../../../../src/config/config.ts'
-import { Pool, type PoolServer } from '../../../../../src/net/upstream/pool/pool.ts'
+import { Pool } from '../../../../../src/net/upstream/pool/pool.ts'
+import type { PoolServer } from '../../../../../src/net/upstream/pool/pool-server.ts'
 
 const health = { intervalMs: 10_000, timeoutMs: 5_000, expect: 'greeting', rise: 2, fall: 3 } as const
 const server = (host: string, changes: Partial<PoolServerConfig> = {}): PoolServerConfig => {
@@ -132,6 +133,53 @@ describe('with checks', () => {
     pool.served(get('a'))
     expect(pick()?.host).toBe('b')
     expect(pool.use).toMatchObject([{ isUp: false, failures: 1 }, { isUp: true }])
+  })
+})
+
+describe('a server that came back, with slowStart', () => {
+  const slow = { health, slowStartMs: 30_000 }
+
+  it.each([
+    // Of 30 clients in each third of the time and after it, as many beside another server of weight 1; those of one third stay.
+    ['roundRobin', [4, 10, 14, 15]],
+    ['leastSessions', [7, 12, 14, 15]],
+  ] as const)('gets a share that grows to its weight: %s', (balance, shares) => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    try {
+      const { pool, get } = poolOf([server('a'), server('b')], { ...slow, balance })
+      pool.failed(get('a'), 'refused')
+      for (const problem of [null, null]) pool.checked(get('a'), problem)
+      const counted = shares.map(() => {
+        let own = 0
+        const over = Array.from({ length: 30 }, (_, index) => {
+          const client = `192.0.2.${index}`
+          const chosen = pool.pick(client, new Set())
+          if (chosen === null) throw new Error('no server')
+          if (chosen === get('a')) own += 1
+          vi.advanceTimersByTime(333)
+          return pool.sessionBegan(chosen, client)
+        })
+        for (const end of over) end()
+        return own
+      })
+      for (const [index, share] of shares.entries()) {
+        expect(Math.abs((counted[index] ?? 0) - share), `${balance}: ${counted}`).toBeLessThanOrEqual(1)
+      }
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  it('keeps its clients, and serves at once where no other is left; without a failure there is no start', () => {
+    const { pool, pick, get } = poolOf([server('a'), server('b')], { ...slow, balance: 'roundRobin' })
+    expect(get('a').weight).toBe(1)
+    const over = pool.sessionBegan(get('a'), '192.0.2.1')
+    pool.failed(get('a'), 'refused')
+    for (const problem of [null, null]) pool.checked(get('a'), problem)
+    expect(get('a').weight).toBeLessThan(0.1)
+    expect(pick('192.0.2.1')?.host).toBe('a')
+    over()
+    expect(pick('192.0.2.2', [get('b')])?.host).toBe('a')
   })
 })
 
