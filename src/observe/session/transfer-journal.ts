@@ -119,7 +119,13 @@ export class TransferJournal {
     const rest = this.#channels?.filter((other) => other !== entry) ?? []
     this.#channels = rest.length === 0 ? null : rest
     if (entry.opened !== null && entry.ended === null) this.#countUp(entry.opened, -1)
-    this.#write(entry.reply, entry)
+    if (!this.#isUnused(entry)) this.#write(entry.reply, entry)
+  }
+
+  /** Made, and no transfer came of it: the server refused the command (550), or the client asked for nothing. */
+  #isUnused({ reply, ended }: ChannelEntry): boolean {
+    const isEmpty = ended === null || ended.uploadBytes + ended.downloadBytes === 0
+    return reply === null && this.#asked === null && isEmpty
   }
 
   #countUp({ mode, path }: ChannelOpening, change: 1 | -1): void {

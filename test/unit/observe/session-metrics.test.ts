@@ -210,6 +210,28 @@ describe('what a session reports moves its counters and no others', () => {
     })
   })
 
+  test('a data channel that no command used is no transfer: the file does not exist, or the client leaves', async () => {
+    const { observer, session, linesOf } = openSession()
+    const change = await moved(observer, () => {
+      session.dataOpened({ channel: 1, mode: 'passive', path: 'relay', setupMs: 1 })
+      session.record({ type: 'command', verb: 'RETR', line: 'RETR none.bin' })
+      session.record({ type: 'transfer', verb: 'RETR', path: 'none.bin', code: 550, channel: null })
+      const empty = { uploadBytes: 0, downloadBytes: 0 }
+      session.dataEnded({ ...dataEnd({ channel: 1, result: 'reset' }), ...empty })
+      session.dataOpened({ channel: 2, mode: 'passive', path: 'relay', setupMs: 1 })
+      session.dataEnded({ ...dataEnd({ channel: 2, result: 'reset' }), ...empty })
+      session.closed({ reason: 'quit', durationMs: 1 })
+    })
+    const transfers = Object.entries(change).filter(([series]) =>
+      series.startsWith('ftp_alg_transfers_total'),
+    )
+    expect(transfers).toEqual([
+      ['ftp_alg_transfers_total{listener="edge",command="RETR",result="failed"}', 1],
+    ])
+    expect(linesOf('transfer')).toHaveLength(1)
+    expect(linesOf('session.close')).toMatchObject([{ transfers: 1 }])
+  })
+
   test('a leg that could not be made', async () => {
     const { observer, session } = openSession()
     const fail = () => session.dataFailed({ channel: 1, mode: 'active', side: 'client', reason: 'refused' })
