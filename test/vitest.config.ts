@@ -3,7 +3,8 @@ import { defineConfig } from 'vitest/config'
 import { LongestFirst } from './longest-first.ts'
 
 // Four projects, from pure to real: `unit` needs nothing, `integration` and `chaos` need loopback,
-// `e2e` needs Linux, root and Debian's FTP programs, and says in one line when it has to skip.
+// `e2e` needs Linux, root and Debian's FTP programs, and says in one line when it has to skip. A fifth takes as long as it is asked to
+// and is run by `npm run ordinary-hour` alone.
 const root = new URL('.', import.meta.url).pathname
 
 /** How long `expect.poll` tries: what comes soon comes late on two busy cores, and a second is not enough. */
@@ -60,6 +61,9 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
         },
       },
+      ...(process.env.ORDINARY_MINUTES === undefined
+        ? []
+        : [{ test: { name: 'ordinary-hour', root, include: ['e2e/deploy/ordinary-hour.ts'] } }]),
     ],
   },
 })

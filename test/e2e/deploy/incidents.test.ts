@@ -1,5 +1,5 @@
 // Eight incidents at once, each at a proxy of its own, before a real Prometheus with the rules as shipped: how long until
-// the status page and an alert tell. Beside them two proxies with ordinary traffic and its mishaps, which must stay silent.
+// the status page and an alert tell. Beside them three proxies have an ordinary day, with its mishaps, and must stay silent.
 //
 // UPDATE=1 writes the figures into docs/runbook.md; it then scrapes every 15 s, as docs/grafana.md says, after two
 // minutes in which all was well. Otherwise it scrapes more often, and `for:` of the rules is a sixth.
@@ -16,13 +16,8 @@ import { runProgram } from '../../support/programs.ts'
 import { type Prometheus, startPrometheus } from '../../support/prometheus.ts'
 import { type FtpServer, serverPackages } from '../../support/servers/server.ts'
 import { startVsftpd } from '../../support/servers/vsftpd.ts'
-import {
-  beginTraffic,
-  type Incident,
-  incidentsOf,
-  ordinaryInstances,
-  type Scene,
-} from './prometheus/incidents.ts'
+import { beginTraffic, type Incident, incidentsOf, type Scene } from './prometheus/incidents.ts'
+import { type OrdinaryDay, openOrdinaryDay } from './prometheus/ordinary.ts'
 
 const missing = debianRootMissing('Prometheus with eight incidents')
 const isForTheRunbook = process.env.UPDATE === '1'
@@ -44,7 +39,7 @@ describe.skipIf(missing !== null)('incidents', () => {
   const watchers: Prometheus[] = []
   let folder: string
   let incidents: readonly Incident[]
-  let calm: readonly string[]
+  let day: OrdinaryDay
   let told: readonly Told[]
   /** Every alert that fired, with the instance that it fired for. */
   const fired = new Set<string>()
@@ -70,12 +65,13 @@ describe.skipIf(missing !== null)('incidents', () => {
     }
     const [shared, dropping, flushed] = networks as [Network, Network, Network]
     await shared.gateway.forward(true)
-    await Promise.all(networks.map((network) => vsftpd(network, 21)))
+    const [server] = await Promise.all(networks.map((network) => vsftpd(network, 21)))
     const victim = await vsftpd(shared, 2102)
     const limited = await vsftpd(shared, 2103, 4)
     const scene: Scene = { shared, dropping, flushed, folder, victim, limitedPort: limited.port }
     incidents = await incidentsOf(scene)
-    calm = await ordinaryInstances(scene)
+    if (server === undefined) throw new Error('there is no network')
+    day = await openOrdinaryDay(shared, { server, folder })
     const alerts = join(folder, 'alerts.yml')
     await writeFile(alerts, shortened(await readFile(`${prometheusFolder}alerts.yml`, 'utf8')))
     const at = (network: Network, instances: readonly string[]) =>
@@ -95,17 +91,19 @@ scrape_configs:
         .map(({ instance }) => instance)
     watchers.push(
       ...(await Promise.all([
-        at(shared, [...instancesOf(shared), ...calm]),
+        at(shared, [...instancesOf(shared), ...day.instances]),
         at(dropping, instancesOf(dropping)),
         at(flushed, instancesOf(flushed)),
       ])),
     )
     beginTraffic()
+    day.begin()
     await pause(calmMs)
     told = await replay(incidents, watchers, fired)
   })
 
   afterAll(async () => {
+    await day?.stop()
     for (const watcher of watchers) await watcher.stop()
     for (const { proxy } of incidents ?? []) await proxy.kill()
     for (const server of servers) await server.stop()

@@ -17,6 +17,7 @@ describe.skipIf(missing !== null)('promtool', () => {
     const { exitCode, stdout, stderr } = await runProgram(argv, {
       env: prometheus.env,
       cwd: prometheusFolder,
+      timeoutMs: 180_000,
     })
     return { exitCode, said: stdout + stderr }
   }

@@ -7,6 +7,7 @@ import type { Host, Network } from '../../../support/netns.ts'
 import { runOrThrow } from '../../../support/programs.ts'
 import { type RunningProxy, startProxy } from '../../../support/proxy.ts'
 import { account, type FtpServer } from '../../../support/servers/server.ts'
+import { applyInterception } from './interception.ts'
 
 /** An instance, and what happens to it. */
 export interface Incident {
@@ -38,8 +39,6 @@ export interface Scene {
 const address = '10.77.1.1'
 const server = '10.77.2.10'
 const user = `${account.user}:${account.password}`
-
-const main = new URL('../../../../dist/main.js', import.meta.url).pathname
 
 let nth = 0
 
@@ -259,36 +258,9 @@ async function addressLimit({ shared, limitedPort }: Scene): Promise<Incident> {
   }
 }
 
-/** Two instances with ordinary traffic and its mishaps: nobody should be woken for them. */
-export async function ordinaryInstances({ shared }: Scene): Promise<readonly string[]> {
-  const calm = intercepting().replace('backend: nftables', 'backend: nftables, table: ftp_alg_calm')
-  await applyInterception(shared, calm)
-  const gateway = await start(shared, calm)
-  const relay = await start(shared, relayed(2210, `${server}:21`))
-  keepTransferring(shared, ['client', 'other'], `ftp://${server}/`)
-  keepTransferring(shared, ['client', 'other'], `ftp://${address}:2210/file.bin`)
-  // A dead host; a client that gives up; one that mistypes its password; a scanner.
-  const mishaps = `while :; do
-  curl -sS --noproxy '*' -m 5 ftp://10.77.2.99/
-  curl -sS --noproxy '*' -m 5 --user ${user} --limit-rate 1k ftp://${address}:2210/file.bin -o /dev/null
-  curl -sS --noproxy '*' -m 5 --user ${account.user}:wrong ftp://${address}:2210/
-  for port in 21000 21001 21002 21003; do timeout 1 bash -c "exec 3<>/dev/tcp/${address}/$port"; done
-  sleep 20
-done 2>/dev/null`
-  traffic.push(() => void shared.host('other').start(['sh', '-c', mishaps]))
-  return [gateway.instance, relay.instance]
-}
-
 async function startIntercepting(network: Network) {
   await applyInterception(network, intercepting())
   return start(network, intercepting())
-}
-
-/** As the systemd unit does before the start. */
-async function applyInterception(network: Network, config: string): Promise<void> {
-  const script =
-    'file=$(mktemp) && cat > "$file" && "$0" "$1" firewall --apply --config "$file" && rm "$file"'
-  await runOrThrow(['sh', '-c', script, process.execPath, main], { place: network.gateway, input: config })
 }
 
 async function loggedIn(host: Host, port: number) {
