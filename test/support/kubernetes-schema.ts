@@ -13,6 +13,7 @@ import { HorizontalPodAutoscaler } from 'kubernetes-models/autoscaling/v2'
 import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1'
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1'
 import { ConfigMap, PersistentVolumeClaim, Service, ServiceAccount } from 'kubernetes-models/v1'
+import { checkCertificate } from './cert-manager.ts'
 import type { KubernetesObject } from './kubernetes.ts'
 import { runProgram } from './programs.ts'
 
@@ -46,6 +47,7 @@ const models: Readonly<
     module: 'kubernetes-models/policy/v1',
     check: (object) => new PodDisruptionBudget(object).validate(),
   },
+  Certificate: { module: new URL('cert-manager.ts', import.meta.url).pathname, check: checkCertificate },
   PodMonitor: { module: operator, check: (object) => new PodMonitor(asModel(object)).validate() },
   ServiceMonitor: { module: operator, check: (object) => new ServiceMonitor(asModel(object)).validate() },
   PrometheusRule: { module: operator, check: (object) => new PrometheusRule(asModel(object)).validate() },

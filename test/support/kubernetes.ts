@@ -108,6 +108,9 @@ export type Overlay = (typeof overlays)[number]
 /** The gateway behind HAProxy: two workloads. */
 export type AnyOverlay = Overlay | 'scale-out'
 
+/** For whom they are rendered together: it is done once. */
+export const allComponents = ['podmonitor', 'prometheus-rules', 'grafana-dashboard', 'ftps', 'cert-manager']
+
 const project = new URL('../../', import.meta.url).pathname
 const manifests = join(project, 'deploy', 'kubernetes')
 

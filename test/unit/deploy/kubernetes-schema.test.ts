@@ -1,7 +1,7 @@
 // The manifests as an API server would take them, by the schema of the API and by its types.
 
 import { describe, expect, it } from 'vitest'
-import { type KubernetesObject, overlays, renderOverlay } from '../../support/kubernetes.ts'
+import { allComponents, type KubernetesObject, overlays, renderOverlay } from '../../support/kubernetes.ts'
 import { complaintAbout, nameOf, unknownKeysIn } from '../../support/kubernetes-schema.ts'
 
 describe('the overlays', { timeout: 120_000 }, () => {
@@ -31,9 +31,14 @@ describe('the two steps together', { timeout: 120_000 }, () => {
     ])
     expect(misspelt).toContain('readynessProbe')
     expect(misspelt).toContain('readonlyRootFilesystem')
+    const certificate = (await everythingOf('gateway')).filter(({ kind }) => kind === 'Certificate')
+    const wrong = (from: string, to: string) =>
+      complaints(JSON.parse(JSON.stringify(certificate).replace(from, to)))
+    expect(wrong('"dnsNames"', '"dnsName"')).toContain('dnsName')
+    expect(wrong('"ECDSA"', '"EC"')).toContain('ECDSA')
   })
 })
 
 async function everythingOf(overlay: (typeof overlays)[number]): Promise<readonly KubernetesObject[]> {
-  return renderOverlay(overlay, ['podmonitor', 'prometheus-rules', 'grafana-dashboard'])
+  return renderOverlay(overlay, allComponents)
 }
