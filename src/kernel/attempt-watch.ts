@@ -47,7 +47,7 @@ export function watchAttempts(
     libc.close(fd)
     throw error
   }
-  const socket = readDatagrams(libc, fd, (datagram) => {
+  const { socket } = readDatagrams(libc, fd, (datagram) => {
     eachMessage(datagram, (message) => {
       const attempt = message.type === NFULNL_MSG_PACKET ? readAttempt(datagram, message) : null
       if (attempt !== null) seen(attempt)

@@ -1,7 +1,6 @@
 // Tells when connections with our mark begin and end, as the kernel tells it: by conntrack's multicast groups,
 // with a filter in the kernel so that the rest of a busy gateway's traffic never wakes us.
 
-import type { Socket } from 'node:net'
 import {
   CT_DELETE,
   CT_NEW,
@@ -17,7 +16,7 @@ import { type ConntrackFilter, filterProgram, INSTRUCTION_BYTES } from './conntr
 import { type Libc, SOL_SOCKET, syscallError } from './libc.ts'
 import { eachMessage, type NetlinkMessage } from './netlink.ts'
 import { openNetfilter } from './netlink-socket.ts'
-import { readDatagrams } from './netlink-stream.ts'
+import { type DatagramSocket, readDatagrams } from './netlink-stream.ts'
 
 export interface ConntrackEvents {
   /** It was let through everything, and its target has answered. */
@@ -31,6 +30,8 @@ export interface ConntrackEvents {
 }
 
 export interface ConntrackWatch {
+  /** Tells what the kernel has told so far, before the event loop comes to it. */
+  catchUp(): void
   close(): void
 }
 
@@ -49,13 +50,13 @@ export function watchConntrack(
   options: ConntrackWatchOptions,
   events: ConntrackEvents,
 ): ConntrackWatch {
-  let socket: Socket | null = null
+  let datagrams: DatagramSocket | null = null
   let retry: NodeJS.Timeout | null = null
   let closed = false
   const start = (): void => {
-    socket = readDatagrams(libc, subscribe(libc, options), (datagram) => deliver(datagram, events))
+    datagrams = readDatagrams(libc, subscribe(libc, options), (datagram) => deliver(datagram, events))
     // ENOBUFS ends Node's stream. Nothing is wrong with the kernel's side: subscribe again and say so.
-    socket.once('error', restart)
+    datagrams.socket.once('error', restart)
   }
   const restart = (): void => {
     if (closed) return
@@ -68,10 +69,11 @@ export function watchConntrack(
   }
   start()
   return {
+    catchUp: () => datagrams?.readNow(),
     close() {
       closed = true
       if (retry !== null) clearTimeout(retry)
-      socket?.destroy()
+      datagrams?.socket.destroy()
     },
   }
 }

@@ -132,6 +132,7 @@ export async function createNftablesBackend(options: NftablesBackendOptions): Pr
       soon,
     }),
     flows,
+    catchUp: () => watch.catchUp(),
     strangers,
     sets: { own: sets, theirs },
     pools: options.pools,

@@ -94,6 +94,8 @@ export class ForwardedHole implements LivingHole {
   }
 
   close(): void {
+    // In a busy turn of the event loop a session may be further than what has been read of conntrack.
+    if (this.#state === 'waiting') this.#context.catchUp()
     const flow = this.#flow
     if (flow !== null) {
       this.#flow = null

@@ -25,6 +25,8 @@ export interface HoleContext {
   readonly isOwnAddress: (address: string) => boolean
   /** How many first packets an element has let in; null when it is not there. */
   readonly packetsMatched: (door: ElementName) => number | null
+  /** Reads what conntrack has told and nobody has heard yet. */
+  readonly catchUp: () => void
   /** A pinhole has ended and its peer was never seen there. */
   readonly nobodyCame: () => void
   /** Whether conntrack knows a connection of these two endpoints, running or lately closed. */

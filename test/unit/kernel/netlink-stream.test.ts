@@ -22,21 +22,21 @@ afterEach(() => {
 })
 
 /** What came in each turn of the event loop, and how to send more. `seen` is called for each datagram. */
-function stream(libc: Libc, seen: (socket: Socket) => void = () => undefined) {
+function stream(libc: Libc, seen: (socket: Socket, readNow: () => void) => void = () => undefined) {
   const { near, far } = pairOf(libc)
   const turns: number[][] = []
   let isNewTurn = true
-  const socket = readDatagrams(libc, near, (datagram) => {
+  const { socket, readNow } = readDatagrams(libc, near, (datagram) => {
     if (isNewTurn) turns.push([])
     isNewTurn = false
     setImmediate(() => {
       isNewTurn = true
     })
     turns.at(-1)?.push(datagram.getUint32(0))
-    seen(socket)
+    seen(socket, readNow)
   })
   closers.push(() => socket.destroy())
-  return { socket, turns, send: (number: number) => sendNumber(libc, { to: far, number }) }
+  return { socket, turns, readNow, send: (number: number) => sendNumber(libc, { to: far, number }) }
 }
 
 /** Two ends of one connection; the far one is closed with the test. */
@@ -62,6 +62,19 @@ describe.skipIf(libc === null)('what the kernel tells by itself', () => {
     for (const number of upTo(150)) send(number)
     await expect.poll(() => turns.flat()).toEqual(upTo(150))
     expect(turns.map((turn) => turn.length)).toEqual([64, 64, 22])
+  })
+
+  it('is read when somebody cannot wait for the event loop, and never in the middle of a datagram', () => {
+    const seen: number[] = []
+    const { turns, send, readNow } = stream(libc ?? missing(), (_, readNested) => {
+      const before = turns.flat().length
+      readNested()
+      seen.push(turns.flat().length - before)
+    })
+    for (const number of upTo(3)) send(number)
+    readNow()
+    expect(turns.flat()).toEqual(upTo(3))
+    expect(seen).toEqual([0, 0, 0])
   })
 
   it('is one datagram at a time when nothing waits', async () => {
