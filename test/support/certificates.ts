@@ -1,6 +1,7 @@
 // Certificates for tests, made here: no program is needed, and every mistake can be had.
 
 import { createSign, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
+import ipaddr from 'ipaddr.js'
 
 export interface Issued {
   readonly certificate: string
@@ -66,7 +67,7 @@ export function issueCrl(issuer: Issued, serials: readonly Buffer[] = []): strin
 function extensionsOf({ name, names = [name], addresses = [], isAuthority = false }: Wanted): Buffer[] {
   const alternatives = [
     ...names.map((each) => tlv(0x82, Buffer.from(each, 'latin1'))),
-    ...addresses.map((each) => tlv(0x87, Buffer.from(each.split('.').map(Number)))),
+    ...addresses.map((each) => tlv(0x87, Buffer.from(ipaddr.parse(each).toByteArray()))),
   ]
   const extensions = [extension('551d11', sequence(...alternatives))]
   if (isAuthority) extensions.push(extension('551d13', sequence(tlv(0x01, Buffer.of(0xff)))))

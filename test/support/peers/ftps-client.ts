@@ -3,9 +3,10 @@
 
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { connect, createServer, type Socket } from 'node:net'
-import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from 'node:tls'
+import { isIPv6, type Socket } from 'node:net'
+import { type ConnectionOptions, TLSSocket, connect as tlsConnect } from 'node:tls'
 import type { TlsMode } from './ftps-server.ts'
+import { listenForOne, ownSockets, type PeerSockets } from './own-sockets.ts'
 import { payload } from './payload.ts'
 
 export interface FtpsVisit {
@@ -16,6 +17,8 @@ export interface FtpsVisit {
   readonly version: 'TLSv1.2' | 'TLSv1.3'
   /** Absent: joe. */
   readonly user?: string
+  /** Absent: here. */
+  readonly sockets?: PeerSockets
 }
 
 export type DataVerb = 'PASV' | 'EPSV' | 'PORT' | 'EPRT'
@@ -29,8 +32,8 @@ export class FtpsClient {
 
   /** Logs in, with PROT as asked. */
   static async login(visit: FtpsVisit): Promise<FtpsClient> {
-    const { address, port, mode, isPrivate, user = 'joe' } = visit
-    const socket = connect({ host: address, port, allowHalfOpen: true })
+    const { address, port, mode, isPrivate, user = 'joe', sockets = ownSockets } = visit
+    const socket = sockets.connect({ address, port })
     await once(socket, 'connect')
     const client = new FtpsClient(visit, socket)
     if (mode === 'implicit') await client.#secure()
@@ -126,6 +129,12 @@ export class FtpsClient {
     return { byteCount, reply }
   }
 
+  /** Whose certificate the control connection showed: `'edge'`. */
+  get certificateName(): string {
+    if (!(this.#control instanceof TLSSocket)) throw new Error('the control connection is in clear')
+    return String(this.#control.getPeerCertificate().subject.CN)
+  }
+
   async quit(): Promise<void> {
     await this.ask('QUIT', 221)
     this.#control.destroy()
@@ -136,32 +145,22 @@ export class FtpsClient {
   }
 
   async #data(verb: DataVerb): Promise<() => Promise<Socket>> {
-    const { address } = this.#visit
+    const { address, sockets = ownSockets } = this.#visit
     if (verb === 'PASV' || verb === 'EPSV') {
       const line = await this.ask(verb, verb === 'PASV' ? 227 : 229)
       const numbers = (/\(([\d,]+)\)/.exec(line)?.[1] ?? '').split(',').map(Number)
       const port = Number(/\|(\d+)\|\)/.exec(line)?.[1] ?? (numbers[4] ?? 0) * 256 + (numbers[5] ?? 0))
       return async () => {
-        const socket = connect({ host: address, port, allowHalfOpen: true })
+        const socket = sockets.connect({ address, port })
         await once(socket, 'connect')
         return socket
       }
     }
-    const server = createServer({ allowHalfOpen: true })
-    server.listen({ host: this.#control.localAddress, port: 0 })
-    await once(server, 'listening')
-    const bound = server.address()
-    if (bound === null || typeof bound === 'string') throw new Error('the client is not bound')
-    const accepted = once(server, 'connection').then(([socket]: Socket[]) => {
-      server.close()
-      if (socket === undefined) throw new Error('nobody')
-      return socket
-    })
-    const { port } = bound
+    const { at, accepted } = await listenForOne(sockets, this.#control.localAddress ?? '')
     await this.ask(
       verb === 'EPRT'
-        ? `EPRT |${bound.family === 'IPv6' ? 2 : 1}|${bound.address}|${port}|`
-        : `PORT ${bound.address.replaceAll('.', ',')},${port >> 8},${port & 255}`,
+        ? `EPRT |${isIPv6(at.address) ? 2 : 1}|${at.address}|${at.port}|`
+        : `PORT ${at.address.replaceAll('.', ',')},${at.port >> 8},${at.port & 255}`,
       200,
     )
     return () => accepted
@@ -204,5 +203,6 @@ export class FtpsClient {
       this.#wake()
     })
     for (const event of ['end', 'close', 'error']) this.#control.on(event, () => this.#wake())
+    this.#control.resume()
   }
 }

@@ -3,8 +3,9 @@
 
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { connect, createServer, type Server, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
+import { boundTo, listenForOne, ownSockets, type PeerSockets } from './own-sockets.ts'
 import { payload } from './payload.ts'
 import type { CertificatePair } from './tls.ts'
 
@@ -14,6 +15,10 @@ export interface FtpsServerOptions {
   readonly address: string
   readonly mode: TlsMode
   readonly certificate: CertificatePair
+  /** 0, any, when absent. */
+  readonly port?: number
+  /** Absent: here. */
+  readonly sockets?: PeerSockets
 }
 
 export interface FtpsServer {
@@ -21,22 +26,19 @@ export interface FtpsServer {
   close(): void
 }
 
-export async function startFtpsServer({
-  address,
-  mode,
-  certificate,
-}: FtpsServerOptions): Promise<FtpsServer> {
+export async function startFtpsServer(options: FtpsServerOptions): Promise<FtpsServer> {
+  const { address, mode, certificate, port = 0, sockets = ownSockets } = options
   const secureContext = createSecureContext({ cert: certificate.certificate, key: certificate.key })
   const open = new Set<Socket>()
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
+  const server = await sockets.listen({ address, port }, (socket) => {
     open.add(socket)
     socket.on('error', () => undefined)
     socket.setNoDelay(true)
-    void serve(new Visit(socket, address, secureContext), mode).catch(() => socket.destroy())
+    const visit = new Visit(socket, { address, secureContext, sockets })
+    void serve(visit, mode).catch(() => socket.destroy())
   })
-  const port = await listenOn(server, address)
   return {
-    port,
+    port: boundTo(server).port,
     close: () => {
       server.close()
       for (const socket of open) socket.destroy()
@@ -61,20 +63,24 @@ async function serve(visit: Visit, mode: TlsMode): Promise<void> {
   visit.socket.end()
 }
 
+interface Setting {
+  readonly address: string
+  readonly secureContext: SecureContext
+  readonly sockets: PeerSockets
+}
+
 class Visit {
   socket: Socket
-  readonly #address: string
-  readonly #context: SecureContext
+  readonly #setting: Setting
   #isPrivate = false
   #text = ''
   #hasEnded = false
   #wake: () => void = () => undefined
   #data: (() => Promise<Socket>) | null = null
 
-  constructor(socket: Socket, address: string, context: SecureContext) {
+  constructor(socket: Socket, setting: Setting) {
     this.socket = socket
-    this.#address = address
-    this.#context = context
+    this.#setting = setting
     this.#listen()
   }
 
@@ -99,7 +105,7 @@ class Visit {
 
   async secure(): Promise<void> {
     this.socket.removeAllListeners('data')
-    const secure = new TLSSocket(this.socket, { isServer: true, secureContext: this.#context })
+    const secure = new TLSSocket(this.socket, { isServer: true, secureContext: this.#setting.secureContext })
     secure.on('error', () => secure.destroy())
     this.socket = secure
     this.#listen()
@@ -133,27 +139,22 @@ class Visit {
   }
 
   async #listenForData(verb: 'PASV' | 'EPSV'): Promise<void> {
-    const server = createServer({ allowHalfOpen: true })
-    const accepted = once(server, 'connection').then(([socket]: Socket[]) => {
-      server.close()
-      if (socket === undefined) throw new Error('nobody')
-      return socket
-    })
-    accepted.catch(() => undefined)
-    const port = await listenOn(server, this.#address)
+    const { address, sockets } = this.#setting
+    const { at, accepted } = await listenForOne(sockets, address)
     this.#data = () => accepted
-    const bytes = [...this.#address.split('.'), port >> 8, port & 255].join(',')
-    this.reply(verb === 'EPSV' ? `229 Here (|||${port}|)` : `227 Here (${bytes}).`)
+    const bytes = [...address.split('.'), at.port >> 8, at.port & 255].join(',')
+    this.reply(verb === 'EPSV' ? `229 Here (|||${at.port}|)` : `227 Here (${bytes}).`)
   }
 
   #callFor(argument: string): void {
     const [, , host = '', port = ''] = argument.split('|')
     const bytes = argument.split(',').map(Number)
     const to = argument.startsWith('|')
-      ? { host, port: Number(port) }
-      : { host: bytes.slice(0, 4).join('.'), port: (bytes[4] ?? 0) * 256 + (bytes[5] ?? 0) }
+      ? { address: host, port: Number(port) }
+      : { address: bytes.slice(0, 4).join('.'), port: (bytes[4] ?? 0) * 256 + (bytes[5] ?? 0) }
     this.#data = async () => {
-      const socket = connect({ ...to, localAddress: this.#address, allowHalfOpen: true })
+      const { address, sockets } = this.#setting
+      const socket = sockets.connect(to, address)
       await once(socket, 'connect')
       return socket
     }
@@ -183,7 +184,7 @@ class Visit {
   async #protect(raw: Socket): Promise<Socket | null> {
     raw.on('error', () => raw.destroy())
     if (!this.#isPrivate) return raw
-    const secure = new TLSSocket(raw, { isServer: true, secureContext: this.#context })
+    const secure = new TLSSocket(raw, { isServer: true, secureContext: this.#setting.secureContext })
     secure.on('error', () => secure.destroy())
     await once(secure, 'secure')
     if (secure.isSessionReused()) return secure
@@ -202,13 +203,6 @@ class Visit {
         this.#wake()
       })
     }
+    this.socket.resume()
   }
-}
-
-async function listenOn(server: Server, address: string): Promise<number> {
-  server.listen({ host: address, port: 0 })
-  await once(server, 'listening')
-  const bound = server.address()
-  if (bound === null || typeof bound === 'string') throw new Error('the server is not bound')
-  return bound.port
 }

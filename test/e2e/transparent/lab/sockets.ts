@@ -8,6 +8,7 @@ import { loadFfi } from '../../../../src/kernel/ffi.ts'
 import { loadLibc } from '../../../../src/kernel/libc.ts'
 import { openTransparentListener } from '../../../../src/kernel/transparent.ts'
 import { connectFrom } from '../../../support/foreign-socket.ts'
+import type { PeerSockets } from '../../../support/peers/own-sockets.ts'
 import { within } from '../../../support/peers/patience.ts'
 import { Wire } from '../../../support/peers/wire.ts'
 import type { Place } from '../../../support/programs.ts'
@@ -59,6 +60,15 @@ export async function listenIn(
     server.listen({ fd }, resolve)
   })
   return server
+}
+
+/** What the peers of a test's own need to be on a host. */
+export function socketsIn(place: Place): PeerSockets {
+  return {
+    connect: (to, from) =>
+      startConnecting({ in: place, to, ...(from === undefined ? {} : { from: { address: from, port: 0 } }) }),
+    listen: (at, accept) => listenIn(place, at, accept),
+  }
 }
 
 /** Runs synchronous code with this thread inside a namespace. */
