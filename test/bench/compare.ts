@@ -5,9 +5,10 @@ import { openFileLimit } from './lab/child.ts'
 import type { Lab } from './lab/lab.ts'
 import { readMachineTime, shareOfOthers } from './lab/machine-load.ts'
 import type { Place } from './lab/place.ts'
+import type { What } from './options.ts'
 import type { Plan } from './plan.ts'
 import { describeMachine } from './report/machine.ts'
-import { writeReport } from './report/markdown.ts'
+import { writeReport, writeTlsSection } from './report/markdown.ts'
 import { summarize } from './report/summary.ts'
 import { judge, judgeGrowth } from './report/targets.ts'
 import { formatTable } from './report/terminal.ts'
@@ -20,10 +21,15 @@ export interface CompareOptions {
   readonly write: boolean
   /** `npm run bench -- all --write`, for the page. */
   readonly commandLine: string
+  readonly what: What
 }
 
 /** Weighs the instrument, enters the systems, asks every question and prints each answer as it comes. */
-export async function compare(lab: Lab, plan: Plan, { write, commandLine }: CompareOptions): Promise<void> {
+export async function compare(
+  lab: Lab,
+  plan: Plan,
+  { write, commandLine, what }: CompareOptions,
+): Promise<void> {
   const startedAt = Date.now()
   const machineBefore = readMachineTime()
   const [groundPlace, ...places] = lab.places
@@ -34,7 +40,7 @@ export async function compare(lab: Lab, plan: Plan, { write, commandLine }: Comp
   say(describeInstrument(instrument))
 
   const { contestants, refusals } = await enterAll(lab, plan, places)
-  await warmUp(lab, contestants)
+  await warmUp(lab, contestants, plan.warmUpSessions)
   const titles = new Map(contestants.map(({ system }) => [system.id, system.title]))
   const tables = []
   for (const measure of plan.measures) {
@@ -55,11 +61,11 @@ export async function compare(lab: Lab, plan: Plan, { write, commandLine }: Comp
   )
   const others = shareOfOthers(machineBefore, readMachineTime(), ownSeconds)
   say(
-    `\n${plan.rounds} rounds in ${Math.round((Date.now() - startedAt) / 1000)} s; CPU by ${lab.cpuMethod}; ratios in brackets refer to the other build, else to Squid, nf_nat_ftp or HAProxy.`,
+    `\n${plan.rounds} rounds in ${Math.round((Date.now() - startedAt) / 1000)} s; CPU by ${lab.cpuMethod}; ratios in brackets refer to the other build, else to Squid, nf_nat_ftp, mod_proxy or HAProxy.`,
   )
   if (others > tolerableShare) say(noiseWarning(others))
   if (write) {
-    const files = writeReport({
+    const files = (what === 'tls' ? writeTlsSection : writeReport)({
       tables,
       verdicts,
       instrument,

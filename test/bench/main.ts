@@ -18,7 +18,10 @@ const plan = makePlan(parsed.options)
 if ('problem' in plan) quitWith(plan.problem)
 
 const { what, minutes, write } = parsed.options
-const lab = await openLab(what === 'soak' ? soakPlaces : plan.systems.length + 1)
+const lab = await openLab({
+  places: what === 'soak' ? soakPlaces : plan.systems.length + 1,
+  needsTls: plan.systems.some(({ tls }) => tls !== undefined),
+})
 let isInterrupted = false
 const interrupted = async (): Promise<never> => {
   process.stderr.write('\ninterrupted; tidying up\n')
@@ -33,7 +36,7 @@ try {
   if (lab.reason !== null) say(`On loopback, with ftp-alg and the naive relay only: ${lab.reason}.\n`)
   if (what === 'profile') await profileRelay(lab)
   else if (what === 'soak') process.exitCode = (await soak(lab, minutes)) ? 0 : 1
-  else await compare(lab, plan, { write, commandLine: ['npm run bench --', ...argv].join(' ') })
+  else await compare(lab, plan, { write, what, commandLine: ['npm run bench --', ...argv].join(' ') })
 } catch (error) {
   // Whatever was under way when everything was stopped has failed, and that is not news.
   if (!isInterrupted) throw error

@@ -27,10 +27,11 @@ const plans = [
   'instrument',
   'profile',
   'soak',
+  'tls',
 ] as const
 export type What = (typeof plans)[number]
 
-const measureNames = ['sessions', 'bulk', 'parallel', 'roundTrip', 'idle', 'growth'] as const
+const measureNames = ['sessions', 'bulk', 'parallel', 'roundTrip', 'idle', 'growth', 'handshakes'] as const
 
 export const usage = `npm run bench [-- PLAN] [options]
 
@@ -44,6 +45,7 @@ export const usage = `npm run bench [-- PLAN] [options]
   growth      cost of a session at 100 to 10,000 concurrent ones
   instrument  what the load client and server themselves cost
   profile     ftp-alg under a profiler: the functions that take the time
+  tls         FTPS on Node 20 and 24 beside mod_proxy, HAProxy and stunnel, a quarter of an hour
   soak        twenty minutes of churn, aborts and hostile peers: does anything grow?
 
   --rounds N          so many rounds; each visits every system once per measure
@@ -51,7 +53,7 @@ export const usage = `npm run bench [-- PLAN] [options]
   --measure A,B       only these: ${measureNames.join(', ')}
   --against DIR       another build of ftp-alg (its dist) beside this one
   --minutes N         of a soak, instead of twenty
-  --write             write docs/benchmarks.md and its charts
+  --write             write docs/benchmarks.md and its charts; of tls, its section on FTPS
 `
 
 export type Parsed =

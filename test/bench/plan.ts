@@ -13,12 +13,16 @@ import { nfNatFtp } from './systems/nf-nat-ftp.ts'
 import { squid } from './systems/squid.ts'
 import { suseFtpProxy } from './systems/suse-ftp-proxy.ts'
 import type { System } from './systems/system.ts'
+import { tlsMeasures, tlsSystems } from './tls-plan.ts'
+import { sessionsUntilWarm } from './warm-up.ts'
 
 /** Which systems are asked which questions how often. */
 export interface Plan {
   readonly systems: readonly System[]
   readonly measures: readonly Measure[]
   readonly rounds: number
+  /** So many sessions before those that compile as they go are measured. */
+  readonly warmUpSessions: number
 }
 
 const relay = ftpAlg()
@@ -39,6 +43,7 @@ const systemsOf: Readonly<Record<What, readonly System[]>> = {
   instrument: [],
   profile: [],
   soak: [],
+  tls: tlsSystems,
 }
 
 const churnPerSecond = 200
@@ -50,7 +55,8 @@ export function makePlan({
   measures,
   against,
 }: Options): Plan | { readonly problem: string } {
-  const known = systemsOf.all.filter(({ role }) => role === 'peer').map(({ id }) => id)
+  const all = systemsOf[what === 'tls' ? 'tls' : 'all'].filter(({ role }) => role === 'peer')
+  const known = [...new Set(all.map(familyOf))]
   const unknown = peers?.find((id) => !known.includes(id))
   if (unknown !== undefined) return { problem: `--peers ${unknown} (allowed: ${known.join(', ')}, none)` }
   const own = systemsOf[what].filter(({ role }) => role === 'ftp-alg')
@@ -59,12 +65,19 @@ export function makePlan({
   const chosen =
     peers === null
       ? systemsOf[what].filter(({ role }) => role === 'peer')
-      : systemsOf.all.filter(({ id }) => peers.includes(id))
+      : all.filter((system) => peers.includes(familyOf(system)))
   return {
     systems: [...own, ...other, ...chosen],
     measures: measuresOf(what).filter(({ name }) => measures === null || measures.includes(name)),
+    // TLS sessions are so dear that ten thousand of each would take longer than the measurement.
+    warmUpSessions: what === 'tls' ? 1500 : sessionsUntilWarm,
     rounds: rounds ?? (what === 'quick' ? 3 : 5),
   }
+}
+
+/** `mod_proxy-front` gives `mod_proxy`. */
+function familyOf({ id }: System): string {
+  return id.split('-')[0] ?? id
 }
 
 function measuresOf(what: What): readonly Measure[] {
@@ -76,6 +89,7 @@ function measuresOf(what: What): readonly Measure[] {
   const memory = [2000, 5000].map(idleMemoryMeasure)
   if (what === 'growth') return growth
   if (what === 'memory') return memory
+  if (what === 'tls') return tlsMeasures()
   return [
     ...[1, 16, 256].map((clients) => sessionsMeasure({ clients, seconds })),
     bulkMeasure({ direction: 'down', streams: 1, bytes }),

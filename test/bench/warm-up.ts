@@ -2,7 +2,7 @@ import type { Contestant } from './contestant.ts'
 import type { Lab } from './lab/lab.ts'
 
 /** V8 keeps finding things to compile for about so many sessions; CPU per session falls to less than half meanwhile. */
-const sessionsUntilWarm = 10_000
+export const sessionsUntilWarm = 10_000
 const mostChunks = 45
 const chunkSeconds = 2
 
@@ -10,15 +10,23 @@ const chunkSeconds = 2
  * Pools, caches and, above all, just-in-time compilers: nobody is measured cold. Contestants take turns here too, because
  * V8 forgets some of what it compiled when it is left alone for a minute.
  */
-export async function warmUp(lab: Lab, contestants: readonly Contestant[]): Promise<void> {
+export async function warmUp(
+  lab: Lab,
+  contestants: readonly Contestant[],
+  sessions = sessionsUntilWarm,
+): Promise<void> {
   for (const { target } of contestants) {
     await lab.run({ kind: 'bulk', target, direction: 'down', streams: 1, bytes: 100_000_000 })
     await lab.run({ kind: 'bulk', target, direction: 'up', streams: 1, bytes: 100_000_000 })
   }
-  await warmUpSessions(lab, contestants)
+  await warmUpSessions(lab, contestants, sessions)
 }
 
-export async function warmUpSessions(lab: Lab, contestants: readonly Contestant[]): Promise<void> {
+export async function warmUpSessions(
+  lab: Lab,
+  contestants: readonly Contestant[],
+  untilWarm = sessionsUntilWarm,
+): Promise<void> {
   const sessions = new Map<Contestant, number>()
   let cold = contestants.filter(({ system }) => system.suits.has('sessions'))
   for (let chunk = 0; chunk < mostChunks && cold.length > 0; chunk++) {
@@ -36,7 +44,7 @@ export async function warmUpSessions(lab: Lab, contestants: readonly Contestant[
       sessions.set(contestant, (sessions.get(contestant) ?? 0) + completed)
     }
     cold = cold.filter((contestant) => {
-      const wanted = contestant.system.compilesAtRunTime ? sessionsUntilWarm : 0
+      const wanted = contestant.system.compilesAtRunTime ? untilWarm : 0
       return (sessions.get(contestant) ?? 0) < wanted
     })
   }

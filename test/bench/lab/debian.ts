@@ -45,7 +45,7 @@ export async function provide(wanted: {
   return { ok: true, program: { root, path: join(root, path), environment } }
 }
 
-function cacheDirectory(): string {
+export function cacheDirectory(): string {
   return join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'ftp-alg-bench')
 }
 

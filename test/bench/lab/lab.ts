@@ -1,9 +1,9 @@
-import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Job, ResultOf } from '../load/jobs.ts'
-import type { ServerListener } from '../load/server.ts'
+import type { ServerListener, ServerOptions } from '../load/server.ts'
 import { closeAccounts, openAccount, removeStaleGroups } from './accounting.ts'
 import { isAlive } from './alive.ts'
 import type { Child } from './child.ts'
@@ -46,7 +46,14 @@ const longestJobMs = 120_000
 const clientProgram = fileURLToPath(new URL('../load/client.js', import.meta.url))
 const serverProgram = fileURLToPath(new URL('../load/server.js', import.meta.url))
 
-export async function openLab(howMany: number): Promise<Lab> {
+export interface LabOptions {
+  /** How many systems. */
+  readonly places: number
+  /** Whether some of them speak TLS with the server. */
+  readonly needsTls: boolean
+}
+
+export async function openLab({ places: howMany, needsTls }: LabOptions): Promise<Lab> {
   removeStaleScratch()
   const scratch = mkdtempSync(join(tmpdir(), `${scratchPrefix}${process.pid}-`))
   // Peers that drop root read their configuration here.
@@ -72,7 +79,10 @@ export async function openLab(howMany: number): Promise<Lab> {
     })
   try {
     const places = await makePlaces(howMany, network, scratch)
-    const server = await startServer(places, { namespace: network?.server ?? null, scratch })
+    const where = { namespace: network?.server ?? null, scratch }
+    const server = await startServer(plainListeners(places), { ...where, name: 'server' })
+    if (needsTls)
+      await startServer(tlsListeners(places), { ...where, name: 'tls-server', ...identityOf(places) })
     return {
       kind: network === null ? 'loopback' : 'namespace',
       reason,
@@ -155,26 +165,42 @@ async function hold<J extends Job>(client: Child, job: J): Promise<Held<ResultOf
   }
 }
 
+function plainListeners(places: readonly Place[]): ServerListener[] {
+  return places.flatMap((place) => [{ at: place.upstream }, forRelays(place, place.upstreamForRelays)])
+}
+
+function tlsListeners(places: readonly Place[]): ServerListener[] {
+  return places.flatMap((place) => [{ at: place.upstreamTls }, forRelays(place, place.upstreamTlsForRelays)])
+}
+
+function forRelays({ listen, dataPorts: { first } }: Place, at: Place['upstream']): ServerListener {
+  return { at, announce: listen.address, passivePorts: { first, last: first + 199 } }
+}
+
+function identityOf([place]: readonly Place[]): Pick<ServerOptions, 'identity'> {
+  if (place === undefined) return {}
+  const { certificate, key } = place.identity
+  return { identity: { certificate: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') } }
+}
+
+interface ServerPlace extends Pick<ServerOptions, 'identity'> {
+  readonly name: string
+  readonly namespace: string | null
+  readonly scratch: string
+}
+
 async function startServer(
-  places: readonly Place[],
-  { namespace, scratch }: { readonly namespace: string | null; readonly scratch: string },
+  listeners: readonly ServerListener[],
+  { name, namespace, scratch, ...more }: ServerPlace,
 ): Promise<{ readonly child: Child; readonly cpuMethod: string; readonly cpuSeconds: () => number }> {
-  const listeners = places.flatMap((place): ServerListener[] => [
-    { at: place.upstream },
-    {
-      at: place.upstreamForRelays,
-      announce: place.listen.address,
-      passivePorts: { first: place.dataPorts.first, last: place.dataPorts.first + 199 },
-    },
-  ])
-  const account = openAccount('server', { isOfOne: true })
+  const account = openAccount(name, { isOfOne: true })
   const server = startChild({
     program: process.execPath,
-    args: [serverProgram, JSON.stringify({ listeners })],
+    args: [serverProgram, JSON.stringify({ listeners, ...more } satisfies ServerOptions)],
     namespace,
     account,
     workingDirectory: scratch,
-    logFile: join(scratch, 'server.log'),
+    logFile: join(scratch, `${name}.log`),
     stdout: 'pipe',
   })
   const line = await within(10_000, firstLineOf(server))

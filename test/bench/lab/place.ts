@@ -15,6 +15,11 @@ export interface Place {
   readonly upstream: Endpoint
   /** The same server, announcing our own client-side address in 227 and `dataPorts` only: for relays that know no FTP. */
   readonly upstreamForRelays: Endpoint
+  /** The same two for systems that speak TLS with the server, from the first byte on. */
+  readonly upstreamTls: Endpoint
+  readonly upstreamTlsForRelays: Endpoint
+  /** A certificate and its key, in PEM, and both in one file. */
+  readonly identity: { readonly certificate: string; readonly key: string; readonly both: string }
   /** For data connections; nothing else on this host uses them. Inclusive. */
   readonly dataPorts: { readonly first: number; readonly last: number }
   /** An admin port nobody else uses. */

@@ -3,18 +3,20 @@
 //   node client.js '{"kind":"probe","target":{"at":{"address":"127.0.0.1","port":2121},"user":"anonymous"},"fileBytes":1000}'
 
 import { writeSync } from 'node:fs'
+import { openTlsWire } from '../wire/tls-sockets.ts'
 import { openWire } from '../wire/wire.ts'
 import type { Job } from './jobs.ts'
 import { runBulk } from './run-bulk.ts'
+import { runHandshakes } from './run-handshakes.ts'
 import { runIdle } from './run-idle.ts'
 import { runMischief } from './run-mischief.ts'
 import { runProbe } from './run-probe.ts'
 import { runRoundTrip } from './run-round-trip.ts'
 import { runSessions } from './run-sessions.ts'
 
-const wire = await openWire()
 // Written by our own orchestrator.
 const job = JSON.parse(process.argv[2] ?? 'null') as Job
+const wire = job.target.isTls === true ? openTlsWire(null) : await openWire()
 const usageBefore = process.cpuUsage()
 switch (job.kind) {
   case 'sessions':
@@ -32,6 +34,9 @@ switch (job.kind) {
     break
   case 'probe':
     print(await runProbe(wire, job))
+    break
+  case 'handshakes':
+    print(await runHandshakes(wire, job))
     break
   case 'mischief':
     print(await runMischief(job))

@@ -183,7 +183,7 @@ export class FtpClient implements ConnectionHandlers {
     if (this.endpoint === null) throw new Error('a transfer needs enterPassive() first')
     const { endpoint } = this
     this.endpoint = null
-    return this.wire.connect(endpoint, handlers)
+    return this.wire.connect(endpoint, handlers, this.control)
   }
 }
 

@@ -6,6 +6,8 @@ import type { Quantiles } from './samples.ts'
 export interface Target {
   readonly at: Endpoint
   readonly user: string
+  /** All connections are TLS from their first byte. */
+  readonly isTls?: boolean
 }
 
 /** Whole sessions, one after the other, from `clients` clients at once. */
@@ -88,6 +90,19 @@ export interface ProbeResult {
   readonly failures: Readonly<Record<string, number>>
 }
 
+/** Control connections up to the greeting, each with a full handshake, from `clients` clients at once. */
+export interface HandshakesJob {
+  readonly kind: 'handshakes'
+  readonly target: Target
+  readonly clients: number
+  readonly seconds: number
+}
+
+export interface HandshakesResult {
+  readonly completed: number
+  readonly failures: Readonly<Record<string, number>>
+}
+
 /** Peers that reset, abort, stall and talk rubbish, so many a second. */
 export interface MischiefJob {
   readonly kind: 'mischief'
@@ -101,7 +116,7 @@ export interface MischiefResult {
   readonly failures: Readonly<Record<string, number>>
 }
 
-export type Job = SessionsJob | BulkJob | RoundTripJob | IdleJob | ProbeJob | MischiefJob
+export type Job = SessionsJob | BulkJob | RoundTripJob | IdleJob | ProbeJob | HandshakesJob | MischiefJob
 
 /** Common to all results: what the job cost the load client, its start not included. */
 export interface Cost {
@@ -116,6 +131,7 @@ export interface ResultOf {
   readonly roundTrip: RoundTripResult & Cost
   readonly idle: IdleResult & Cost
   readonly probe: ProbeResult & Cost
+  readonly handshakes: HandshakesResult & Cost
   readonly mischief: MischiefResult & Cost
 }
 

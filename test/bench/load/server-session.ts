@@ -20,6 +20,8 @@ const answers: Readonly<Record<string, Buffer>> = {
   NOOP: done,
   OPTS: done,
   ALLO: done,
+  PBSZ: line('200 PBSZ=0'),
+  PROT: done,
   CWD: line('250 done'),
   PWD: line('257 "/" is the current directory'),
   SYST: line('215 UNIX Type: L8'),

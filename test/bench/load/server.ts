@@ -6,6 +6,7 @@
 // Prints `ready` and serves until its standard input ends.
 
 import { writeSync } from 'node:fs'
+import { type Identity, openTlsWire } from '../wire/tls-sockets.ts'
 import type { Endpoint, Wire } from '../wire/wire.ts'
 import { openWire } from '../wire/wire.ts'
 import { PassivePool } from './passive-pool.ts'
@@ -13,6 +14,8 @@ import { ServerSession } from './server-session.ts'
 
 export interface ServerOptions {
   readonly listeners: readonly ServerListener[]
+  /** With it, all connections are TLS. */
+  readonly identity?: Identity
 }
 
 export interface ServerListener {
@@ -24,9 +27,9 @@ export interface ServerListener {
 }
 
 process.title = 'ftp-alg-bench load'
-const wire = await openWire()
 // Written by our own orchestrator, one line above.
 const options = JSON.parse(process.argv[2] ?? '{"listeners":[]}') as ServerOptions
+const wire = options.identity === undefined ? await openWire() : openTlsWire(options.identity)
 for (const listener of options.listeners) serve(wire, listener)
 writeSync(1, 'ready\n')
 await wire.run(wire.isDismissed)

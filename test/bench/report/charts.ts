@@ -18,6 +18,18 @@ const wanted: readonly Wanted[] = [
   { name: 'download-cpu', table: 'bulk-down', metric: 'cpu', title: 'CPU time per downloaded byte' },
   { name: 'upload-cpu', table: 'bulk-up', metric: 'cpu', title: 'CPU time per uploaded byte' },
   { name: 'round-trip', table: 'round-trip', metric: 'noop50', title: 'Round trip of a command (median)' },
+  {
+    name: 'ftps-download-cpu',
+    table: 'both-bulk-down',
+    metric: 'cpu',
+    title: 'FTPS on both sides: CPU time per downloaded byte',
+  },
+  {
+    name: 'ftps-session-cpu',
+    table: 'front-sessions-16',
+    metric: 'cpu',
+    title: 'FTPS towards clients: CPU time per session',
+  },
   { name: 'memory', table: 'idle-5000', metric: 'memory', title: 'Memory per idle session' },
 ]
 

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { InstrumentCost } from '../instrument.ts'
@@ -27,23 +27,65 @@ export interface Report {
 /** The checkout; the compiled benchmark lies in .cache/bench/bench/report. */
 const repository = fileURLToPath(new URL('../../../../', import.meta.url))
 
-/** Writes docs/benchmarks.md and docs/benchmarks/*.svg; returns their names. */
+const page = join(repository, 'docs', 'benchmarks.md')
+
+/** Writes docs/benchmarks.md and docs/benchmarks/*.svg; returns their names. The section on FTPS stays as it is. */
 export function writeReport(report: Report): string[] {
+  return write(report, (titles, charts) => compose(report, titles, charts))
+}
+
+/** Writes the section on FTPS alone: it takes a run of its own. */
+export function writeTlsSection(report: Report): string[] {
+  return write(report, (titles, charts) => {
+    const text = readFileSync(page, 'utf8')
+    const section = tlsSection(report, titles, charts)
+    const old = tlsSectionOf(text)
+    return old === ''
+      ? text.replace(runItYourself, `${section}\n\n${runItYourself}`)
+      : text.replace(old, section)
+  })
+}
+
+type Titles = ReadonlyMap<string, string>
+type Charts = readonly { readonly name: string; readonly title: string }[]
+
+function write(report: Report, textOf: (titles: Titles, charts: Charts) => string): string[] {
   const titles = new Map(report.systems.map(({ id, title }) => [id, title]))
   const charts = drawCharts(report.tables, titles)
   const directory = join(repository, 'docs', 'benchmarks')
   mkdirSync(directory, { recursive: true })
   for (const { name, svg } of charts) writeFileSync(join(directory, `${name}.svg`), svg)
-  writeFileSync(join(repository, 'docs', 'benchmarks.md'), compose(report, titles, charts))
+  writeFileSync(page, textOf(titles, charts))
   return ['docs/benchmarks.md', ...charts.map(({ name }) => `docs/benchmarks/${name}.svg`)]
 }
 
-function compose(
-  report: Report,
-  titles: ReadonlyMap<string, string>,
-  charts: readonly { readonly name: string; readonly title: string }[],
-): string {
-  const { tables, verdicts, machine, rounds, cpuMethod, systems, refusals, command } = report
+const runItYourself = '## Run it yourself'
+const tlsHeading = '## FTPS'
+
+/** From its heading to the next; empty when there is none. */
+function tlsSectionOf(text: string): string {
+  const begin = text.indexOf(`${tlsHeading}\n`)
+  const end = text.indexOf('\n## ', begin + 1)
+  return begin < 0 ? '' : text.slice(begin, end < 0 ? undefined : end).trimEnd()
+}
+
+function tlsSection(report: Report, titles: Titles, charts: Charts): string {
+  const { command, rounds, machine, noise, tables, verdicts } = report
+  return [
+    tlsHeading,
+    `This section is a run of its own, \`${command}\`: implicit FTPS with data connections in TLS, on the side or sides that the headings name. Client and server are node:tls, TLS 1.3 with TLS_AES_256_GCM_SHA384, an ECDSA key (P-256); data connections resume the session of their control connection, which ftp-alg insists on. HAProxy and stunnel know no FTP: they carry each connection by itself, and the server announces their addresses. A cell is the median of the ratios within ${rounds} rounds.`,
+    `Machine: ${machine}.${noise === null ? '' : ` ${noise}`}`,
+    ...charts.map(({ name, title }) => `![${title}](benchmarks/${name}.svg)`),
+    ...systemsSection(report),
+    ...tables.map((table) => ratioSection(table, titles)),
+    ...verdictsSection(verdicts),
+    valuesDetails(tables, titles),
+  ].join('\n\n')
+}
+
+function compose(report: Report, titles: Titles, charts: Charts): string {
+  const { tables, verdicts, machine, rounds, cpuMethod, command } = report
+  const ftps = existsSync(page) ? tlsSectionOf(readFileSync(page, 'utf8')) : ''
   const sections = [
     '# Benchmarks',
     `This page is written by \`${command}\`. Every figure is a ratio between systems measured in turn, round after round, on one machine in one run; absolute values say more about the machine than about the programs and stand only in the last section.`,
@@ -58,35 +100,43 @@ TCP is Linux's with Reno, which like the usual CUBIC sends as soon as it may. CP
 ${instrumentText(report.instrument)}`,
     `## Systems
 
-Machine: ${machine}.${report.noise === null ? '' : `\n\n${report.noise}`}
-
-${markdownTable(
-  ['system', 'version'],
-  systems.map(({ title, version }) => [title, version || '–']),
-)}${refusals.map((refusal) => `\n${refusal.split('\n')[0]}\n`).join('')}`,
+Machine: ${machine}.${report.noise === null ? '' : `\n\n${report.noise}`}`,
+    ...systemsSection(report),
     '## Results',
     ...tables.map((table) => ratioSection(table, titles)),
-    ...(verdicts.length === 0
-      ? []
-      : [
-          `## Targets\n\n${verdicts.map(({ met, sentence }) => `- ${met ? '✓' : '✗ **not met**:'} ${sentence}`).join('\n')}`,
-        ]),
+    ...(verdicts.length === 0 ? [] : ['## Targets', ...verdictsSection(verdicts)]),
     `## Medians of this run
 
-Only for comparison with another run on the same machine.
-
-<details><summary>All values</summary>
-
-${tables.map((table) => valueSection(table, titles)).join('\n\n')}
-
-</details>`,
-    `## Run it yourself
+Only for comparison with another run on the same machine.`,
+    valuesDetails(tables, titles),
+    ...(ftps === '' ? [] : [ftps]),
+    `${runItYourself}
 
 \`npm run bench\` compares the relay with Squid in about three minutes; \`npm run bench -- --help\` lists the rest. It needs root on Linux for the namespaces; the peers are taken from the system, or fetched as Debian packages into a cache. Without root it falls back to loopback, with ftp-alg and a naive relay only.
+
+\`npm run bench -- tls\` measures FTPS, beside ProFTPD's mod_proxy and mod_tls, HAProxy and stunnel, on the Node that runs it and on Node 24, which it fetches from npm.
 
 \`npm run bench -- soak\` asks another question: for twenty minutes sessions come and go beside peers that abort, stall, reset and talk rubbish, and whatever the process holds afterwards (memory, descriptors, data ports, sessions, nftables elements) is compared with what it held after the first minute.`,
   ]
   return `${sections.join('\n\n')}\n`
+}
+
+function systemsSection({ systems, refusals }: Report): string[] {
+  const rows = systems.map(({ title, version }) => [title, version || '–'])
+  return [
+    markdownTable(['system', 'version'], rows),
+    ...refusals.map((refusal) => refusal.split('\n')[0] ?? refusal),
+  ]
+}
+
+function verdictsSection(verdicts: readonly Verdict[]): string[] {
+  if (verdicts.length === 0) return []
+  return [verdicts.map(({ met, sentence }) => `- ${met ? '✓' : '✗ **not met**:'} ${sentence}`).join('\n')]
+}
+
+function valuesDetails(tables: readonly Table[], titles: Titles): string {
+  const sections = tables.map((table) => valueSection(table, titles))
+  return `<details><summary>All values</summary>\n\n${sections.join('\n\n')}\n\n</details>`
 }
 
 function instrumentText(cost: InstrumentCost): string {

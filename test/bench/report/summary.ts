@@ -28,7 +28,7 @@ export interface Row {
 }
 
 /** The system that ratios refer to, by preference. */
-const references = ['against', 'squid', 'nf_nat_ftp', 'haproxy', 'naive']
+const references = ['against', 'squid', 'nf_nat_ftp', 'mod_proxy', 'haproxy', 'naive']
 
 export function summarize({ measure, readings }: Findings): Table {
   const rows: Row[] = []
@@ -45,7 +45,9 @@ export function summarize({ measure, readings }: Findings): Table {
     rows.push({ systemId, cells, failures: failuresOf(rounds.map(({ failures }) => failures)) })
   }
   const present = rows.filter(({ cells }) => Object.keys(cells).length > 0).map(({ systemId }) => systemId)
-  const reference = references.find((id) => present.includes(id)) ?? present[0] ?? null
+  // `mod_proxy-front` is mod_proxy with TLS.
+  const presentOf = (name: string) => present.find((id) => id === name || id.startsWith(`${name}-`))
+  const reference = references.map(presentOf).find((id) => id !== undefined) ?? present[0] ?? null
   const { id, title, method, metrics } = measure
   return { id, title, method, metrics, rows, reference }
 }

@@ -18,7 +18,28 @@ export interface Target {
   readonly setWhere?: { readonly system: string; readonly metric: string; readonly was: number }
 }
 
+/** Of ftp-alg to a peer in one table: on the Node that runs the benchmark, then on Node 24. */
+function tlsTargets(table: string, peer: string, [own, node24]: readonly [number, number]): Target[] {
+  const side = table.split('-')[0] ?? ''
+  return [
+    { system: `relay-${side}`, table, metric: metricOf(table), to: `${peer}-${side}`, atMost: own },
+    { system: `relay24-${side}`, table, metric: metricOf(table), to: `${peer}-${side}`, atMost: node24 },
+  ]
+}
+
+function metricOf(table: string): string {
+  return table.includes('idle') ? 'memory' : 'cpu'
+}
+
 export const targets: readonly Target[] = [
+  ...tlsTargets('front-bulk-down', 'mod_proxy', [0.95, 0.8]),
+  ...tlsTargets('back-bulk-down', 'mod_proxy', [0.7, 0.6]),
+  ...tlsTargets('both-bulk-down', 'mod_proxy', [0.85, 0.65]),
+  ...['front', 'back', 'both'].flatMap((side) => tlsTargets(`${side}-bulk-down`, 'haproxy', [1.05, 0.85])),
+  ...['front', 'back'].flatMap((side) => tlsTargets(`${side}-bulk-down`, 'stunnel', [1, 0.85])),
+  ...['front', 'both'].flatMap((side) => tlsTargets(`${side}-sessions-16`, 'mod_proxy', [0.2, 0.2])),
+  ...tlsTargets('front-handshakes', 'haproxy', [1.3, 1.3]),
+  ...tlsTargets('both-idle-1000', 'mod_proxy', [1 / 25, 1 / 25]),
   { system: 'relay', table: 'sessions-16', metric: 'cpu', to: 'squid', atMost: 0.6 },
   { system: 'relay', table: 'sessions-16', metric: 'rate', to: 'squid', atLeast: 1.5 },
   { system: 'relay', table: 'sessions-16', metric: 'rate', to: 'suse', atLeast: 5 },

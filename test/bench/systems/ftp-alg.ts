@@ -1,9 +1,10 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { provideNode } from '../lab/node.ts'
 import type { Place } from '../lab/place.ts'
-import type { System } from './system.ts'
-import { everyMeasure, startIn } from './system.ts'
+import type { System, TlsSide } from './system.ts'
+import { everyMeasure, everyTlsMeasure, startIn, targetOf, upstreamOf } from './system.ts'
 
 export interface FtpAlgOptions {
   readonly id: string
@@ -16,6 +17,9 @@ export interface FtpAlgOptions {
   readonly idleSeconds: number | null
   /** Put before the script: `['--cpu-prof']`. */
   readonly nodeArgs: readonly string[]
+  readonly tls: TlsSide | null
+  /** A major version of Node fetched for this; null is the one that runs the benchmark. */
+  readonly node: number | null
 }
 
 /** The build of this checkout; the compiled benchmark lies in .cache/bench/bench/systems. */
@@ -29,11 +33,13 @@ const defaults: FtpAlgOptions = {
   dist: ownDist,
   idleSeconds: null,
   nodeArgs: [],
+  tls: null,
+  node: null,
 }
 
 export function ftpAlg(options: Partial<FtpAlgOptions> = {}): System {
   const all = { ...defaults, ...options }
-  const { id, title, backend, workers, dist, idleSeconds, nodeArgs } = all
+  const { id, title, backend, dist, nodeArgs, tls, node } = all
   const script = join(resolve(dist), 'main.js')
   return {
     id,
@@ -42,38 +48,42 @@ export function ftpAlg(options: Partial<FtpAlgOptions> = {}): System {
     needsNamespace: backend === 'nftables',
     forwardsInKernel: backend === 'nftables',
     compilesAtRunTime: true,
-    suits: everyMeasure,
+    suits: tls === null ? everyMeasure : everyTlsMeasure,
+    ...(tls === null ? {} : { tls }),
     maxIdleSessions: 20_000,
     prepare: async () => {
       if (!existsSync(script))
         return { ok: false, reason: `${script} does not exist; npm run build makes it` }
+      const program =
+        node === null
+          ? { ok: true as const, path: process.execPath, version: process.versions.node }
+          : await provideNode(node)
+      if (!program.ok) return program
       return {
         ok: true,
-        version: `Node ${process.versions.node}`,
+        version: `Node ${program.version}`,
         start: async (place, account) => {
           const file = join(place.directory, `${id}.yaml`)
-          writeFileSync(file, configuration(place, { backend, workers, idleSeconds }))
+          writeFileSync(file, configuration(place, all))
           const args = [...nodeArgs, script, 'run', '--config', file]
-          const child = startIn(place, account, { name: id, program: process.execPath, args })
-          return { target: { at: place.listen, user: 'anonymous' }, child }
+          const child = startIn(place, account, { name: id, program: program.path, args })
+          return { target: targetOf(place, tls ?? undefined), child }
         },
       }
     },
   }
 }
 
-function configuration(
-  place: Place,
-  { backend, workers, idleSeconds }: Pick<FtpAlgOptions, 'backend' | 'workers' | 'idleSeconds'>,
-): string {
-  const { listen, upstream, dataPorts, adminPort } = place
+function configuration(place: Place, { backend, workers, idleSeconds, tls }: FtpAlgOptions): string {
+  const { listen, dataPorts, adminPort } = place
+  const upstream = upstreamOf(place, tls ?? undefined)
   const idle = idleSeconds === null ? '' : `, idle: ${idleSeconds}s`
   return `
 listeners:
   - name: bench
     listen: ${listen.address}:${listen.port}
     upstream: ${upstream.address}:${upstream.port}
-dataPorts: ${dataPorts.first}-${dataPorts.last}
+${tlsKeys(place, tls)}dataPorts: ${dataPorts.first}-${dataPorts.last}
 pinholes: { backend: ${backend} }
 # All load comes from one address.
 limits: { sessions: 20000, sessionsPerClient: 20000${idle} }
@@ -81,4 +91,11 @@ admin: { listen: "${listen.address}:${adminPort}" }
 log: { level: warn }
 workers: ${workers}
 `
+}
+
+function tlsKeys({ identity }: Place, tls: TlsSide | null): string {
+  const pair = `{ certificate: ${identity.certificate}, key: ${identity.key} }`
+  const front = `    tls: { mode: implicit, dataReuse: required, certificates: [${pair}] }\n`
+  const back = '    upstreamTls: { mode: implicit, verify: none }\n'
+  return `${tls === 'front' || tls === 'both' ? front : ''}${tls === 'back' || tls === 'both' ? back : ''}`
 }

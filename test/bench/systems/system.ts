@@ -3,9 +3,21 @@ import type { Child, ChildOptions } from '../lab/child.ts'
 import { startChild } from '../lab/child.ts'
 import type { Place } from '../lab/place.ts'
 import type { Target } from '../load/jobs.ts'
+import type { Endpoint } from '../wire/wire.ts'
 
 /** The questions that can be put to a system; see measures/. */
-export type MeasureName = 'sessions' | 'bulk' | 'parallel' | 'roundTrip' | 'pinhole' | 'idle' | 'growth'
+export type MeasureName =
+  | 'sessions'
+  | 'bulk'
+  | 'parallel'
+  | 'roundTrip'
+  | 'pinhole'
+  | 'idle'
+  | 'growth'
+  | 'handshakes'
+
+/** Where a system speaks TLS, on control and data connections alike: towards clients, towards the server, or both. */
+export type TlsSide = 'front' | 'back' | 'both'
 
 /** One thing to be measured: ftp-alg in some configuration, a peer, the kernel. */
 export interface System {
@@ -20,6 +32,8 @@ export interface System {
   /** Node: dear at first, and cheaper with every thousand sessions. */
   readonly compilesAtRunTime: boolean
   readonly suits: ReadonlySet<MeasureName>
+  /** Absent: no TLS. */
+  readonly tls?: TlsSide
   /** Sessions beyond this number are refused by design, or take memory that the machine does not have. */
   readonly maxIdleSessions: number
   /** Finds, fetches or builds what is needed; called once. */
@@ -48,6 +62,24 @@ export const everyMeasure: ReadonlySet<MeasureName> = new Set([
   'pinhole',
   'idle',
 ])
+
+/** Of systems that know FTP. */
+export const everyTlsMeasure: ReadonlySet<MeasureName> = new Set(['sessions', 'bulk', 'idle', 'handshakes'])
+
+/** With TLS towards clients they begin it with their first byte. */
+export function targetOf({ listen }: Place, tls: TlsSide | undefined): Target {
+  return { at: listen, user: 'anonymous', isTls: tls === 'front' || tls === 'both' }
+}
+
+/** The server as a system that knows FTP sees it. */
+export function upstreamOf(place: Place, tls: TlsSide | undefined): Endpoint {
+  return tls === 'back' || tls === 'both' ? place.upstreamTls : place.upstream
+}
+
+/** The same for one that forwards bytes. */
+export function upstreamForRelaysOf(place: Place, tls: TlsSide | undefined): Endpoint {
+  return tls === 'back' || tls === 'both' ? place.upstreamTlsForRelays : place.upstreamForRelays
+}
 
 /** Starts a program in a place, with its log in `<id>.log` there. */
 export function startIn(

@@ -7,14 +7,9 @@ import type { Connection, ConnectionHandlers, Endpoint, Listener, Wire } from '.
 import { ignoreEverything, makePattern, patternBytes } from './wire.ts'
 
 export function openSocketsWire(): Wire {
-  let dismissed = false
-  process.stdin.on('end', () => {
-    dismissed = true
-  })
-  process.stdin.resume()
   return {
     kind: 'net',
-    isDismissed: () => dismissed,
+    isDismissed: watchStdin(),
     listen: listenOn,
     connect(to, handlers) {
       const connection = new SocketConnection(handlers)
@@ -25,15 +20,29 @@ export function openSocketsWire(): Wire {
       connection.adopt(connect({ host: to.address, port: to.port, noDelay: true, onread }))
       return connection
     },
-    run: (isDone) =>
-      new Promise((resolve) => {
-        const timer = setInterval(() => {
-          if (!isDone()) return
-          clearInterval(timer)
-          resolve()
-        }, 10)
-      }),
+    run: runUntil,
   }
+}
+
+/** `Wire.isDismissed`. */
+export function watchStdin(): () => boolean {
+  let dismissed = false
+  process.stdin.on('end', () => {
+    dismissed = true
+  })
+  process.stdin.resume()
+  return () => dismissed
+}
+
+/** `Wire.run` where Node's own event loop does the work. */
+export function runUntil(isDone: () => boolean): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setInterval(() => {
+      if (!isDone()) return
+      clearInterval(timer)
+      resolve()
+    }, 10)
+  })
 }
 
 const readBuffer = Buffer.alloc(1 << 20)
@@ -63,7 +72,7 @@ function listenOn(at: Endpoint, done: (outcome: Listener | Error) => void): void
   })
 }
 
-class SocketConnection implements Connection {
+export class SocketConnection implements Connection {
   handlers: ConnectionHandlers
   bytesDiscarded = 0
   private socket = new Socket()
@@ -74,9 +83,9 @@ class SocketConnection implements Connection {
     this.handlers = handlers
   }
 
-  adopt(socket: Socket): void {
+  adopt(socket: Socket, up: 'connect' | 'secureConnect' = 'connect'): void {
     this.socket = socket
-    socket.on('connect', () => this.isOpen && this.handlers.connected?.(this))
+    socket.on(up, () => this.isOpen && this.handlers.connected?.(this))
     socket.on('error', (error) => this.end(error.message))
     socket.on('end', () => this.end(null))
     socket.on('close', () => this.end(null))

@@ -1,6 +1,6 @@
-// What the load client and the load server need from the network, and nothing more. Two implementations: `epoll.ts`
-// (system calls of Linux through koffi, several times cheaper than anything it measures) and `sockets.ts` (node:net,
-// for machines that have no epoll or no koffi).
+// What the load client and the load server need from the network, and nothing more. Three implementations: `epoll.ts`
+// (system calls of Linux through koffi, several times cheaper than anything it measures), `sockets.ts` (node:net,
+// for machines that have no epoll or no koffi) and `tls-sockets.ts` (node:tls, where every connection is TLS).
 
 /** `{ address: '10.71.1.1', port: 2121 }`; IPv4 only. */
 export interface Endpoint {
@@ -41,10 +41,11 @@ export interface Listener {
 }
 
 export interface Wire {
-  readonly kind: 'epoll' | 'net'
+  readonly kind: 'epoll' | 'net' | 'tls'
   /** Port 0 lets the system choose. No promises here: the epoll loop leaves no room for microtasks. Accepted connections carry `ignoreEverything` until the caller sets handlers. */
   listen(at: Endpoint, done: (outcome: Listener | Error) => void): void
-  connect(to: Endpoint, handlers: ConnectionHandlers): Connection
+  /** `beside`: on a wire with TLS, whose session is offered for resumption: the control connection's for its data. */
+  connect(to: Endpoint, handlers: ConnectionHandlers, beside?: Connection): Connection
   /** Serves events until `isDone()`, which is asked after every batch of events and at least every 50 ms. */
   run(isDone: () => boolean): Promise<void>
   /** Becomes true when the process that started us closes our standard input. */
