@@ -5,7 +5,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { curl } from '../../support/clients/curl.ts'
 import { debianRootMissing } from '../../support/debian.ts'
 import type { RunningProxy } from '../../support/proxy.ts'
-import { attemptTransfers } from '../../support/transfers.ts'
 import { EdgeLab } from './lab/edge-lab.ts'
 import { dropByDefault } from './lab/rules.ts'
 import { configurationOf, everyPortIsFtp, nameOf, portOf, variants } from './lab/variants.ts'
@@ -37,15 +36,10 @@ describe.skipIf(missing !== null)('the administrator’s firewall', () => {
 
   async function transferInManyWays(): Promise<void> {
     for (const { family, mode, upstreamMode } of ways) {
-      const failures = await attemptTransfers({
-        client: curl,
-        server: lab.server('vsftpd'),
-        samples: lab.samples,
+      const failures = await lab.attempt({
         family,
         mode,
-        place: lab.network.host('client'),
         target: { address: lab.address('vsftpd', family), port: portOf[upstreamMode] },
-        large: false,
       })
       expect(failures).toEqual([])
     }

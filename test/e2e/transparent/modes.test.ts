@@ -12,7 +12,6 @@ import { debianRootMissing } from '../../support/debian.ts'
 import type { RunningProxy } from '../../support/proxy.ts'
 import { sha256Of } from '../../support/samples.ts'
 import { account } from '../../support/servers/server.ts'
-import { attemptTransfers } from '../../support/transfers.ts'
 import { EdgeLab, families } from './lab/edge-lab.ts'
 import { dropByDefault } from './lab/rules.ts'
 import { configurationOf, everyPortIsFtp, nameOf, portOf, upstreamModes, variants } from './lab/variants.ts'
@@ -71,15 +70,12 @@ describe.skipIf(missing !== null)('behind a gateway that drops by default', () =
     it.concurrent.each(namedWays)(
       '%s transfers over %s with %s, upstreamMode %s',
       async (_client, _family, _mode, _upstreamMode, { client, server, family, mode, upstreamMode }) => {
-        const failures = await attemptTransfers({
+        const failures = await lab.attempt({
           client,
           server: lab.server(server),
-          samples: lab.samples,
           family,
           mode,
-          place: lab.network.host('client'),
           target: { address: lab.address(server, family), port: portOf[upstreamMode] },
-          large: false,
         })
         expect(failures).toEqual([])
       },

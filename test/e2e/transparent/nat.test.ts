@@ -10,7 +10,7 @@ import { runOrThrow } from '../../support/programs.ts'
 import type { RunningProxy } from '../../support/proxy.ts'
 import { startServer } from '../../support/servers/all.ts'
 import type { FtpServer } from '../../support/servers/server.ts'
-import { attemptTransfers, shareSamples } from '../../support/transfers.ts'
+import { shareSamples } from '../../support/transfers.ts'
 import { EdgeLab, families } from './lab/edge-lab.ts'
 import { acceptMark, dropByDefault } from './lab/rules.ts'
 import { configurationOf, everyPortIsFtp, nameOf, portOf, upstreamModes, variants } from './lab/variants.ts'
@@ -69,15 +69,10 @@ describe.skipIf(missing !== null)('address translation', () => {
     afterAll(() => lab.end(proxy, config))
 
     it.concurrent.each(ways)('%s %s, upstreamMode %s', async (family, mode, upstreamMode) => {
-      const failures = await attemptTransfers({
-        client: curl,
-        server: lab.server('vsftpd'),
-        samples: lab.samples,
+      const failures = await lab.attempt({
         family,
         mode,
-        place: lab.network.host('client'),
         target: { address: lab.address('vsftpd', family), port: portOf[upstreamMode] },
-        large: false,
       })
       expect(failures).toEqual([])
     })
@@ -117,15 +112,12 @@ describe.skipIf(missing !== null)('address translation', () => {
       target: string,
       [family, mode, upstreamMode]: (typeof ways)[number],
     ): Promise<readonly string[]> {
-      return attemptTransfers({
-        client: curl,
+      return lab.attempt({
         server: privateServer,
-        samples: lab.samples,
         family,
         mode,
         place: lab.network.host('public'),
         target: { address: target, port: portOf[upstreamMode] },
-        large: false,
       })
     }
 

@@ -4,10 +4,8 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { dataModes } from '../../support/clients/client.ts'
-import { curl } from '../../support/clients/curl.ts'
 import { debianRootMissing } from '../../support/debian.ts'
 import type { RunningProxy } from '../../support/proxy.ts'
-import { attemptTransfers } from '../../support/transfers.ts'
 import { EdgeLab, families } from './lab/edge-lab.ts'
 import { acceptMark, dropByDefault } from './lab/rules.ts'
 import { upstreamModes } from './lab/variants.ts'
@@ -61,15 +59,10 @@ describe.skipIf(missing !== null)('a published server', () => {
 
     it.concurrent.each(ways)('transfers over $family with $mode, upstreamMode $upstreamMode', async (way) => {
       const { family, mode, upstreamMode } = way
-      const failures = await attemptTransfers({
-        client: curl,
-        server: lab.server('vsftpd'),
-        samples: lab.samples,
+      const failures = await lab.attempt({
         family,
         mode,
-        place: lab.network.host('client'),
         target: { address: lab.network.gateway.inside[family], port: portOf[upstreamMode] },
-        large: false,
       })
       expect(failures).toEqual([])
     })

@@ -4,10 +4,8 @@
 import { chmod, cp, mkdir, mkdtemp, readdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { curl } from '../../support/clients/curl.ts'
 import { debianRootMissing } from '../../support/debian.ts'
 import type { Ran, RunningProgram } from '../../support/programs.ts'
-import { attemptTransfers } from '../../support/transfers.ts'
 import { EdgeLab, ftpAlg } from './lab/edge-lab.ts'
 import { dropByDefault } from './lab/rules.ts'
 import { configurationOf, nameOf, type Variant } from './lab/variants.ts'
@@ -119,15 +117,10 @@ describe.skipIf(missing !== null)('ftp-alg as a user meets it', () => {
         ])
         await proxy.waitForOutput(/"process\.start"/)
         for (const mode of ['PASV', 'PORT'] as const) {
-          const failures = await attemptTransfers({
-            client: curl,
-            server: lab.server('vsftpd'),
-            samples: lab.samples,
+          const failures = await lab.attempt({
             family: 'ipv4',
             mode,
-            place: lab.network.host('client'),
             target: { address: lab.address('vsftpd'), port: 21 },
-            large: false,
           })
           expect(failures).toEqual([])
         }

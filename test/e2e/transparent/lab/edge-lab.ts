@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { clientTree } from '../../../support/clients/client.ts'
+import { curl } from '../../../support/clients/curl.ts'
 import { debianTree } from '../../../support/debian.ts'
 import { createNetwork, type Family, type Network } from '../../../support/netns.ts'
 import { type Ran, runOrThrow } from '../../../support/programs.ts'
@@ -12,7 +13,7 @@ import { type RunningProxy, startProxy } from '../../../support/proxy.ts'
 import { createSamples, type Samples } from '../../../support/samples.ts'
 import { startServer } from '../../../support/servers/all.ts'
 import { type FtpServer, type ServerKind, serverPackages } from '../../../support/servers/server.ts'
-import { shareSamples } from '../../../support/transfers.ts'
+import { type Attempt, attemptTransfers, shareSamples } from '../../../support/transfers.ts'
 
 /** The programs as their users start them. */
 export const ftpAlg = [process.execPath, new URL('../../../../dist/main.js', import.meta.url).pathname]
@@ -30,6 +31,9 @@ export interface LabPlan {
   readonly inside?: readonly string[]
   readonly outside?: readonly string[]
 }
+
+type LabAttempt = Pick<Attempt, 'family' | 'mode' | 'target'> &
+  Partial<Pick<Attempt, 'client' | 'server' | 'place'>>
 
 export class EdgeLab {
   readonly network: Network
@@ -105,6 +109,20 @@ export class EdgeLab {
   async end(proxy: RunningProxy | undefined, config: string): Promise<void> {
     await proxy?.stop()
     await this.command(['firewall', '--remove'], config)
+  }
+
+  /** Every kind of transfer but 50 MiB, by curl with vsftpd from the inside unless `attempt` says otherwise; gives what went wrong. */
+  attempt(attempt: LabAttempt): Promise<readonly string[]> {
+    const { samples, network } = this
+    const usual = {
+      client: curl,
+      server: this.servers.get('vsftpd'),
+      place: network.host('client'),
+      large: false,
+    }
+    const { server, ...rest } = { ...usual, ...attempt }
+    if (server === undefined) throw new Error('no vsftpd runs in this lab')
+    return attemptTransfers({ samples, server, ...rest })
   }
 
   async nft(...argv: readonly string[]): Promise<string> {
