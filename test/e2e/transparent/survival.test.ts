@@ -37,15 +37,22 @@ describe.skipIf(missing !== null)('transfers in the kernel', () => {
   describe.each(inKernel.map((variant) => [nameOf(variant), variant] as const))('%s', (_name, variant) => {
     const config = configurationOf(variant).replace('pinholes: {', `pinholes: { timeout: ${TIMEOUT_S}s,`)
 
+    const start = () => startProxy({ place: lab.network.gateway, config })
+
+    beforeAll(async () => {
+      expect(await lab.command(['firewall', '--apply'], config)).toMatchObject({ exitCode: 0 })
+    })
+
     beforeEach(async () => {
-      proxy = await lab.start(config)
+      proxy = await start()
     })
 
     afterEach(async () => {
       for (const each of open.splice(0)) each.close()
       await proxy.kill()
-      await lab.command(['firewall', '--remove'], config)
     })
+
+    afterAll(() => lab.command(['firewall', '--remove'], config))
 
     async function logIn(): Promise<Dialogue> {
       const dialogue = await Dialogue.begin(lab.network.host('client'), {
@@ -106,11 +113,11 @@ describe.skipIf(missing !== null)('transfers in the kernel', () => {
       await expect.poll(() => lab.elements(), PATIENCE).toEqual([])
       expect(performance.now() - startedMs).toBeLessThan(KERNEL_TIMEOUT_MS + 20_000)
 
-      proxy = await startProxy({ place: lab.network.gateway, config })
+      proxy = await start()
       await (await logIn()).passive('ipv4')
       expect(await lab.elements()).not.toEqual([])
       await proxy.kill()
-      proxy = await startProxy({ place: lab.network.gateway, config })
+      proxy = await start()
       expect(await lab.elements()).toEqual([])
       // Through both restarts.
       await isComplete(second.data)
