@@ -79,7 +79,7 @@ export class App {
     this.#config = config
     this.#observer = observer
     this.#names = new Names(observer)
-    this.#pools = new Pools({ observer, tlsFor: (check) => this.#tls.ofCheck(check) })
+    this.#pools = new Pools({ observer, names: this.#names, tlsFor: (check) => this.#tls.ofCheck(check) })
     this.#registry = new SessionRegistry(config.limits)
     this.operations = new Operations({
       registry: this.#registry,

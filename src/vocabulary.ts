@@ -19,11 +19,12 @@ export type TcpImplementation = 'epoll' | 'node'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
-/** A server of a pool of FTP servers: figures for metrics and the status page. */
+/** A server of a pool of FTP servers, or all that have its name: figures for metrics and the status page. */
 export interface PoolServerUse {
   readonly pool: string
   /** `HOST:PORT`, as configured. */
   readonly server: string
+  /** One of them at least. */
   readonly isUp: boolean
   readonly isBackup: boolean
   readonly sessions: number

@@ -76,6 +76,8 @@ export interface Observer {
   upstreamServerChanged(change: {
     readonly pool: string
     readonly server: string
+    /** Where its name has several, or null. */
+    readonly address: string | null
     readonly isUp: boolean
     readonly why: string
   }): void

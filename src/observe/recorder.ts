@@ -161,8 +161,9 @@ export function createObserver(options: RecorderOptions): Recorder {
     upstreamsMeasuredBy: (figures) => {
       upstreams = figures
     },
-    upstreamServerChanged: ({ pool, server, isUp, why }) => {
-      log.write(isUp ? 'upstream.recover' : 'upstream.lose', { pool, server, detail: why })
+    upstreamServerChanged: ({ pool, server, address, isUp, why }) => {
+      const at = address === null ? {} : { server_ip: address }
+      log.write(isUp ? 'upstream.recover' : 'upstream.lose', { pool, server, ...at, detail: why })
     },
     certificatesMeasuredBy: (measured) => {
       certificates = measured

@@ -12,9 +12,17 @@ interface Entry {
   pending: Promise<readonly string[]> | null
 }
 
-const MIN_TTL_MS = 5_000
+export interface Watching {
+  stop(): void
+}
+
+const MIN_TTL_MS = 1_000
 const MAX_TTL_MS = 300_000
-/** For names from /etc/hosts and after a failure. */
+/** How long DNS may take to say for how long. */
+const TTL_ANSWER_MS = 5_000
+/** After a failure. */
+const RETRY_MS = 5_000
+/** For names that DNS does not know, as those of /etc/hosts. */
 const FALLBACK_TTL_MS = 30_000
 
 export class Names {
@@ -54,6 +62,45 @@ export class Names {
     return entry.addresses.find((address) => familyOf(address) === family) ?? null
   }
 
+  /**
+   * Calls back with the addresses of a host, first those that are known, then each time there are others, and asks again as
+   * their TTL passes. A host that stops resolving keeps its addresses; the log says so once.
+   */
+  watch(host: string, changed: (addresses: readonly string[]) => void): Watching {
+    let timer: NodeJS.Timeout | null = null
+    let isStopped = false
+    let isFailing = false
+    let known = ''
+    const learn = (addresses: readonly string[]) => {
+      const found = [...addresses].sort().join()
+      if (isStopped || found === known || addresses.length === 0) return
+      if (known !== '') this.#observer.log('names.change', { host, addresses })
+      known = found
+      changed(addresses)
+    }
+    const ask = async () => {
+      const entry = this.#entry(host)
+      let ttlMs = RETRY_MS
+      try {
+        learn(await this.#ask(host, entry))
+        isFailing = false
+        ttlMs = await within(TTL_ANSWER_MS, timeToLive(host))
+      } catch (error) {
+        if (!isFailing) this.#observer.log('names.fail', { host, addresses: entry.addresses, error })
+        isFailing = true
+      }
+      if (!isStopped) timer = setTimeout(ask, ttlMs).unref()
+    }
+    learn(this.#entry(host).addresses)
+    void ask()
+    return {
+      stop() {
+        isStopped = true
+        if (timer !== null) clearTimeout(timer)
+      },
+    }
+  }
+
   #entry(host: string): Entry {
     let entry = this.#entries.get(host)
     if (entry === undefined) {
@@ -88,7 +135,7 @@ export class Names {
           return entry.addresses
         },
         (error: unknown) => {
-          entry.staleMs = performance.now() + MIN_TTL_MS
+          entry.staleMs = performance.now() + RETRY_MS
           throw error
         },
       )
@@ -107,4 +154,15 @@ async function timeToLive(host: string): Promise<number> {
   )
   if (ttls.length === 0) return FALLBACK_TTL_MS
   return Math.min(Math.max(Math.min(...ttls) * 1000, MIN_TTL_MS), MAX_TTL_MS)
+}
+
+/** What comes within that time, or the time for names that DNS does not know. */
+function within(ms: number, ttl: Promise<number>): Promise<number> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms, FALLBACK_TTL_MS).unref()
+    void ttl.then((ttlMs) => {
+      clearTimeout(timer)
+      resolve(ttlMs)
+    })
+  })
 }

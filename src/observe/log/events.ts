@@ -108,6 +108,7 @@ export const events = {
   'listener.error': { level: 'error', message: 'cannot accept connections' },
   'listener.recover': { level: 'info', message: 'connections are accepted again' },
   'descriptors.low': { level: 'warn', message: 'too few file descriptors for limits.sessions: fewer get in' },
+  'names.change': { level: 'info', message: 'name has other addresses' },
   'names.fail': { level: 'warn', message: 'name does not resolve, keeping what is known' },
   'advertise.fail': { level: 'warn', message: 'advertised name does not resolve' },
   'worker.start': { level: 'info', message: 'a worker runs' },

@@ -59,7 +59,13 @@ function sayEverything() {
   observer.tcpChosen({ implementation: 'node', reason: 'x' })
   observer.draining()
   for (const isUp of [false, true]) {
-    observer.upstreamServerChanged({ pool: 'files', server: 'ftp-a:21', isUp, why: 'x' })
+    observer.upstreamServerChanged({
+      pool: 'files',
+      server: 'ftp-a:21',
+      address: '192.0.2.7',
+      isUp,
+      why: 'x',
+    })
   }
   const certificate = {
     listener: 'edge',

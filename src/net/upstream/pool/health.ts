@@ -27,15 +27,23 @@ export class HealthChecks {
   readonly #checks = new Set<{ cancel(): void }>()
   /** Pools with a defect that was told. */
   readonly #defects = new Set<string>()
+  readonly #watched = new WeakSet<PoolServer>()
   #isStopped = false
 
   constructor(options: HealthOptions) {
     this.#options = options
   }
 
-  /** Checks every server of the pool at once, then each in its own time, for as long as it belongs to the pool. */
+  /**
+   * Checks every server of the pool at once, then each in its own time, for as long as it belongs to the pool. Called again,
+   * begins with those that are new.
+   */
   watch(pool: Pool): void {
-    for (const server of pool.servers) this.#check(pool, server)
+    for (const server of pool.servers) {
+      if (this.#watched.has(server)) continue
+      this.#watched.add(server)
+      this.#check(pool, server)
+    }
   }
 
   stop(): void {
@@ -47,15 +55,15 @@ export class HealthChecks {
   #check(pool: Pool, server: PoolServer): void {
     const { config, name } = pool
     const { health } = config
-    if (this.#isStopped || health === null || !pool.servers.includes(server)) return
+    if (this.#isStopped || health === null || this.#isGone(pool, server)) return
     const { upstreams, tlsFor } = this.#options
     const tls =
       health.expect === 'connect'
         ? null
         : tlsFor({ pool: name, host: server.host, timeoutMs: health.timeoutMs })
-    const check = checkServer({ upstreams, target: server, pool: config, health, tls }, (result) => {
+    const check = checkServer({ upstreams, target: server.target, pool: config, health, tls }, (result) => {
       this.#checks.delete(check)
-      if (this.#isStopped || !pool.servers.includes(server)) return
+      if (this.#isStopped || this.#isGone(pool, server)) return
       this.#learn(pool, server, result)
       const delayMs = health.intervalMs * (1 - JITTER / 2 + JITTER * Math.random())
       const timer = setTimeout(() => {
@@ -65,6 +73,12 @@ export class HealthChecks {
       this.#timers.add(timer)
     })
     this.#checks.add(check)
+  }
+
+  #isGone(pool: Pool, server: PoolServer): boolean {
+    if (pool.servers.includes(server)) return false
+    this.#watched.delete(server)
+    return true
   }
 
   #learn(pool: Pool, server: PoolServer, result: CheckResult): void {

@@ -1,7 +1,7 @@
 // From a session to a server of its pool: to the next one when that cannot be had, before the client hears a word.
 
 import type { UpstreamFailure } from '../../../engine/contract.ts'
-import { canonicalAddress } from '../../../ftp/addresses.ts'
+import { canonicalAddress, familyOf } from '../../../ftp/addresses.ts'
 import type { Endpoint } from '../../../ftp/endpoints.ts'
 import type { Connection } from '../../../tcp/connection.ts'
 import { writeProxyHeader } from '../../../tcp/proxy-protocol/header.ts'
@@ -52,7 +52,8 @@ class PoolLink implements UpstreamAttempt {
     if (this.#isOver) return
     const { client, tls } = this.#call
     const { address } = client.remote
-    const server = this.#pool.pick(address, this.#tried)
+    const { as } = this.#call
+    const server = this.#pool.pick(address, this.#tried, as === null ? null : familyOf(as.address))
     if (server === null) {
       this.#isOver = true
       this.#events.failed(lastReason)
@@ -64,7 +65,7 @@ class PoolLink implements UpstreamAttempt {
     tls?.towards(server.host, this.#pool.name)
     const { via, connectMs } = this.#pool.config
     this.#attempt = linkUpstream(
-      { ...this.#call, target: server, via, connectMs, header: this.#header() },
+      { ...this.#call, target: server.target, via, connectMs, header: this.#header() },
       {
         linked: (link) => this.#linked(server, link),
         failed: (reason) => this.#failed(server, reason, reason),

@@ -2,13 +2,18 @@
 
 import type { PoolServerConfig } from '../../../config/config.ts'
 import { steadyClock } from '../../../kernel/steady-clock.ts'
+import type { UpstreamTarget } from '../attempt.ts'
 import type { Candidate } from './balance.ts'
+import type { Place } from './places.ts'
 
 /** The least part of its weight that a server has which came back: it gets a session now and then. */
 const LEAST_SHARE = 0.02
 
 export class PoolServer implements Candidate {
+  /** Unique in the pool. */
   readonly name: string
+  /** Where it is. */
+  place: Place
   config: PoolServerConfig
   sessions = 0
   failures = 0
@@ -22,17 +27,31 @@ export class PoolServer implements Candidate {
   /** How long it takes from then on to its whole weight. */
   slowStartMs = 0
 
-  constructor(config: PoolServerConfig) {
+  constructor(config: PoolServerConfig, place: Place) {
     this.config = config
-    this.name = nameOf(config)
+    this.place = place
+    this.name = nameAt(config, place)
   }
 
+  /** As its entry in the configuration is called. */
+  get label(): string {
+    return labelOf(this.config)
+  }
+
+  /** As it is asked for by name. */
   get host(): string {
-    return this.config.host
+    return this.place.host
   }
 
-  get port(): number {
-    return this.config.port
+  /** Where to connect. */
+  get target(): UpstreamTarget {
+    const { host, address, port } = this.place
+    return { host: address ?? host, port }
+  }
+
+  /** Those of a higher one serve while none of a lower one can. */
+  get tier(): number {
+    return this.place.tier + (this.config.backup ? BACKUP : 0)
   }
 
   get isUp(): boolean {
@@ -45,7 +64,7 @@ export class PoolServer implements Candidate {
 
   /** The configured one, or a growing part of it while the server is back for less than `slowStartMs`. */
   get weight(): number {
-    const { weight } = this.config
+    const weight = this.config.weight * this.place.weight
     if (this.#cameBackMs === null || this.slowStartMs === 0) return weight
     const share = (steadyClock.now() - this.#cameBackMs) / this.slowStartMs
     return share >= 1 ? weight : weight * Math.max(share, LEAST_SHARE)
@@ -69,6 +88,16 @@ export class PoolServer implements Candidate {
   }
 }
 
-export function nameOf({ host, port }: Pick<PoolServerConfig, 'host' | 'port'>): string {
+export function labelOf({ host, port }: UpstreamTarget): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
+
+/** `'ftp.internal:21 10.0.0.5'`, or the label alone where that is its address or it is not known. */
+export function nameAt(config: PoolServerConfig, { host, address, port }: Place): string {
+  const label = labelOf(config)
+  const at = labelOf({ host: address ?? host, port })
+  return at === label ? label : `${label} ${at}`
+}
+
+/** After everything that DNS has to say. */
+const BACKUP = 1_000_000

@@ -1,15 +1,20 @@
 // The servers of one pool: which of them live, what they carry, and which one a client gets.
 
-import type { PoolConfig } from '../../../config/config.ts'
+import type { PoolConfig, PoolServerConfig } from '../../../config/config.ts'
+import { type Family, familyOf } from '../../../ftp/addresses.ts'
 import type { PoolServerUse } from '../../../vocabulary.ts'
 import { Balancer } from './balance.ts'
-import { nameOf, PoolServer } from './pool-server.ts'
+import { type Place, unresolved } from './places.ts'
+import { labelOf, nameAt, PoolServer } from './pool-server.ts'
 
 export interface PoolEvents {
   /** A server that served does not any more, or does again. */
   readonly changed: (server: {
     readonly pool: string
+    /** As its entry in the configuration is called. */
     readonly server: string
+    /** Where an entry has several, or null. */
+    readonly address: string | null
     readonly isUp: boolean
     readonly why: string
   }) => void
@@ -22,6 +27,12 @@ export class Pool {
   readonly name: string
   #config: PoolConfig
   #servers: readonly PoolServer[] = []
+  /** By label: where DNS says that the servers of an entry are. */
+  readonly #places = new Map<string, readonly Place[]>()
+  /** No longer among the servers, with sessions that go on. */
+  #leaving: readonly PoolServer[] = []
+  /** By label: what servers failed that are no longer there. */
+  readonly #pastFailures = new Map<string, number>()
   #balancer: Balancer
   readonly #events: PoolEvents
   /** Where clients have sessions now: their next one is with the same server, so that they see the same files. */
@@ -50,8 +61,18 @@ export class Pool {
   }
 
   get use(): readonly PoolServerUse[] {
-    return this.#servers.map(({ name, isUp, sessions, failures, config }) => {
-      return { pool: this.name, server: name, isUp, isBackup: config.backup, sessions, failures }
+    return this.#config.servers.map((config) => {
+      const label = labelOf(config)
+      const present = this.#servers.filter((server) => server.label === label)
+      const all = [...present, ...this.#leaving.filter((server) => server.label === label)]
+      return {
+        pool: this.name,
+        server: label,
+        isUp: present.some(({ isUp }) => isUp),
+        isBackup: config.backup,
+        sessions: all.reduce((sum, { sessions }) => sum + sessions, 0),
+        failures: all.reduce((sum, { failures }) => sum + failures, this.#pastFailures.get(label) ?? 0),
+      }
     })
   }
 
@@ -63,32 +84,58 @@ export class Pool {
   configure(config: PoolConfig): void {
     if (config.balance !== this.#config.balance) this.#balancer = new Balancer(config.balance)
     this.#config = config
-    this.#servers = config.servers.map((each) => {
-      const server = this.#servers.find(({ name }) => name === nameOf(each)) ?? new PoolServer(each)
-      server.config = each
-      server.slowStartMs = config.slowStartMs ?? 0
-      return server
-    })
+    this.#arrange()
+  }
+
+  /** Takes the places of an entry's servers: as with a new configuration, those that stay keep what is known of them. */
+  moved(entry: PoolServerConfig, places: readonly Place[]): void {
+    this.#places.set(labelOf(entry), places)
+    this.#arrange()
+  }
+
+  #arrange(): void {
+    const known = [...this.#servers, ...this.#leaving]
+    const { servers, slowStartMs = 0 } = this.#config
+    this.#servers = servers.flatMap((config) =>
+      this.#placesOf(config).map((place) => {
+        const name = nameAt(config, place)
+        const server = known.find((each) => each.name === name) ?? new PoolServer(config, place)
+        server.config = config
+        server.place = place
+        server.slowStartMs = slowStartMs
+        return server
+      }),
+    )
+    const gone = known.filter((server) => !this.#servers.includes(server))
+    this.#leaving = gone.filter(({ sessions }) => sessions > 0)
+    for (const { label, failures, sessions } of gone) {
+      if (sessions === 0) this.#pastFailures.set(label, (this.#pastFailures.get(label) ?? 0) + failures)
+    }
+  }
+
+  /** The proxy of `via` resolves the names of its servers. */
+  #placesOf(config: PoolServerConfig): readonly Place[] {
+    const found = this.#config.via === null ? this.#places.get(labelOf(config)) : undefined
+    return found ?? unresolved(config)
   }
 
   /**
    * The server for one more session of this client, of those it has not tried; null where none is left. One that is down
-   * is better than none: what was found out may be old.
+   * is better than none: what was found out may be old. `family`: of the addresses that will do; null: both.
    */
-  pick(client: string, tried: ReadonlySet<PoolServer>): PoolServer | null {
-    const left = this.#servers.filter((server) => !server.isFull && !tried.has(server))
+  pick(client: string, tried: ReadonlySet<PoolServer>, family: Family | null = null): PoolServer | null {
+    const left = this.#servers.filter(
+      (server) => !server.isFull && !tried.has(server) && isOfFamily(server.place, family),
+    )
     const up = left.filter((server) => this.#mayServe(server))
     const own = this.#clients.get(client)?.server
     if (own !== undefined && up.includes(own)) return own
-    for (const those of [up, left]) {
-      const [primaries, backups] = [
-        those.filter(({ config }) => !config.backup),
-        those.filter(({ config }) => config.backup),
-      ]
-      const chosen = this.#balancer.choose(primaries, client) ?? this.#balancer.choose(backups, client)
-      if (chosen !== null) return chosen
-    }
-    return null
+    const those = up.length > 0 ? up : left
+    const lowest = Math.min(...those.map(({ tier }) => tier))
+    return this.#balancer.choose(
+      those.filter(({ tier }) => tier === lowest),
+      client,
+    )
   }
 
   /** A session of the client is with that server; call the result when it is over. */
@@ -103,6 +150,7 @@ export class Pool {
       if (isOver) return
       isOver = true
       server.sessions -= 1
+      if (server.sessions === 0 && this.#leaving.includes(server)) this.#arrange()
       entry.sessions -= 1
       if (entry.sessions === 0 && this.#clients.get(client) === entry) this.#clients.delete(client)
     }
@@ -146,6 +194,12 @@ export class Pool {
 
   #turn(server: PoolServer, isUp: boolean, why: string): void {
     server.turn(isUp)
-    this.#events.changed({ pool: this.name, server: server.name, isUp, why })
+    const { label, name, place } = server
+    const address = name === label ? null : place.address
+    this.#events.changed({ pool: this.name, server: label, address, isUp, why })
   }
+}
+
+function isOfFamily({ address }: Place, family: Family | null): boolean {
+  return family === null || address === null || familyOf(address) === family
 }

@@ -3,11 +3,14 @@
 import type { ListenerConfig, PoolConfig } from '../../../config/config.ts'
 import type { Observer } from '../../../observe/observer.ts'
 import type { PoolUpstreamUse } from '../../../vocabulary.ts'
+import type { Names, Watching } from '../names.ts'
 import type { Upstreams } from '../upstreams.ts'
 import { HealthChecks, type HealthOptions } from './health.ts'
+import { followPlaces } from './places.ts'
 import { Pool, type PoolEvents } from './pool.ts'
 
 export interface PoolsOptions {
+  readonly names: Names
   readonly observer: Pick<Observer, 'upstreamServerChanged' | 'log'>
   readonly tlsFor: HealthOptions['tlsFor']
 }
@@ -17,6 +20,7 @@ export class Pools {
   readonly #options: PoolsOptions
   readonly #events: PoolEvents
   #checks: HealthChecks | null = null
+  #following: readonly Watching[] = []
 
   constructor(options: PoolsOptions) {
     const { observer } = options
@@ -40,9 +44,28 @@ export class Pools {
       failed: ({ pool, detail }) => this.#options.observer.log('upstream.check', { pool, detail }),
     })
     for (const pool of this.#pools.values()) this.#checks.watch(pool)
+    this.#follow()
+  }
+
+  /** The proxy of `via` resolves the names of its servers. */
+  #follow(): void {
+    for (const each of this.#following) each.stop()
+    this.#following = [...this.#pools.values()]
+      .filter(({ config }) => config.via === null)
+      .flatMap((pool) =>
+        pool.config.servers.flatMap((server) => {
+          const following = followPlaces(server, this.#options.names, (places) => {
+            pool.moved(server, places)
+            this.#checks?.watch(pool)
+          })
+          return following ?? []
+        }),
+      )
   }
 
   stop(): void {
+    for (const each of this.#following) each.stop()
+    this.#following = []
     this.#checks?.stop()
     this.#checks = null
   }

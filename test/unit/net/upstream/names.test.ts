@@ -1,7 +1,8 @@
 import { createSocket } from 'node:dgram'
 import { getServers, setServers } from 'node:dns'
+import dns from 'node:dns/promises'
 import { syncBuiltinESMExports } from 'node:module'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { Advertiser } from '../../../../src/net/session/advertise.ts'
 import { Names } from '../../../../src/net/upstream/names.ts'
 import { within } from '../../../support/peers/patience.ts'
@@ -56,6 +57,48 @@ describe('names', () => {
     await expect(book.resolve('nowhere.invalid')).rejects.toMatchObject({ code: 'ENOTFOUND' })
     await expect(book.resolve('nowhere.invalid')).rejects.toMatchObject({ code: 'ENOTFOUND' })
     expect(book.known('nowhere.invalid', 4)).toBe(null)
+  })
+
+  it('that are watched are asked for again, and keep what is known of them when they stop resolving', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    const answers: (readonly string[] | null)[] = [
+      ['192.0.2.2', '192.0.2.1'],
+      // The order in which DNS has them means nothing.
+      ['192.0.2.1', '192.0.2.2'],
+      null,
+      null,
+      ['192.0.2.3'],
+    ]
+    vi.spyOn(dns, 'lookup').mockImplementation((async () => {
+      const [answer = null] = answers.splice(0, 1)
+      if (answer === null) throw Object.assign(new Error('no such name'), { code: 'ENOTFOUND' })
+      return answer.map((address) => ({ address, family: 4 }))
+    }) as never)
+    vi.spyOn(dns, 'resolve4').mockImplementation((async () => [{ address: '192.0.2.1', ttl: 7 }]) as never)
+    vi.spyOn(dns, 'resolve6').mockRejectedValue(new Error('none'))
+    syncBuiltinESMExports()
+    const { names: book, logged } = names()
+    const seen: (readonly string[])[] = []
+    const watching = book.watch('pods.test', (addresses) => seen.push(addresses))
+    try {
+      await vi.advanceTimersByTimeAsync(6_900)
+      expect(answers).toHaveLength(4)
+      await vi.advanceTimersByTimeAsync(200)
+      expect(answers).toHaveLength(3)
+      // What does not resolve is asked for after five seconds.
+      for (const waitMs of [7_000, 5_000, 5_000]) await vi.advanceTimersByTimeAsync(waitMs)
+      expect(answers).toHaveLength(0)
+      expect(seen).toEqual([['192.0.2.2', '192.0.2.1'], ['192.0.2.3']])
+      expect(logged.map(({ event }) => event)).toEqual(['names.fail', 'names.change'])
+      expect(logged[0]?.fields).toMatchObject({ host: 'pods.test', addresses: ['192.0.2.1', '192.0.2.2'] })
+      watching.stop()
+      expect(vi.getTimerCount()).toBe(0)
+    } finally {
+      watching.stop()
+      vi.useRealTimers()
+      vi.restoreAllMocks()
+      syncBuiltinESMExports()
+    }
   })
 })
 

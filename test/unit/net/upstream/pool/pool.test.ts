@@ -20,7 +20,9 @@ function poolOf(servers: readonly PoolServerConfig[], changes: Partial<PoolConfi
   }
   const changed: string[] = []
   const pool = new Pool(config, {
-    changed: ({ server: name, isUp, why }) => changed.push(`${name} ${isUp ? 'up' : 'down'}: ${why}`),
+    changed: ({ server: name, address, isUp, why }) => {
+      changed.push(`${name}${address === null ? '' : ` ${address}`} ${isUp ? 'up' : 'down'}: ${why}`)
+    },
   })
   const pick = (client = '192.0.2.1', tried: readonly PoolServer[] = []) => pool.pick(client, new Set(tried))
   const get = (name: string) => {
@@ -180,6 +182,64 @@ describe('a server that came back, with slowStart', () => {
     expect(pick('192.0.2.1')?.host).toBe('a')
     over()
     expect(pick('192.0.2.2', [get('b')])?.host).toBe('a')
+  })
+})
+
+describe('a name with several addresses', () => {
+  const at = (address: string, tier = 0) => ({ host: 'pods', address, port: 21, weight: 1, tier })
+  const [one, two, three] = [at('192.0.2.1'), at('192.0.2.2'), at('192.0.2.3')]
+
+  it('is several servers, each with a state of its own, under one name in figures', () => {
+    const pods = server('pods', { maxSessions: 1 })
+    const { pool, changed } = poolOf([pods], { balance: 'roundRobin' })
+    expect(pool.servers.map(({ target }) => target.host)).toEqual(['pods'])
+    pool.moved(pods, [one, two])
+    const [first, second] = pool.servers
+    if (first === undefined || second === undefined) throw new Error('no servers')
+    pool.failed(first, 'refused')
+    expect(pool.use).toMatchObject([{ server: 'pods:21', isUp: true, failures: 1 }])
+    expect(pool.pick('198.51.100.1', new Set())).toBe(second)
+    pool.sessionBegan(second, '198.51.100.1')
+    expect(pool.pick('198.51.100.2', new Set())).toBe(first)
+    pool.failed(second, 'refused')
+    expect(pool.use).toMatchObject([{ isUp: false, sessions: 1, failures: 2 }])
+    expect(changed).toEqual(['pods:21 192.0.2.1 down: refused', 'pods:21 192.0.2.2 down: refused'])
+  })
+
+  it('gives a server that goes no more sessions, counts those that go on, and knows one that comes back', () => {
+    const pods = server('pods')
+    const { pool, pick } = poolOf([pods])
+    pool.moved(pods, [one, two])
+    const [gone] = pool.servers
+    if (gone === undefined) throw new Error('no server')
+    const over = pool.sessionBegan(gone, '198.51.100.1')
+    pool.failed(gone, 'refused')
+    pool.moved(pods, [two, three])
+    expect(pick('198.51.100.1')?.target.host).toBe('192.0.2.2')
+    expect(pool.use).toMatchObject([{ sessions: 1, failures: 1 }])
+    pool.moved(pods, [one, two])
+    expect(pool.servers[0]).toBe(gone)
+    pool.moved(pods, [two])
+    over()
+    // It is forgotten now; what it failed is not.
+    expect(pool.use).toMatchObject([{ sessions: 0, failures: 1 }])
+    pool.moved(pods, [one, two])
+    expect(pool.servers[0]).not.toBe(gone)
+    expect(pool.use).toMatchObject([{ failures: 1 }])
+  })
+
+  it('serves by the family that the system prefers, by the other while none can, and by the client’s where that must be', () => {
+    const pods = server('pods')
+    const { pool, pick } = poolOf([pods, server('spare', { backup: true })])
+    pool.moved(pods, [at('2001:db8::1'), at('192.0.2.1', 0.5)])
+    const [six, four] = pool.servers
+    if (six === undefined || four === undefined) throw new Error('no servers')
+    expect(pick()).toBe(six)
+    expect(pool.pick('192.0.2.9', new Set(), 4)).toBe(four)
+    pool.failed(six, 'unreachable')
+    expect(pick()).toBe(four)
+    pool.failed(four, 'refused')
+    expect(pick()?.host).toBe('spare')
   })
 })
 
