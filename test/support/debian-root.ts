@@ -28,11 +28,20 @@ export function debianMachineArchive(): Promise<string> {
   ])
 }
 
-async function archiveWith(include: readonly string[]): Promise<string> {
+/** The C and C++ libraries of another architecture, unpacked only. */
+export function debianLibraries(architecture: string): Promise<string> {
+  const options = [`--architectures=${architecture}`, '--variant=extract', '--skip=check/qemu']
+  return archiveWith(['libc6', 'libstdc++6', 'libgcc-s1'], options)
+}
+
+async function archiveWith(
+  include: readonly string[],
+  options: readonly string[] = ['--variant=minbase'],
+): Promise<string> {
   const tree = await imageTools()
   const release = /^VERSION_CODENAME=(\w+)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? ''
   const key = createHash('sha256')
-    .update([release, process.arch, ...include].join(' '))
+    .update([release, process.arch, ...options, ...include].join(' '))
     .digest('hex')
   const archive = join(cacheFolder(), `debian-root-${key.slice(0, 16)}.tar`)
   if (existsSync(archive)) return archive
@@ -40,9 +49,9 @@ async function archiveWith(include: readonly string[]): Promise<string> {
   try {
     if (existsSync(archive)) return archive
     const building = `${archive}.building`
-    const argv = [tree.program('usr/bin/mmdebstrap'), '--variant=minbase', `--include=${include.join(',')}`]
-    const options = { env: tree.env, timeoutMs: 600_000 }
-    await runOrThrow([...argv, '--dpkgopt=force-unsafe-io', '--format=tar', release, building], options)
+    const argv = [tree.program('usr/bin/mmdebstrap'), ...options, `--include=${include.join(',')}`]
+    const run = { env: tree.env, timeoutMs: 600_000 }
+    await runOrThrow([...argv, '--dpkgopt=force-unsafe-io', '--format=tar', release, building], run)
     await rename(building, archive)
     return archive
   } finally {

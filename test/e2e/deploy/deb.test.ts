@@ -10,13 +10,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openControlConnection } from '../../support/control-connection.ts'
 import { cacheFolder, debianRootMissing } from '../../support/debian.ts'
 import { debianRootArchive } from '../../support/debian-root.ts'
-import { imagesMissing } from '../../support/images.ts'
+import { registryMissing } from '../../support/images.ts'
 import { type RunningProgram, runOrThrow, runProgram, startProgram } from '../../support/programs.ts'
 import { type Ground, openGround } from './ground.ts'
 
 const scripts = new URL('../../../deploy/packages/', import.meta.url).pathname
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'))
-const missing = debianRootMissing('the Debian package') ?? (await noRegistry())
+const missing = debianRootMissing('the Debian package') ?? (await registryMissing('the Debian package'))
 const architecture = process.arch === 'x64' ? 'amd64' : process.arch
 
 const configuration = `listeners:
@@ -149,12 +149,3 @@ describe.skipIf(missing !== null)('the Debian package', { timeout: 600_000 }, ()
     expect(rest).toBe('')
   })
 })
-
-async function noRegistry(): Promise<string | null> {
-  const reason = await imagesMissing()
-  if (reason === null) return null
-  const line = `the Debian package is skipped: ${reason}`
-  if (process.env.CI === 'true') throw new Error(line)
-  console.warn(line)
-  return line
-}

@@ -3,13 +3,14 @@
 
 import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type Cleanup, createCleanup } from '../../support/cleanup.ts'
+import { openControlConnection } from '../../support/control-connection.ts'
 import { cacheFolder, debianRootMissing, debianTree } from '../../support/debian.ts'
-import { imagesMissing, runWithBuildah } from '../../support/images.ts'
+import { registryMissing, runWithBuildah } from '../../support/images.ts'
 import { bootMachine, type Machine } from '../../support/machine.ts'
 import { createNetwork, type Network } from '../../support/netns.ts'
 import { runOrThrow, startProgram } from '../../support/programs.ts'
@@ -18,10 +19,13 @@ import { serverPackages } from '../../support/servers/server.ts'
 
 const checkout = new URL('../../../', import.meta.url).pathname
 const scripts = join(checkout, 'deploy/packages')
-const missing = debianRootMissing('README') ?? (await noRegistry())
+const missing = debianRootMissing('README') ?? (await registryMissing('README'))
 const chapters = commandsOf(readFileSync(join(checkout, 'README.md'), 'utf8'))
 const architecture = process.arch === 'x64' ? 'amd64' : process.arch
 const NET_ADMIN = 12
+
+const { version } = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8'))
+const publicAddress = { address: '203.0.113.9', port: 2121 }
 
 /** 1 MiB, as text: more than one packet, and more than what a proxy holds. */
 const content = randomBytes(512 * 1024).toString('hex')
@@ -67,6 +71,59 @@ describe.skipIf(missing !== null)('README', { timeout: 300_000 }, () => {
     expect(shown.stdout).not.toContain('tcp.fallback')
     const purged = await machine.shell('apt-get -qq purge ftp-alg')
     expect(purged, purged.stderr).toMatchObject({ exitCode: 0 })
+  })
+
+  // The RPM, with the commands that README has for the other package; rpm itself, as dnf would call it.
+  const rpm = (command: string, release?: number) => {
+    const file = `./ftp-alg-${version}-${release}.$(uname -m).rpm`
+    return `rpm --force-debian --nodeps ${command} ${release === undefined ? 'ftp-alg' : file}`
+  }
+  const mainPid = async () => (await machine.shell('systemctl show --value -p MainPID ftp-alg')).stdout.trim()
+  const configFile = () => join(machine.root, 'etc/ftp-alg/config.yaml')
+
+  it('installs the RPM, with the same commands after it', async () => {
+    const [, ...rest] = commands('Debian package')?.split('\n') ?? []
+    const ran = await machine.shell([rpm('--install', 1), ...rest].join('\n'))
+    expect(ran, ran.stderr + ran.stdout).toMatchObject({ exitCode: 0 })
+    await transfers()
+    const { stdout } = await machine.shell(`${rpm('--verify')} || true`)
+    expect(stdout.trim().split('\n')).toEqual([
+      expect.stringMatching(/^\S+ +c \/etc\/ftp-alg\/config\.yaml$/),
+    ])
+    expect((await machine.shell('systemctl show -p User ftp-alg')).stdout).toBe('User=ftp-alg\n')
+  })
+
+  it('leaves what runs alone when a newer RPM does not accept the configuration, and says what to do', async () => {
+    const before = await mainPid()
+    const session = await openControlConnection(publicAddress, network.host('client'))
+    expect(await session.ask('USER anonymous')).toMatch(/^230 /)
+    const configuration = await readFile(configFile(), 'utf8')
+    await writeFile(configFile(), `${configuration}wokers: 2\n`)
+    const upgraded = await machine.shell(rpm('--upgrade', 2))
+    expect(upgraded, upgraded.stderr).toMatchObject({ exitCode: 0 })
+    for (const said of ['did you mean workers?', 'the old one goes on running', 'systemctl restart ftp-alg'])
+      expect(upgraded.stderr).toContain(said)
+    expect(await mainPid()).toBe(before)
+    expect(await session.ask('PASV')).toMatch(/^227 /)
+    await transfers()
+    await writeFile(configFile(), configuration)
+    expect(await session.ask('QUIT')).toMatch(/^221 /)
+  })
+
+  it('is restarted by a newer RPM that accepts the configuration, which stays, and is erased', async () => {
+    const before = await mainPid()
+    const configuration = await readFile(configFile(), 'utf8')
+    const upgraded = await machine.shell(rpm('--upgrade', 3))
+    expect(upgraded, upgraded.stderr).toMatchObject({ exitCode: 0 })
+    await vi.waitFor(async () => expect(await mainPid()).not.toBe(before), { timeout: 10_000, interval: 100 })
+    await transfers()
+    expect(await readFile(configFile(), 'utf8')).toBe(configuration)
+    const erased = await machine.shell(rpm('--erase'))
+    expect(erased, erased.stderr).toMatchObject({ exitCode: 0 })
+    expect(await readFile(`${configFile()}.rpmsave`, 'utf8')).toBe(configuration)
+    const find =
+      "find / -xdev -name '*ftp-alg*' ! -path '/root/*' ! -path '/etc/ftp-alg' ! -path '/var/log/*'"
+    expect((await machine.shell(`${find}; systemctl is-active ftp-alg || true`)).stdout).toBe('inactive\n')
   })
 
   const images = [
@@ -141,7 +198,7 @@ describe.skipIf(missing !== null)('README', { timeout: 300_000 }, () => {
 
   /** What `npm run package` makes, for this architecture, uncompressed. */
   async function release(target: string): Promise<void> {
-    const tree = join(folder, 'tree')
+    const tree = join(target, 'tree')
     const env = { FAST: '1', PACKAGE_CACHE: join(cacheFolder(), 'packages') }
     const options = { env, timeoutMs: 600_000 }
     await runOrThrow([join(scripts, 'tree'), architecture, tree], options)
@@ -155,6 +212,14 @@ describe.skipIf(missing !== null)('README', { timeout: 300_000 }, () => {
       }),
       buildImage('relay').then(() => buildImage('nftables')),
     ])
+    // rpmbuild is the machine's.
+    await cp(scripts, join(target, 'checkout/deploy/packages'), { recursive: true })
+    await cp(join(checkout, 'CHANGELOG.md'), join(target, 'checkout/CHANGELOG.md'))
+    for (const number of [1, 2, 3]) {
+      const build = `FAST=1 RPM_RELEASE=${number} checkout/deploy/packages/build-rpm ${architecture} tree .`
+      const ran = await machine.shell(`PATH=~/tree/usr/lib/ftp-alg/bin:$PATH; ${build}`)
+      if (ran.exitCode !== 0) throw new Error(`${build}: ${ran.stderr}`)
+    }
   }
 })
 
@@ -184,13 +249,4 @@ async function renumber(network: Network): Promise<void> {
   )
   await at('client', 'ip address flush dev eth0 && ip address add 203.0.113.20/24 dev eth0')
   await at('server', 'ip address flush dev eth0 && ip address add 192.168.1.10/24 dev eth0')
-}
-
-async function noRegistry(): Promise<string | null> {
-  const reason = await imagesMissing()
-  if (reason === null) return null
-  const line = `README is skipped: ${reason}`
-  if (process.env.CI === 'true') throw new Error(line)
-  console.warn(line)
-  return line
 }
