@@ -17,6 +17,11 @@ export function truncated(): ConnectionError {
   return Object.assign(new Error('the TLS connection ended without close_notify'), { code: TRUNCATED_CODE })
 }
 
+/** Something else came after CCC than a close_notify or text. */
+export function notCleared(problem: string): ConnectionError {
+  return Object.assign(new Error(problem), { code: 'TLS_NOT_CLEARED' })
+}
+
 /** The code of `host_name` is `TLS_HOST_NAME`. */
 export function errorOf({ reason, detail }: TlsProblem): ConnectionError {
   return Object.assign(new Error(`TLS failed: ${detail}`), { code: `TLS_${reason.toUpperCase()}` })

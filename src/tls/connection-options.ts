@@ -1,6 +1,6 @@
 import type { TlsProblem } from '../kernel/openssl-failure.ts'
 import type { OpensslStream } from '../kernel/openssl-stream.ts'
-import type { Connection } from '../tcp/connection.ts'
+import type { Connection, ConnectionEvents } from '../tcp/connection.ts'
 
 export interface TlsConnectionOptions {
   /** Of the epoll make; from here on it is read and written through TLS alone. It may have been started. */
@@ -19,4 +19,9 @@ export interface TlsConnectionOptions {
   readonly check?: (stream: OpensslStream) => TlsProblem | null
   /** The handshake is over, once; after a problem the connection is closed, or about to be. */
   readonly secured: (problem: TlsProblem | null) => void
+}
+
+/** Hears of a connection's end, and leaves what it reads to others. */
+export function onlyClosed(closed: ConnectionEvents['closed']): ConnectionEvents {
+  return { received: () => true, ended: () => undefined, drained: () => undefined, closed }
 }

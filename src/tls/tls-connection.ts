@@ -4,8 +4,8 @@ import { ENDED, type OpensslStream, TRUNCATED, WANTS_READ, WANTS_WRITE } from '.
 import type { Connection, ConnectionError, ConnectionEvents, DirectAccess, Found } from '../tcp/connection.ts'
 import { readBehindEnd } from './behind-end.ts'
 import { endTls, goOnInClear } from './clear.ts'
-import { brokenOff, errorOf, TIMED_OUT, truncated } from './connection-error.ts'
-import type { TlsConnectionOptions } from './connection-options.ts'
+import { brokenOff, errorOf, notCleared, TIMED_OUT, truncated } from './connection-error.ts'
+import { onlyClosed, type TlsConnectionOptions } from './connection-options.ts'
 import { HandshakeTimer } from './handshake-timer.ts'
 
 /** A connection that speaks TLS: OpenSSL reads and writes the descriptor of another one itself. */
@@ -36,14 +36,9 @@ export class TlsConnection implements Connection {
     this.#access = raw.direct
     this.#stream = stream
     this.remote = raw.remote
-    this.#timer = new HandshakeTimer(handshakeMs, () => this.#fail(TIMED_OUT))
+    this.#timer = new HandshakeTimer(handshakeMs, () => this.#expired())
     if (!isData) this.#timer.start()
-    raw.start({
-      received: () => true,
-      ended: () => undefined,
-      drained: () => undefined,
-      closed: (error) => this.#closed(error),
-    })
+    raw.start(onlyClosed((error) => this.#closed(error)))
     this.#access.readBy(this.#readable)
     raw.resume()
     // A client speaks first; a failure is reported when the caller has returned.
@@ -87,12 +82,9 @@ export class TlsConnection implements Connection {
   }
 
   write(text: string): void {
-    if (text.length > writeBuffer.length) {
-      const bytes = Buffer.from(text, 'latin1')
-      this.writeBytes(bytes, bytes.length)
-    } else {
-      this.writeBytes(writeBuffer, writeBuffer.write(text, 'latin1'))
-    }
+    const fits = text.length <= writeBuffer.length
+    const bytes = fits ? writeBuffer : Buffer.from(text, 'latin1')
+    this.writeBytes(bytes, fits ? writeBuffer.write(text, 'latin1') : bytes.length)
   }
 
   writeBytes(bytes: Uint8Array, byteCount: number): void {
@@ -119,7 +111,7 @@ export class TlsConnection implements Connection {
 
   /** TLS ends, the connection goes on: `cleared` gets it. What was written before is encrypted, what is meanwhile is not. */
   clear(cleared: (raw: Connection) => void): void {
-    const parts = { raw: this.#raw, access: this.#access, stream: this.#stream }
+    const parts = { raw: this.#raw, access: this.#access, stream: this.#stream, timer: this.#timer }
     // What the kernel has not taken could not be distinguished from what follows.
     if (this.#unsentBytes > 0 || this.#state !== 'secure') this.destroy()
     else endTls(parts, () => cleared(goOnInClear(parts.raw, { unsent: this.#unsent, ending: this.#ending })))
@@ -197,6 +189,11 @@ export class TlsConnection implements Connection {
     return true
   }
 
+  #expired(): void {
+    if (this.#state === 'clearing') this.#raw.destroy(notCleared('half a TLS record came after CCC'))
+    else this.#fail(TIMED_OUT)
+  }
+
   #fail(problem: TlsProblem): void {
     if (this.#state !== 'shaking') return
     this.#state = 'failed'
@@ -215,6 +212,8 @@ export class TlsConnection implements Connection {
       byteCount += result
     }
     if (byteCount > 0 && !events.received(readBuffer, byteCount)) this.pause()
+    // What was read has ended TLS: a close_notify right behind it is what was waited for.
+    if (this.#state !== 'secure') return 'something'
     if (result > 0 || !this.#isOpen()) return 'something'
     if (result === WANTS_READ) return 'nothing'
     if (result === WANTS_WRITE) {
@@ -284,6 +283,7 @@ export class TlsConnection implements Connection {
   }
 
   #closed(error: ConnectionError | null): void {
+    this.#timer.stop()
     this.#stream.free()
     this.#unsent = []
     this.#unsentBytes = 0

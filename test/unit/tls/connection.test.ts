@@ -3,7 +3,6 @@
 import { randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { afterAll, describe, expect, it } from 'vitest'
-import type { Connection } from '../../../src/tcp/connection.ts'
 import { within } from '../../support/peers/patience.ts'
 import {
   authority,
@@ -199,55 +198,3 @@ async function helloOf(one: Session): Promise<Buffer> {
   rawServer.destroy()
   return diary.bytes
 }
-
-describe.each(['TLSv1.2', 'TLSv1.3'] as const)('TLS that ends before its connection (%s)', (version) => {
-  /** Ours has said close_notify and waits for theirs. */
-  async function clearing(sayMeanwhile = '') {
-    const both = session(version)
-    const ends = await shake(both, 'control')
-    const [atServer, atClient] = [new Diary(), new Diary()]
-    ends.server.start(atServer)
-    ends.client.start(atClient)
-    const inClear = new Diary()
-    const raw = new Promise<Connection>((resolve) =>
-      both.front.clearControl((connection) => {
-        connection.start(inClear)
-        resolve(connection)
-      }),
-    )
-    if (sayMeanwhile !== '') ends.server.write(sayMeanwhile)
-    return { ...ends, atServer, atClient, inClear, raw }
-  }
-
-  it('goes on in clear after both have said so, with what was said meanwhile', async () => {
-    const { raw, inClear, rawClient, client, atClient } = await clearing('late\r\n')
-    await expect.poll(() => atClient.entries).toEqual(['ended'])
-    const back = new Diary()
-    rawClient.direct?.readBy(null)
-    rawClient.start(back)
-    rawClient.resume()
-    // What their end does about it: close_notify, and nothing else.
-    client.stream.notifyEnd()
-    const server = await within(raw, { what: 'a connection in clear' })
-    rawClient.write('NOOP\r\n')
-    await expect.poll(() => inClear.bytes.toString()).toBe('NOOP\r\n')
-    server.write('200 Yes.\r\n')
-    await expect.poll(() => back.bytes.toString()).toBe('late\r\n200 Yes.\r\n')
-    server.destroy()
-  })
-
-  it('goes on with text at once, from a client that says nothing first', async () => {
-    const { raw, inClear, rawClient } = await clearing()
-    rawClient.write('NOOP\r\n')
-    const server = await within(raw, { what: 'a connection in clear' })
-    await expect.poll(() => inClear.bytes.toString()).toBe('NOOP\r\n')
-    server.destroy()
-  })
-
-  it('is closed where data come instead', async () => {
-    const { client, atServer } = await clearing()
-    client.write('DELE a\r\n')
-    await expect.poll(() => atServer.entries).toEqual(['closed TLS_NOT_CLEARED'])
-    expect(atServer.bytes.length).toBe(0)
-  })
-})

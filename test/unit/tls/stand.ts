@@ -116,8 +116,13 @@ export interface Ends {
 }
 
 /** Shakes hands over loopback; resolves when both have come to an end, well or not. */
-export async function shake(session: Session, kind: 'control' | 'data', from = session.back): Promise<Ends> {
-  const { rawServer, rawClient } = await rawPair()
+export async function shake(
+  session: Session,
+  kind: 'control' | 'data',
+  from = session.back,
+  pair: Pick<Ends, 'rawServer' | 'rawClient'> | null = null,
+): Promise<Ends> {
+  const { rawServer, rawClient } = pair ?? (await rawPair())
   const { front } = session
   const shaken = <T>(begin: (secured: (problem: TlsProblem | null) => void) => T) =>
     new Promise<{ connection: T; problem: TlsProblem | null }>((resolve) => {
