@@ -32,6 +32,7 @@ export interface Panel {
   readonly description?: string
   readonly datasource?: { readonly type: string; readonly uid: string }
   readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number }
+  readonly links?: readonly { readonly title: string; readonly url: string; readonly targetBlank: boolean }[]
   readonly targets?: readonly Target[]
   readonly fieldConfig?: {
     readonly defaults: { readonly unit?: string; readonly noValue?: string; readonly custom?: unknown }

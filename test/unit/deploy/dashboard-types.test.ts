@@ -57,7 +57,7 @@ const typeImports = ['stat:Stat', 'timeseries:TimeSeries', 'heatmap:Heatmap', 't
   })
 
 function moduleOf(dashboard: string, options: readonly string[]): string {
-  return `import type { AnnotationQuery, Dashboard } from '@grafana/schema'
+  return `import type { AnnotationQuery, Dashboard, DashboardLink } from '@grafana/schema'
 ${typeImports.join('\n')}
 
 /** What stands in JSON: string enums by their text. */
@@ -86,13 +86,32 @@ interface Target {
   range?: boolean
 }
 
+/** As in public/app/plugins/panel/alertlist/types.ts of Grafana 12, whose schema has no type for it. */
+namespace alertlist {
+  export interface Options {
+    alertName: string
+    alertInstanceLabelFilter: string
+    dashboardAlerts: boolean
+    groupBy: string[]
+    groupMode: 'default' | 'custom'
+    maxItems: number
+    showInstances: boolean
+    sortOrder: 1 | 2 | 3 | 4 | 5
+    stateFilter: { firing: boolean; pending: boolean; noData: boolean; normal: boolean; error: boolean }
+    viewMode: 'list' | 'stat'
+  }
+}
+
 type Panels = Spelled<NonNullable<Dashboard['panels']>[number]>
-type PrometheusPanel = (Omit<Extract<Panels, { targets?: unknown }>, 'targets'> & { targets: Target[] })
+/** As Grafana itself writes those of panels; what else the type asks for is of dashboards' links. */
+interface PanelLink extends Required<Pick<DashboardLink, 'title' | 'url' | 'targetBlank'>> {}
+type PrometheusPanel = (Omit<Extract<Panels, { targets?: unknown }>, 'targets' | 'links'> & { targets: Target[]; links?: PanelLink[] })
+type AlertList = Omit<Extract<Panels, { targets?: unknown }>, 'targets'>
 type Row = Omit<Exclude<Panels, { targets?: unknown }>, 'panels'> & { panels: PrometheusPanel[] }
 
 export const dashboard = ${dashboard.trim()} satisfies Omit<Spelled<Dashboard>, 'annotations' | 'panels'> & {
   annotations: { list: PrometheusAnnotation[] }
-  panels: (PrometheusPanel | Row)[]
+  panels: (PrometheusPanel | AlertList | Row)[]
 }
 ${options.join('\n')}
 `

@@ -1,6 +1,7 @@
 // The rules of grafana/dashboard-linter that fit, and some of ours. Names are compared with the real registry.
 
 import { beforeAll, describe, expect, it } from 'vitest'
+import { loadAlerts } from '../../support/alerts.ts'
 import { dashboardNames, loadDashboard, type Panel, panelsOf, queriesOf } from '../../support/dashboards.ts'
 import { loadMetricCatalog, type MetricCatalog } from '../../support/metric-catalog.ts'
 import { readPromql } from '../../support/promql.ts'
@@ -17,6 +18,8 @@ const notShown: Readonly<Record<string, string>> = {
   ftp_alg_translations_forgotten_total:
     'it moves when somebody empties conntrack’s table, who knows; the log says it, too',
 }
+
+const alertNames = loadAlerts().map(({ alert }) => alert)
 
 let catalog: MetricCatalog
 beforeAll(async () => {
@@ -48,9 +51,15 @@ describe.each(dashboardNames)('the dashboard %s', (name) => {
 
   it('has one data source variable, and selects by job, instance and listener', () => {
     const variables = dashboard.templating.list
-    expect(variables.map(({ name }) => name)).toEqual(['datasource', 'job', 'instance', 'listener'])
+    expect(variables.map(({ name }) => name)).toEqual([
+      'datasource',
+      'job',
+      'instance',
+      'listener',
+      'runbook',
+    ])
     expect(variables[0]).toMatchObject({ type: 'datasource', label: 'Data source', query: 'prometheus' })
-    for (const variable of variables.slice(1)) {
+    for (const variable of variables.slice(1, -1)) {
       expect(variable, variable.name).toMatchObject({ type: 'query', refresh: 2 })
       expect(variable.description, variable.name).toMatch(/\.$/)
       const isOne = name === 'ftp-alg-instance' && variable.name === 'instance'
@@ -59,7 +68,7 @@ describe.each(dashboardNames)('the dashboard %s', (name) => {
   })
 
   it('asks variables for metrics and labels that exist', () => {
-    for (const variable of dashboard.templating.list.slice(1)) {
+    for (const variable of dashboard.templating.list.slice(1, -1)) {
       const query = typeof variable.query === 'string' ? variable.query : variable.query.query
       const [, selector = '', label] = /^label_values\((.*), (\w+)\)$/.exec(query) ?? []
       expect(catalog.mistakesIn(`sum by (${label}) (${selector})`), query).toEqual([])
@@ -73,7 +82,11 @@ describe.each(dashboardNames)('the dashboard %s', (name) => {
         description ?? '',
       )?.[1]
       const expected =
-        obeying === targets.length ? undefined : obeying === 0 ? 'nothing here' : 'only a part of it'
+        obeying > 0 && obeying === targets.length
+          ? undefined
+          : obeying === 0
+            ? 'nothing here'
+            : 'only a part of it'
       expect([title, said]).toEqual([title, expected])
     }
   })
@@ -81,6 +94,8 @@ describe.each(dashboardNames)('the dashboard %s', (name) => {
   it.each(panels.map((panel) => [panel.title, panel] as const))('panel %s is complete', (_title, panel) => {
     expect(panel.title).not.toBe('')
     expect(panel.description).toMatch(/\.$/)
+    // Grafana's own, without a query.
+    if (panel.type === 'alertlist') return
     expect(panel.datasource).toEqual({ type: 'prometheus', uid: expect.stringMatching(/^\$\{datasource\}$/) })
     expect(panel.targets?.length).toBeGreaterThan(0)
     expect(panel.fieldConfig?.defaults.unit).toBeDefined()
@@ -93,7 +108,7 @@ describe.each(dashboardNames)('the dashboard %s', (name) => {
 
   it('says what emptiness means wherever a panel shows only what happens', () => {
     for (const { title, targets = [], fieldConfig } of panels) {
-      if (!targets.every(({ expr }) => expr.includes('> 0'))) continue
+      if (targets.length === 0 || !targets.every(({ expr }) => expr.includes('> 0'))) continue
       expect(fieldConfig?.defaults.noValue, title).toBeTruthy()
     }
   })
@@ -116,6 +131,20 @@ describe.each(dashboardNames)('the dashboard %s', (name) => {
         const isOfProcess = /"Of the session limit"/.test(place)
         expect(isSelected, `${place}: ${metric}`).toBe(hasListener && !isOfProcess)
       }
+    }
+  })
+
+  it('leads from panels to sections of the runbook', () => {
+    const url = 'https://example.invalid/ftp-alg/blob/main/docs/runbook.md'
+    expect(dashboard.templating.list.at(-1)).toMatchObject({
+      type: 'textbox',
+      query: url,
+      current: { value: url },
+    })
+    for (const { title, url, targetBlank } of panels.flatMap(({ links = [] }) => links)) {
+      const [, alert = ''] = /^Runbook: (\w+)$/.exec(title) ?? []
+      expect(alertNames).toContain(alert)
+      expect({ url, targetBlank }).toEqual({ url: `\${runbook}#${alert.toLowerCase()}`, targetBlank: true })
     }
   })
 
@@ -146,6 +175,28 @@ describe('the dashboards together', () => {
       (family) => family.startsWith('ftp_alg_') && !asked.has(family) && notShown[family] === undefined,
     )
     expect(missing).toEqual([])
+  })
+
+  it('lead to the section of every alert that a panel shows the cause of', () => {
+    const linked = new Set(
+      dashboardNames
+        .flatMap((name) => panelsOf(loadDashboard(name)))
+        .flatMap(({ links = [] }) => links.map(({ title }) => title.replace('Runbook: ', ''))),
+    )
+    expect(alertNames.filter((name) => !linked.has(name))).toEqual([
+      'FtpAlgAbsent',
+      'FtpAlgInterceptionMissing',
+      'FtpAlgConntrackNearlyFull',
+    ])
+  })
+
+  it('list the alerts', () => {
+    const lists = panelsOf(loadDashboard('ftp-alg-overview')).filter(({ type }) => type === 'alertlist')
+    expect(lists).toMatchObject([
+      { options: { alertName: 'FtpAlg', stateFilter: { firing: true, pending: true, normal: false } } },
+    ])
+    // The filter is a part of the name.
+    for (const name of alertNames) expect(name).toContain('FtpAlg')
   })
 
   it('need no recording rules, so that they work without them', () => {
