@@ -17,6 +17,7 @@ import {
   checkTcp,
 } from './doctor/machine.ts'
 import { checkInterception, tablesExist } from './doctor/own-rules.ts'
+import { withServices } from './doctor/services.ts'
 import { checkSettings } from './doctor/settings.ts'
 import { checkSource } from './doctor/source.ts'
 import type { Credentials } from './doctor/try.ts'
@@ -37,10 +38,11 @@ export interface DoctorOptions {
  * nothing.
  */
 export async function doctor(
-  config: Config,
+  given: Config,
   { stdout, upstreamTimeoutMs = 5000, credentials, limits }: DoctorOptions,
 ): Promise<0 | 1 | 3> {
-  const findings = [...(await examine(config, upstreamTimeoutMs))]
+  const { config, findings: services } = await withServices(given)
+  const findings = [...(await examine(config, upstreamTimeoutMs)), ...services]
   if (credentials !== undefined) {
     const { tryTransfers } = await import('./doctor/try.ts')
     findings.push(...(await tryTransfers(config, credentials)))

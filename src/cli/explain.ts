@@ -120,8 +120,8 @@ function serverLines(
     `pool ${found.name}, balance ${found.balance}`,
     ...mannerLines(settingsFor(found, listener)),
     ...found.servers.map(
-      ({ host, port, weight, backup }) =>
-        `  server ${host} port ${port}, weight ${weight}${backup ? ', backup' : ''}`,
+      ({ host, port, isSrv, weight, backup }) =>
+        `  ${isSrv === true ? `servers of ${host} (SRV)` : `server ${host} port ${port}`}, weight ${weight}${backup ? ', backup' : ''}`,
     ),
   ]
 }

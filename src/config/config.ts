@@ -91,6 +91,8 @@ export interface ViaConfig {
 
 export interface PoolServerConfig {
   readonly host: string
+  /** `host` is the name of a service (SRV), which has hosts and ports; `port` is 0. */
+  readonly isSrv?: boolean | undefined
   readonly port: number
   readonly weight: number
   /** Used only while no other can be. */

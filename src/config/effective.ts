@@ -68,9 +68,12 @@ function printPool(pool: PoolConfig) {
   const { name, servers, balance, health, proxyProtocol, via, connectMs, slowStartMs, upstreamTls } = pool
   return {
     name,
-    servers: servers.map(({ weight, backup, maxSessions, ...address }) => {
-      return { address: formatUpstream(address), weight, backup, maxSessions: maxSessions ?? 'unlimited' }
-    }),
+    servers: servers.map(({ weight, backup, maxSessions, isSrv, ...address }) => ({
+      ...(isSrv === true ? { srv: address.host } : { address: formatUpstream(address) }),
+      weight,
+      backup,
+      maxSessions: maxSessions ?? 'unlimited',
+    })),
     balance,
     health: health === null ? false : printHealth(health),
     slowStart: slowStartMs === undefined ? undefined : formatDuration(slowStartMs),

@@ -82,18 +82,28 @@ export function viaBreaches(pools: PoolSections, listeners: ListenerSections): R
 }
 
 function serverBreaches(
-  { servers }: PoolSection,
+  { servers, via }: PoolSection,
   index: number,
   path: RuleBreach['path'],
   places: readonly Place[],
 ): RuleBreach[] {
   const server = servers[index]
   if (server === undefined) return []
-  const given = formatUpstream(server)
-  const earlier = servers.findIndex((other) => formatUpstream(other) === given)
+  const isSrv = 'isSrv' in server
+  const nameOf = (each: typeof server) => ('isSrv' in each ? each.host : formatUpstream(each))
+  const given = nameOf(server)
+  const srvPath = [...path.slice(0, -1), 'srv']
+  const earlier = servers.findIndex((other) => nameOf(other) === given)
   if (earlier < index) {
     const allowed = 'each server once; weight gives it more'
-    return [{ path, text: complaint(`is servers[${earlier}] too`, { given, allowed }) }]
+    return [
+      { path: isSrv ? srvPath : path, text: complaint(`is servers[${earlier}] too`, { given, allowed }) },
+    ]
+  }
+  if (isSrv && via !== null) {
+    const allowed = 'address, or no via'
+    const reason = 'cannot be asked for where the servers are behind the proxy of via, which resolves names'
+    return [{ path: srvPath, text: complaint(reason, { given, allowed }) }]
   }
   const own = places.find((place) => upstreamIsListen(server, place.listen))
   if (own === undefined) return []

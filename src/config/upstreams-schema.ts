@@ -15,6 +15,7 @@ import {
 } from './field.ts'
 import { filePathForm } from './log-schema.ts'
 import { upstreamForm } from './socket-address.ts'
+import { srvForm } from './srv.ts'
 import { upstreamTlsSchema } from './tls-schema.ts'
 import { upstreamModeField, upstreamVerbsField } from './upstream-fields.ts'
 import { viaForm } from './via.ts'
@@ -37,7 +38,14 @@ const allowedServers = 'one or more servers such as { address: ftp-a.internal:21
 
 const serverSchema = section(
   {
-    address: textField(upstreamForm, 'The FTP server.'),
+    address: textField(
+      upstreamForm,
+      'The FTP server; a name with several addresses is several servers, and is resolved again as its TTL passes. This or `srv`.',
+    ).optional(),
+    srv: textField(
+      srvForm,
+      'A service in DNS, whose SRV records have hosts, ports, priorities (those after the first are backups) and weights (times `weight`).',
+    ).optional(),
     weight: integerField({ min: 1, max: 256 }, 'Its share beside the others.').prefault(1),
     backup: flagField('Used only while no other server of the pool can be.').prefault(false),
     maxSessions: choiceOfShapes(
@@ -50,11 +58,20 @@ const serverSchema = section(
     ).prefault('unlimited'),
   },
   'One server.',
-).transform(({ address, maxSessions, ...rest }) => ({
-  ...address,
-  ...rest,
-  maxSessions: maxSessions === 'unlimited' ? null : maxSessions,
-}))
+).transform(({ address, srv, maxSessions, ...rest }, context) => {
+  if ((address === undefined) === (srv === undefined)) {
+    const about = { given: srv, allowed: 'address: HOST:PORT or srv: _SERVICE._tcp.DOMAIN' }
+    const message = complaint(srv === undefined ? 'is required' : 'goes without address', about)
+    const path = [srv === undefined ? 'address' : 'srv']
+    context.issues.push({ code: 'custom', message, input: srv, path })
+    return z.NEVER
+  }
+  return {
+    ...(address ?? { host: srv ?? '', port: 0, isSrv: true as const }),
+    ...rest,
+    maxSessions: maxSessions === 'unlimited' ? null : maxSessions,
+  }
+})
 
 const healthSchema = choiceOfShapes(
   [

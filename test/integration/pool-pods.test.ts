@@ -80,3 +80,42 @@ test('new sessions go to new pods, those of pods that leave go on, and no client
   }
   a.close()
 })
+
+test('a service has servers of the first priority, then the others; it may move to other ports', async ({
+  lab,
+}) => {
+  const { first } = await lab.ports()
+  const [main, spare] = [await pod(lab, '127.0.0.71', first), await pod(lab, '127.0.0.72', first + 1)]
+  const service = (mainPort: number): Zone => ({
+    a: { 'main.test': ['127.0.0.71'], 'spare.test': ['127.0.0.72'] },
+    srv: {
+      '_ftp._tcp.test': [
+        { priority: 20, weight: 0, port: first + 1, name: 'spare.test' },
+        { priority: 10, weight: 5, port: mainPort, name: 'main.test' },
+      ],
+    },
+    ttl: 1,
+  })
+  const dns = await dnsServer(service(first))
+  const proxy = await lab.process({
+    upstream: 'service',
+    more: 'upstreams: [{ name: service, servers: [{ srv: _ftp._tcp.test }], health: { interval: 100ms, timeout: 2s, rise: 1, fall: 1 } }]',
+    preload: resolvingAt(dns),
+  })
+  const greeting = async () => {
+    const client = await lab.client(proxy)
+    const { line } = await client.reply()
+    client.close()
+    return line
+  }
+  await vi.waitFor(async () => expect(await greeting()).toBe('220 127.0.0.71'))
+  main.close()
+  await vi.waitFor(async () => expect(await greeting()).toBe('220 127.0.0.72'))
+  await pod(lab, '127.0.0.71', first + 2)
+  dns.serve(service(first + 2))
+  await vi.waitFor(async () => expect(await greeting()).toBe('220 127.0.0.71'), 10_000)
+  expect(await (await proxy.ask('/metrics')).text()).toMatch(
+    /^ftp_alg_upstream_server_up\{upstream="service",server="_ftp\._tcp\.test"\} 1$/m,
+  )
+  spare.close()
+})

@@ -1,19 +1,26 @@
 // DNS names in the configuration: resolved when first needed and again as their TTL passes. A name that stops
 // resolving keeps its last addresses, and says so in the log.
 
-import { lookup, resolve4, resolve6 } from 'node:dns/promises'
+import { lookup, resolve4, resolve6, resolveSrv } from 'node:dns/promises'
 import { canonicalAddress, type Family, familyOf, parseAddress } from '../../ftp/addresses.ts'
 import type { Observer } from '../../observe/observer.ts'
+import { Follower, type Following } from './follow.ts'
+
+/** A server of a service, as SRV records have it. */
+export interface Service {
+  readonly host: string
+  readonly addresses: readonly string[]
+  readonly port: number
+  /** The lowest first. */
+  readonly priority: number
+  readonly weight: number
+}
 
 interface Entry {
   addresses: readonly string[]
   /** When to ask again. */
   staleMs: number
   pending: Promise<readonly string[]> | null
-}
-
-export interface Watching {
-  stop(): void
 }
 
 const MIN_TTL_MS = 1_000
@@ -63,42 +70,35 @@ export class Names {
   }
 
   /**
-   * Calls back with the addresses of a host, first those that are known, then each time there are others, and asks again as
-   * their TTL passes. A host that stops resolving keeps its addresses; the log says so once.
+   * Calls back with the addresses of a host, then each time there are others, and asks again as their TTL passes. A host that
+   * stops resolving keeps its addresses; the log says so once.
    */
-  watch(host: string, changed: (addresses: readonly string[]) => void): Watching {
-    let timer: NodeJS.Timeout | null = null
-    let isStopped = false
-    let isFailing = false
-    let known = ''
-    const learn = (addresses: readonly string[]) => {
-      const found = [...addresses].sort().join()
-      if (isStopped || found === known || addresses.length === 0) return
-      if (known !== '') this.#observer.log('names.change', { host, addresses })
-      known = found
-      changed(addresses)
-    }
+  follow(host: string, changed: (addresses: readonly string[]) => void): Following {
     const ask = async () => {
-      const entry = this.#entry(host)
-      let ttlMs = RETRY_MS
-      try {
-        learn(await this.#ask(host, entry))
-        isFailing = false
-        ttlMs = await within(TTL_ANSWER_MS, timeToLive(host))
-      } catch (error) {
-        if (!isFailing) this.#observer.log('names.fail', { host, addresses: entry.addresses, error })
-        isFailing = true
-      }
-      if (!isStopped) timer = setTimeout(ask, ttlMs).unref()
+      const addresses = await this.#ask(host, this.#entry(host))
+      return { found: addresses, addresses, ttlMs: await within(TTL_ANSWER_MS, timeToLive(host)) }
     }
-    learn(this.#entry(host).addresses)
-    void ask()
-    return {
-      stop() {
-        isStopped = true
-        if (timer !== null) clearTimeout(timer)
-      },
+    return new Follower({ host, observer: this.#observer }, ask, changed)
+  }
+
+  /** The same for the servers of a service. As long as the addresses of these, since nobody says how long SRV records last. */
+  followService(name: string, changed: (services: readonly Service[]) => void): Following {
+    const ask = async () => {
+      const records = (await resolveSrv(name)).filter((record) => record.name !== '')
+      const found = await Promise.all(
+        records.map(async ({ name: host, ...record }) => {
+          const entry = this.#entry(host)
+          // One that does not resolve does not keep the others from being found.
+          const addresses = await this.#ask(host, entry).catch(() => entry.addresses)
+          return { ...record, host, addresses }
+        }),
+      )
+      const addresses = found.flatMap((each) => each.addresses.map((address) => textOf(each, address)))
+      if (addresses.length === 0) throw new Error(`${name} has no server with an address`)
+      const ttls = await Promise.all(found.map(({ host }) => within(TTL_ANSWER_MS, timeToLive(host))))
+      return { found, addresses, ttlMs: Math.min(...ttls) }
     }
+    return new Follower({ host: name, observer: this.#observer }, ask, changed)
   }
 
   #entry(host: string): Entry {
@@ -165,4 +165,8 @@ function within(ms: number, ttl: Promise<number>): Promise<number> {
       resolve(ttlMs)
     })
   })
+}
+
+function textOf({ port, priority, weight }: Service, address: string): string {
+  return `${address} port ${port} priority ${priority} weight ${weight}`
 }

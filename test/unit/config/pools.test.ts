@@ -86,6 +86,41 @@ test('keys of a pool in place of its listener’s are printed, and what it does 
   })
 })
 
+test('a service in DNS is a server without a port', () => {
+  const config = configOf(
+    withPool('{ name: files, servers: [{ srv: _FTP._tcp.Example.net, weight: 2 }, { address: a }] }'),
+  )
+  expect(config.upstreams[0]?.servers).toMatchObject([
+    { host: '_ftp._tcp.example.net', port: 0, isSrv: true, weight: 2 },
+    { host: 'a', port: 21 },
+  ])
+  expect(configOf(printConfig(config))).toEqual(config)
+})
+
+describe('a server that is neither or both', () => {
+  test.each([
+    [
+      '{ weight: 2 }',
+      'servers[0].address: is required (given nothing, allowed address: HOST:PORT or srv: _SERVICE._tcp.DOMAIN)',
+    ],
+    ['{ address: a, srv: _ftp._tcp.a }', 'servers[0].srv: goes without address (given "_ftp._tcp.a"'],
+    [
+      '{ srv: ftp.example.net }',
+      'servers[0].srv: is not the name of a service over TCP (given "ftp.example.net"',
+    ],
+    ['{ srv: _ftp._tcp.a }, { srv: _ftp._tcp.a }', 'servers[1].srv: is servers[0] too (given "_ftp._tcp.a"'],
+  ])('%s', (servers, text) => {
+    expect(mistakesIn(withPool(`{ name: files, servers: [${servers}] }`)).join('\n')).toContain(text)
+  })
+
+  test('or a service behind a proxy of via', () => {
+    const yaml = withPool(
+      '{ name: files, servers: [{ srv: _ftp._tcp.a }], via: "http://proxy", upstreamMode: passive }',
+    )
+    expect(mistakesIn(yaml)).toEqual([expect.stringContaining('servers[0].srv: cannot be asked for where')])
+  })
+})
+
 describe('mistakes', () => {
   test.each([
     [

@@ -2,7 +2,8 @@
 
 import type { PoolServerConfig } from '../../../config/config.ts'
 import { familyOf, parseAddress } from '../../../ftp/addresses.ts'
-import type { Names, Watching } from '../names.ts'
+import type { Following } from '../follow.ts'
+import type { Names, Service } from '../names.ts'
 
 /** One server of an entry of the configuration. */
 export interface Place {
@@ -18,7 +19,8 @@ export interface Place {
 }
 
 /** Until more is known of an entry. */
-export function unresolved({ host, port }: PoolServerConfig): readonly Place[] {
+export function unresolved({ host, port, isSrv }: PoolServerConfig): readonly Place[] {
+  if (isSrv === true) return []
   return [{ host, address: parseAddress(host), port, weight: 1, tier: 0 }]
 }
 
@@ -27,10 +29,11 @@ export function followPlaces(
   server: PoolServerConfig,
   names: Names,
   moved: (places: readonly Place[]) => void,
-): Watching | null {
+): Following | null {
   const { host, port } = server
+  if (server.isSrv === true) return names.followService(host, (services) => moved(placesOfService(services)))
   if (parseAddress(host) !== null) return null
-  return names.watch(host, (addresses) => moved(placesOf({ host, port, weight: 1, tier: 0 }, addresses)))
+  return names.follow(host, (addresses) => moved(placesOf({ host, port, weight: 1, tier: 0 }, addresses)))
 }
 
 /**
@@ -49,4 +52,25 @@ function placesOf(of: Omit<Place, 'address'>, addresses: readonly string[]): rea
   }))
 }
 
+/**
+ * Servers of a higher priority serve while none of a lower one can. Weights are what they are beside each other: 1 on
+ * average. One of weight 0 beside others gets next to nothing (RFC 2782).
+ */
+function placesOfService(services: readonly Service[]): readonly Place[] {
+  const priorities = [...new Set(services.map(({ priority }) => priority))].sort((one, other) => one - other)
+  return priorities.flatMap((priority, tier) => {
+    const those = services.filter((service) => service.priority === priority)
+    const average = those.reduce((sum, { weight }) => sum + weight, 0) / those.length
+    return those
+      .map((service) => ({ service, text: `${service.host}:${service.port}` }))
+      .sort((one, other) => (one.text < other.text ? -1 : 1))
+      .flatMap(({ service: { host, port, weight, addresses } }) => {
+        const part = average === 0 ? 1 : Math.max(weight / average, LEAST_WEIGHT)
+        const shared = Math.max(new Set(addresses).size, 1)
+        return placesOf({ host, port, weight: part / shared, tier }, addresses)
+      })
+  })
+}
+
 const OTHER_FAMILY = 0.5
+const LEAST_WEIGHT = 0.01

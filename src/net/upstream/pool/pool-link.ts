@@ -38,7 +38,8 @@ class PoolLink implements UpstreamAttempt {
     this.#call = call
     this.#pool = pool
     this.#events = events
-    this.#next('no_server')
+    // A service that DNS has said nothing of yet.
+    this.#next(pool.servers.length === 0 ? 'resolve' : 'no_server')
   }
 
   cancel(): void {

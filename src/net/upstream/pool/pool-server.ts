@@ -88,7 +88,9 @@ export class PoolServer implements Candidate {
   }
 }
 
-export function labelOf({ host, port }: UpstreamTarget): string {
+/** `'ftp.internal:21'`, or the name of a service. */
+export function labelOf({ host, port, isSrv }: UpstreamTarget & Pick<PoolServerConfig, 'isSrv'>): string {
+  if (isSrv === true) return host
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 

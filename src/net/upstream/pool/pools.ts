@@ -3,7 +3,8 @@
 import type { ListenerConfig, PoolConfig } from '../../../config/config.ts'
 import type { Observer } from '../../../observe/observer.ts'
 import type { PoolUpstreamUse } from '../../../vocabulary.ts'
-import type { Names, Watching } from '../names.ts'
+import type { Following } from '../follow.ts'
+import type { Names } from '../names.ts'
 import type { Upstreams } from '../upstreams.ts'
 import { HealthChecks, type HealthOptions } from './health.ts'
 import { followPlaces } from './places.ts'
@@ -20,7 +21,7 @@ export class Pools {
   readonly #options: PoolsOptions
   readonly #events: PoolEvents
   #checks: HealthChecks | null = null
-  #following: readonly Watching[] = []
+  #following: readonly Following[] = []
 
   constructor(options: PoolsOptions) {
     const { observer } = options

@@ -59,7 +59,7 @@ describe('names', () => {
     expect(book.known('nowhere.invalid', 4)).toBe(null)
   })
 
-  it('that are watched are asked for again, and keep what is known of them when they stop resolving', async () => {
+  it('that are followed are asked for again, and keep what is known of them when they stop resolving', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
     const answers: (readonly string[] | null)[] = [
       ['192.0.2.2', '192.0.2.1'],
@@ -79,7 +79,7 @@ describe('names', () => {
     syncBuiltinESMExports()
     const { names: book, logged } = names()
     const seen: (readonly string[])[] = []
-    const watching = book.watch('pods.test', (addresses) => seen.push(addresses))
+    const following = book.follow('pods.test', (addresses) => seen.push(addresses))
     try {
       await vi.advanceTimersByTimeAsync(6_900)
       expect(answers).toHaveLength(4)
@@ -90,11 +90,11 @@ describe('names', () => {
       expect(answers).toHaveLength(0)
       expect(seen).toEqual([['192.0.2.2', '192.0.2.1'], ['192.0.2.3']])
       expect(logged.map(({ event }) => event)).toEqual(['names.fail', 'names.change'])
-      expect(logged[0]?.fields).toMatchObject({ host: 'pods.test', addresses: ['192.0.2.1', '192.0.2.2'] })
-      watching.stop()
+      expect(logged[0]?.fields).toMatchObject({ host: 'pods.test', addresses: ['192.0.2.2', '192.0.2.1'] })
+      following.stop()
       expect(vi.getTimerCount()).toBe(0)
     } finally {
-      watching.stop()
+      following.stop()
       vi.useRealTimers()
       vi.restoreAllMocks()
       syncBuiltinESMExports()
