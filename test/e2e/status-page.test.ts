@@ -1,4 +1,4 @@
-import { mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { test } from '../integration/admin-proxy.ts'
@@ -209,6 +209,8 @@ describe.skipIf(missing !== null)('the status page in Chromium', () => {
         const path = `${pictures}${colorScheme}-${width}.png`
         await page.screenshot({ path, fullPage: true })
         expect(statSync(path).size).toBeGreaterThan(20_000)
+        if (process.env.PICTURES === '1' && colorScheme === 'light' && width === 1360)
+          copyFileSync(path, new URL('../../docs/status-page.png', import.meta.url))
         await page.context().close()
       })
     }

@@ -10,7 +10,9 @@ import { type Place, runProgram, startProgram } from './programs.ts'
 export interface Prometheus {
   /** Asks for the values now; throws what Prometheus says when the query is wrong. */
   query(expression: string): Promise<readonly Sample[]>
-  /** Asks for the last `seconds`, one value a second: `value` is the largest of each series. */
+  /** Asks for the last `seconds`, one value a second; points are Unix seconds and values. */
+  queryRange(expression: string, seconds: number): Promise<readonly Series[]>
+  /** The same, with the largest value of each series. */
   queryMaxima(expression: string, seconds: number): Promise<readonly Sample[]>
   /** Resolves with the samples as soon as there are any, and all of them satisfy; throws after `timeoutMs`. */
   waitFor(
@@ -26,6 +28,11 @@ export interface Prometheus {
 export interface Sample {
   readonly labels: Readonly<Record<string, string>>
   readonly value: number
+}
+
+export interface Series {
+  readonly labels: Readonly<Record<string, string>>
+  readonly points: readonly (readonly [number, number])[]
 }
 
 export interface PrometheusOptions {
@@ -60,13 +67,21 @@ export async function startPrometheus({ place, port, config }: PrometheusOptions
     throw new Error(`${path} ${JSON.stringify(parameters)}: ${answer.error ?? stderr}\n${program.output()}`)
   }
   const query: Prometheus['query'] = async (expression) => vectorOf(await ask('query', { query: expression }))
+  const queryRange: Prometheus['queryRange'] = async (expression, seconds) => {
+    const end = Date.now() / 1000
+    const range = { start: String(end - seconds), end: String(end), step: '1' }
+    return matrixOf(await ask('query_range', { query: expression, ...range }))
+  }
   await program.waitForOutput(/Server is ready to receive web requests/)
   return {
     query,
+    queryRange,
     queryMaxima: async (expression, seconds) => {
-      const end = Date.now() / 1000
-      const range = { start: String(end - seconds), end: String(end), step: '1' }
-      return matrixOf(await ask('query_range', { query: expression, ...range }))
+      const series = await queryRange(expression, seconds)
+      return series.map(({ labels, points }) => ({
+        labels,
+        value: Math.max(...points.map(([, value]) => value)),
+      }))
     },
     waitFor: async (expression, satisfies, timeoutMs = 20_000) => {
       const deadline = Date.now() + timeoutMs
@@ -100,11 +115,14 @@ function vectorOf(data: unknown): Sample[] {
   return result.map(({ metric, value }) => ({ labels: metric, value: numberOf(value[1]) }))
 }
 
-function matrixOf(data: unknown): Sample[] {
+/** Without the points where there is no number. */
+function matrixOf(data: unknown): Series[] {
   const { result } = data as Answer<{ readonly values: readonly (readonly [number, string])[] }>
   return result.map(({ metric, values }) => ({
     labels: metric,
-    value: Math.max(...values.map(([, value]) => numberOf(value)).filter((value) => !Number.isNaN(value))),
+    points: values
+      .map(([at, value]) => [at, numberOf(value)] as const)
+      .filter(([, value]) => !Number.isNaN(value)),
   }))
 }
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { prometheusFolder } from '../../support/alerts.ts'
-import { dashboardNames, queriesOf } from '../../support/dashboards.ts'
+import { dashboardNames, loadDashboard, panelsOf, queriesOf } from '../../support/dashboards.ts'
 import { debianRootMissing, debianTree } from '../../support/debian.ts'
 import { recordingRules } from '../../support/metric-catalog.ts'
 import { createNetwork, type Network } from '../../support/netns.ts'
@@ -15,6 +15,7 @@ import { type RunningProxy, startProxy } from '../../support/proxy.ts'
 import { type FtpServer, serverPackages } from '../../support/servers/server.ts'
 import { startVsftpd } from '../../support/servers/vsftpd.ts'
 import { writeCertificate } from './prometheus/encrypted-traffic.ts'
+import { drawPanels, seriesName } from './prometheus/picture.ts'
 import { driveTraffic, gatewayConfiguration, type Traffic } from './prometheus/traffic.ts'
 
 const missing = debianRootMissing('Prometheus with both dashboards')
@@ -26,6 +27,15 @@ const staysZero: Readonly<Record<string, string>> = {
   '"Instances that do not answer"': 'all of them do',
   '"Defects"': 'it would take a defect of the proxy',
 }
+
+/** Panels of the overview in docs/dashboard.svg, in their order there. */
+const pictured = [
+  ...['Connections', 'Sessions opened', 'Throughput by direction'],
+  ...['Endpoints rewritten', 'Modes converted', 'How pinholes end'],
+  ...['Commands denied', 'Data connections that failed', 'Wait at the pinhole'],
+]
+const caption =
+  'FTP ALG: overview. Nine of its panels, drawn by a script from what Prometheus answers to them during a test (Grafana draws them otherwise).'
 
 describe.skipIf(missing !== null)('Prometheus', () => {
   let network: Network
@@ -77,16 +87,44 @@ scrape_configs:
 
   describe.each(dashboardNames)('gets an answer for every query of %s', (name) => {
     it.each(queriesOf(name).map(({ place, expr }) => [place, expr] as const))('%s', async (place, expr) => {
-      const query = expr
-        .replaceAll('$__rate_interval', '30s')
-        .replaceAll('$job', 'ftp-alg')
-        .replaceAll(/\$(instance|listener)/g, '.+')
+      const query = asGrafana(expr)
       const samples = await prometheus.queryMaxima(query, Math.ceil((Date.now() - begun) / 1000))
       expect(samples.length, query).toBeGreaterThan(0)
       if (Object.keys(staysZero).some((title) => place.includes(title))) return
       const largest = Math.max(...samples.map(({ value }) => value))
       expect(largest, `${query}\n${JSON.stringify(samples)}`).toBeGreaterThan(0)
     })
+  })
+
+  it('has enough to draw docs/dashboard.svg', async () => {
+    const seconds = Math.ceil((Date.now() - begun) / 1000)
+    const drawn = await Promise.all(
+      panelsOf(loadDashboard('ftp-alg-overview'))
+        .filter(({ title }) => pictured.includes(title))
+        .map(async ({ title, fieldConfig, targets = [] }) => ({
+          title,
+          unit: fieldConfig?.defaults.unit ?? 'short',
+          series: (
+            await Promise.all(
+              targets.map(async ({ expr, legendFormat }) =>
+                (
+                  await prometheus.queryRange(asGrafana(expr), seconds)
+                ).map(({ labels, points }) => ({
+                  name: seriesName(legendFormat, labels),
+                  points,
+                })),
+              ),
+            )
+          ).flat(),
+        })),
+    )
+    const now = Date.now() / 1000
+    const picture = drawPanels({ caption, panels: drawn, from: now - seconds, to: now })
+    expect(drawn.map(({ title }) => title)).toEqual(pictured)
+    expect(drawn.filter(({ series }) => series.length === 0)).toEqual([])
+    expect(picture.length).toBeLessThan(200_000)
+    if (process.env.PICTURES === '1')
+      await writeFile(new URL('../../../docs/dashboard.svg', import.meta.url), picture)
   })
 
   it('can evaluate every rule, and has a value for every recording rule', async () => {
@@ -118,3 +156,11 @@ scrape_configs:
     expect(names).not.toContain('FtpAlgSessionDefects')
   })
 })
+
+/** A query with the values of Grafana's variables. */
+function asGrafana(expr: string): string {
+  return expr
+    .replaceAll('$__rate_interval', '30s')
+    .replaceAll('$job', 'ftp-alg')
+    .replaceAll(/\$(instance|listener)/g, '.+')
+}
