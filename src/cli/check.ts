@@ -6,6 +6,7 @@ import { printJsonSchema } from '../config/json-schema.ts'
 import { type ConfigSources, loadConfig } from '../config/load.ts'
 import { AlgError } from '../errors.ts'
 import { tryCheckPasswords } from '../net/upstream/pool/check-password.ts'
+import { withPriority } from '../process/output-place.ts'
 import { checkCertificates } from '../tls/certificate-check.ts'
 
 export interface CheckRequest extends ConfigSources {
@@ -31,14 +32,17 @@ export async function check(request: CheckRequest): Promise<0 | 2> {
     request.stdout.write(printJsonSchema())
     return 0
   }
+  // In a unit's ExecReload they go to the journal.
+  const complain = (text: string, priority: 3 | 4) =>
+    request.stderr.write(withPriority(`${text}\n`, priority, request.environment))
   try {
     const { config, warnings } = loadConfig(request)
     const certificates = checkCertificates(config, Date.now())
     for (const warning of [...warnings, ...certificates.warnings]) {
-      request.stderr.write(`warning: ${warning}\n`)
+      complain(`warning: ${warning}`, 4)
     }
     if (certificates.mistakes.length > 0) {
-      request.stderr.write(`${certificates.mistakes.join('\n')}\n`)
+      complain(certificates.mistakes.join('\n'), 3)
       return 2
     }
     tryCheckPasswords(config.upstreams)
@@ -48,7 +52,7 @@ export async function check(request: CheckRequest): Promise<0 | 2> {
     return 0
   } catch (error) {
     if (!(error instanceof AlgError) || error.code !== 'CONFIG_INVALID') throw error
-    request.stderr.write(`${error.message}\n`)
+    complain(error.message, 3)
     return 2
   }
 }

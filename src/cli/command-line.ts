@@ -7,7 +7,7 @@ import type { Config } from '../config/config.ts'
 import type { ConfigSources } from '../config/load.ts'
 import { defaultConfigFile } from '../config/settings.ts'
 import { AlgError } from '../errors.ts'
-import { isJournal } from '../process/output-place.ts'
+import { withPriority } from '../process/output-place.ts'
 import { addConfigOptions, addOptions, overridesFrom } from './options.ts'
 import { type Command, commandNames, commands, exitCodes } from './usage/commands.ts'
 import {
@@ -30,8 +30,7 @@ export async function runCommandLine(version: string): Promise<void> {
   try {
     process.exitCode = await main(withoutHelpCommand(hideBin(process.argv)), version)
   } catch (error) {
-    const prefix = isJournal(2, process.env) ? '<3>' : ''
-    process.stderr.write(`${complaintOf(error)}\n`.replaceAll(/^(?=.)/gm, prefix))
+    process.stderr.write(withPriority(`${complaintOf(error)}\n`, 3, process.env))
     process.exitCode = error instanceof AlgError ? error.exitCode : 1
   }
   // Listeners and timers of a failed start must not keep the process alive.

@@ -13,7 +13,7 @@ import { tracker } from '../observe/tracker.ts'
 import { descriptorLimit, descriptorsFor, sessionsAllowed } from '../process/descriptors.ts'
 import { endProcess } from '../process/end-process.ts'
 import { FIRST_FD_IN_WORKER, inheritedSockets } from '../process/inherited-sockets.ts'
-import { isJournal, isSamePlace, isTerminal } from '../process/output-place.ts'
+import { isJournal, isSamePlace, isTerminal, withPriority } from '../process/output-place.ts'
 import { Signals } from '../process/signals.ts'
 import { connectServiceManager, type ServiceManager } from '../process/systemd.ts'
 import { createService, type Service } from '../service.ts'
@@ -37,8 +37,7 @@ async function runService({ sources, version, stderr, record }: RunRequest): Pro
   const watch = watchConfigFile(sources)
   const { config, warnings } = loadConfig(sources)
   const { environment } = sources
-  const priority = isJournal(2, environment) ? '<4>' : ''
-  for (const warning of warnings) stderr.write(`${priority}warning: ${warning}\n`)
+  for (const warning of warnings) stderr.write(withPriority(`warning: ${warning}\n`, 4, environment))
   const observer = createObserver({
     config,
     version,

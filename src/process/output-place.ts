@@ -17,6 +17,15 @@ export function isJournal(
   return place !== null && place === JOURNAL_STREAM
 }
 
+/** For the error stream: where that is the journal, each line gets its priority, 3 for errors and 4 for warnings. */
+export function withPriority(
+  text: string,
+  priority: 3 | 4,
+  environment: Readonly<Record<string, string | undefined>>,
+): string {
+  return isJournal(2, environment) ? text.replaceAll(/^(?=.)/gm, `<${priority}>`) : text
+}
+
 export function isTerminal(fd: number): boolean {
   return isatty(fd)
 }

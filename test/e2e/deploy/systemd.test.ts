@@ -1,5 +1,5 @@
 // The units, judged by systemd's own tools, and the process under a real notification socket and real socket
-// activation. What this leaves out: a running systemd, which a container does not have.
+// activation. systemd-machine.test.ts has them under a systemd that runs.
 
 import { existsSync } from 'node:fs'
 import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'

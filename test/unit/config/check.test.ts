@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { fstatSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { check } from '../../../src/cli/check.ts'
 import { configFile, writeConfig } from './sources.ts'
@@ -44,17 +44,33 @@ test('a wrong one gives every mistake on the error stream, nothing on the output
   ])
 })
 
+test('in the journal each line has its priority: 3 for mistakes, 4 for warnings', async () => {
+  const { dev, ino } = fstatSync(2)
+  const environment = { JOURNAL_STREAM: `${dev}:${ino}` }
+  const wrong = await run('listeners: [{ upstream: ftp.internal, name: "" }]\nworkers: 0\n', {
+    quiet: true,
+    environment,
+  })
+  expect(wrong.err.split('\n')).toEqual([
+    expect.stringMatching(/^<3>.*:1:45 listeners\[0\]\.name: /),
+    expect.stringMatching(/^<3>.*:2:10 workers: /),
+    '',
+  ])
+  const odd = 'listeners: [{ upstream: ftp.internal }]\npinholes: { timeout: 20s }\n'
+  expect((await run(odd, { quiet: true, environment })).err).toMatch(/^<4>warning: .*:2:22 /)
+})
+
 test('--print-schema prints deploy/config.schema.json without looking at any configuration', async () => {
   const { exitCode, out, err } = await run('broken: [', { printSchema: true })
   expect([exitCode, err]).toEqual([0, ''])
   expect(out).toBe(readFileSync(new URL('../../../deploy/config.schema.json', import.meta.url), 'utf8'))
 })
 
-async function run(yaml: string, { printSchema = false, quiet = false } = {}) {
+async function run(yaml: string, { printSchema = false, quiet = false, environment = {} } = {}) {
   let [out, err] = ['', '']
   const exitCode = await check({
     flags: { config: writeConfig(yaml) },
-    environment: {},
+    environment,
     ephemeralPorts: () => null,
     printSchema,
     quiet,
