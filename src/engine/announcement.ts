@@ -6,8 +6,8 @@ import {
   parse229,
   rewrite227,
   rewrite229,
-  withoutEndpoint,
 } from '../ftp/endpoints.ts'
+import { linesBeforeEndpoint } from '../ftp/harmless.ts'
 import type { DataVerb } from './data-request.ts'
 import type { Reply } from './reply.ts'
 
@@ -32,6 +32,5 @@ export function announcement({
 /** The lines before the last stay as the server wrote them, but for what a client could take for an endpoint. */
 function withLastLine(reply: Reply | null, line: string): string {
   const before = reply === null ? '' : reply.text.slice(0, reply.text.length - reply.line.length - 2)
-  const lines = before.split('\r\n').map((text) => withoutEndpoint({ place: 'inner', text, rest: text }))
-  return `${lines.join('\r\n')}${line}\r\n`
+  return `${linesBeforeEndpoint(before)}${line}\r\n`
 }

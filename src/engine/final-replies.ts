@@ -1,5 +1,6 @@
 // What the final reply to a command that moves no data changes: the negotiation, the login, the session itself.
 
+import { replyWithoutEndpoints } from '../ftp/harmless.ts'
 import type { Abort } from './abort.ts'
 import type { DataSide } from './data-side.ts'
 import { editFeatures } from './features.ts'
@@ -87,12 +88,13 @@ export class FinalReplies {
     switch (verb) {
       case 'AUTH':
         // What agrees to TLS is passed on by whoever makes the pipe.
-        if (reply.code >= 300) outbox.send('client', reply.text)
+        if (reply.code >= 300) outbox.send('client', replyWithoutEndpoints(reply.text))
         break
       case 'FEAT': {
         const keepTls = options.passthrough === 'explicit' && security.client === null
         const tls = security.client?.features ?? []
-        outbox.send('client', editFeatures(reply, { keepTls, tls, translates: !data.isFaithful }))
+        const features = editFeatures(reply, { keepTls, tls, translates: !data.isFaithful })
+        outbox.send('client', replyWithoutEndpoints(features))
         break
       }
       case 'USER':

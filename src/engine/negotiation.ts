@@ -3,6 +3,7 @@
 
 import { familyOf } from '../ftp/addresses.ts'
 import { type Endpoint, formatEprt, formatHostPort, parse227, parse229 } from '../ftp/endpoints.ts'
+import { replyWithoutEndpoints } from '../ftp/harmless.ts'
 import { announcement } from './announcement.ts'
 import type { Mode, PinholeFailure, RefusalReason, Side, UpstreamFact } from './contract.ts'
 import type { DataChannel } from './data-channel.ts'
@@ -216,7 +217,7 @@ export class Negotiation {
     }
     if (this.#asked === 'PORT' && this.#askedCount > 1) this.#parts.learned('refusesEprt')
     if (this.#plan.clientMode === 'passive') return this.#openPinhole('client', null)
-    if (this.#ownReply === reply) outbox.send('client', reply.text)
+    if (this.#ownReply === reply) outbox.send('client', replyWithoutEndpoints(reply.text))
     else outbox.reply(`200 ${this.#plan.verb} command successful.`)
     return 'ready'
   }
@@ -277,7 +278,7 @@ export class Negotiation {
       return this.#refuse('upstream_refused', text, reply.line)
     }
     this.#channel.close('reset', 'refused')
-    this.#parts.outbox.send('client', said.text)
+    this.#parts.outbox.send('client', replyWithoutEndpoints(said.text))
     return 'refused'
   }
 

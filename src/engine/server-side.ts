@@ -1,7 +1,7 @@
 // The server's half of the control channel: a stream of lines, each of which leaves as it came. Held are only replies to
 // commands that we own (an endpoint, FEAT, AUTH) and the success of a transfer whose data are not delivered yet.
 
-import { withoutEndpoint } from '../ftp/endpoints.ts'
+import { mayNameEndpoint, replyWithoutEndpoints, withoutEndpoint } from '../ftp/harmless.ts'
 import { type ReplyLine, ReplyLines } from '../ftp/replies.ts'
 import type { Abort } from './abort.ts'
 import type { ClientSide } from './client-side.ts'
@@ -86,7 +86,7 @@ export class ServerSide {
       if (this.#hasEnded && this.#held === null) this.#hangUp()
       return false
     }
-    if (part.type === 'fragment') this.#passFragment(part.text)
+    if (part.type === 'fragment') this.#passFragment(withoutEndpoint(part))
     else this.#take(part)
     return true
   }
@@ -98,7 +98,7 @@ export class ServerSide {
     if (!this.#lines.hasFragment || data.isAnswering || this.#held !== null) return
     if (this.#reply !== null && this.#reply.fate !== 'pass') return
     // It may become an endpoint that must not be passed on.
-    if (/^2(2([79].*)?)?$/s.test(this.#lines.pending) && this.#reply === null) return
+    if (mayNameEndpoint(this.#lines.begun)) return
     this.#passFragment(this.#lines.takeFragment())
   }
 
@@ -150,7 +150,7 @@ export class ServerSide {
     switch (line.place) {
       case 'outside':
         if (line.text !== '') this.#parts.strays.record('bad_reply', line.text)
-        this.#pass(line.rest)
+        this.#pass(withoutEndpoint(line))
         break
       case 'only':
       case 'first':
@@ -273,7 +273,7 @@ export class ServerSide {
       this.#outbox.close('protocol', '421 Plaintext where TLS must begin, closing.')
       return
     }
-    this.#outbox.send('client', text)
+    this.#outbox.send('client', replyWithoutEndpoints(text))
     this.#parts.data.reset()
     this.#parts.passthrough.begin()
   }
@@ -284,8 +284,8 @@ export class ServerSide {
       this.#parts.strays.record('server_closed_in_reply', '')
       if (this.#lines.hasFragment && (this.#reply === null || this.#reply.fate === 'pass')) {
         const place = this.#lines.isInReply ? 'inner' : 'only'
-        const text = this.#lines.takeFragment()
-        this.#pass(withoutEndpoint({ place, text, rest: text }))
+        const { begun: text } = this.#lines
+        this.#pass(withoutEndpoint({ place, text, rest: this.#lines.takeFragment() }))
       }
     }
     if (this.#parts.finals.hasSaidGoodbye || queue.has('QUIT')) this.#outbox.close('quit')

@@ -157,30 +157,6 @@ export function format229(port: number): string {
   return `229 Entering Extended Passive Mode (|||${port}|)`
 }
 
-/**
- * A line of a server that must not be read for an endpoint, its digits taken out where a client could take them for one:
- * `'227 Entering Passive Mode (10,0,0,5,19,137)'` gives `'227 Entering Passive Mode (**,*,*,*,**,***)'`. Every other
- * line comes back as it is.
- */
-export function withoutEndpoint({
-  place,
-  text,
-  rest,
-}: {
-  readonly place: string
-  readonly text: string
-  readonly rest: string
-}): string {
-  if (!text.startsWith('227') && !text.startsWith('229')) return rest
-  if (place === 'inner' && !looksLikeEndpoint.test(text)) return rest
-  // Where the line's beginning was given out before, no code is left in the rest.
-  const kept = rest.startsWith(text.slice(0, 3)) ? 3 : 0
-  return rest.slice(0, kept) + rest.slice(kept).replace(/\d/g, '*')
-}
-
-/** As the most lenient client reads: six numbers, or a number between brackets. */
-const looksLikeEndpoint = /^22[79][ -].*(?:(?:\d+[ \t]*,[ \t]*){5}\d|\(.*\d.*\))/
-
 const COMMA = 44
 const SPACE = 32
 const TAB = 9

@@ -20,8 +20,8 @@ export interface ReplyLine {
 
 export type ReplyPart =
   | ReplyLine
-  /** The next bytes of a line longer than 64 KiB, and of what follows up to its end. */
-  | { readonly type: 'fragment'; readonly text: string }
+  /** The next bytes of a line longer than 64 KiB, which begins with `text`. */
+  | { readonly type: 'fragment'; readonly place: 'part'; readonly text: string; readonly rest: string }
 
 /** The longest line of a server that is held to be read whole. */
 export const MAX_REPLY_LINE_BYTES = 64 * 1024
@@ -79,6 +79,11 @@ export class ReplyLines {
     return this.#buffer.pending.slice(this.#given)
   }
 
+  /** The current line from its beginning, as far as it came and is kept. */
+  get begun(): string {
+    return this.#head ?? this.#buffer.pending
+  }
+
   /** Half a line stands there that was not given out, and that is no Telnet command. */
   get hasFragment(): boolean {
     return this.pendingBytes > this.#given && !this.#mayBeTelnet()
@@ -104,11 +109,11 @@ export class ReplyLines {
 
   /** Of a line without end only the beginning is kept: it says which reply the line belongs to. */
   #cutOff(): ReplyPart {
-    const text = this.takeFragment()
+    const rest = this.takeFragment()
     this.#head ??= this.#buffer.pending.slice(0, HEAD_BYTES)
     this.#buffer.clear()
     this.#given = 0
-    return { type: 'fragment', text }
+    return { type: 'fragment', place: 'part', text: this.#head, rest }
   }
 
   #place(text: string, rest: string): ReplyLine {

@@ -15,7 +15,7 @@ function read(pieces: Iterable<string>, lines = new ReplyLines()): ReplyPart[] {
 
 /** Everything that was given out, as it came. */
 function bytesOf(parts: readonly ReplyPart[]): string {
-  return parts.map((part) => (part.type === 'line' ? part.rest : part.text)).join('')
+  return parts.map((part) => part.rest).join('')
 }
 
 const code = fc.integer({ min: 100, max: 699 })
