@@ -3,6 +3,7 @@
 
 import { assertNever } from '../errors.ts'
 import { Abort } from './abort.ts'
+import { ClientEnd } from './client-end.ts'
 import { ClientSide } from './client-side.ts'
 import type { AwaitedParty, Effect, EngineTimer, Event, SessionTimer } from './contract.ts'
 import { handleDataEvent } from './data-events.ts'
@@ -41,12 +42,11 @@ export class ControlEngine {
   readonly #transfers: Transfers
   readonly #client: ClientSide
   readonly #finals: FinalReplies
+  readonly #clientEnd: ClientEnd
   readonly #server: ServerSide
   readonly #welcome: Welcome
   readonly #passthrough: Passthrough
   #isConnected = false
-  #hasClientEnded = false
-  #isClientGone = false
   #isDraining = false
 
   constructor(options: EngineOptions) {
@@ -73,6 +73,7 @@ export class ControlEngine {
     const finals = new FinalReplies({ options, outbox, login, queue, data, abort, strays, security, welcome })
     const passthrough = new Passthrough({ outbox, data, kind: options.passthrough ?? null })
     this.#finals = finals
+    this.#clientEnd = new ClientEnd({ queue, data, finals })
     this.#passthrough = passthrough
     this.#server = new ServerSide({
       outbox,
@@ -121,7 +122,7 @@ export class ControlEngine {
   /** A pinhole of this channel has a transfer that the server works on, and a client that still wants it. */
   isWorkedOn(channel: number): boolean {
     const { transfer } = this.#queue
-    const isOver = this.#hasClientEnded || this.#server.isHoldingSuccess
+    const isOver = this.#clientEnd.hasEnded || this.#server.isHoldingSuccess
     return transfer?.channel === channel && !transfer.isAnswered && !isOver && !this.#owesOnlyClient()
   }
 
@@ -133,7 +134,8 @@ export class ControlEngine {
 
   /** Something waits for the server that may never come: `quiet` tells that nothing does. */
   get waitsForSilence(): boolean {
-    return this.#server.waitsForSilence || this.#client.isWaitingForNoops || this.#transfers.waitsForSilence
+    const isForServer = this.#server.waitsForSilence || this.#transfers.waitsForSilence
+    return isForServer || this.#client.isWaitingForNoops || this.#clientEnd.isAbandonedAfterQuit
   }
 
   /** TLS of the peers passes through, or is about to: nobody looks for a word of ours there. */
@@ -217,9 +219,7 @@ export class ControlEngine {
       return true
     }
     if (this.#client.actOnNext()) return true
-    if (!this.#hasClientEnded) return false
-    // What a client said is still answered, if it hears; what it uploads is carried to its end all the same.
-    const isOver = this.#isClientGone ? !this.#isUploadUnfinished() : this.#isIdle()
+    const { isOver } = this.#clientEnd
     if (isOver) this.#outbox.close('client')
     return isOver
   }
@@ -229,21 +229,9 @@ export class ControlEngine {
     return this.#server.hasGreeted || this.#welcome.isListening
   }
 
-  /** No reply is awaited on either side, and all that the client sent is with the server. */
-  #isIdle(): boolean {
-    return this.#queue.isEmpty && !this.#data.isNegotiating && !this.#data.isUploading
-  }
-
-  /** An upload runs whose end the client does not wait for. */
-  #isUploadUnfinished(): boolean {
-    if (this.#data.isUploading) return true
-    return this.#queue.transfer?.command?.traits?.transfer === 'upload' && this.#data.channels.isFlowing
-  }
-
   /** One that said nothing before its FIN (a probe) is gone at once. */
   #clientEnded(isGone: boolean): void {
-    this.#hasClientEnded = true
-    this.#isClientGone ||= isGone
+    this.#clientEnd.ended(isGone)
     const isDone = isGone || (this.#client.isEmpty && !this.#welcome.isBusy)
     if (!this.#server.hasGreeted && isDone) this.#outbox.close('client')
   }
@@ -271,6 +259,7 @@ export class ControlEngine {
         this.#server.silent()
         this.#transfers.silent()
         if (this.#client.isWaitingForNoops) this.#queue.giveUpNoops()
+        if (this.#clientEnd.isAbandonedAfterQuit) this.#outbox.close('quit')
         break
       case 'keepAlive':
         if (this.isTransferring && !this.#queue.has('NOOP')) this.#queue.noop('keepAlive')

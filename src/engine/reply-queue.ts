@@ -50,6 +50,11 @@ export class ReplyQueue {
     return this.#entries.find(({ isTransfer }) => !isTransfer) ?? null
   }
 
+  /** The client has been answered whatever it said, by us where it was not the server. */
+  get isAnswered(): boolean {
+    return this.#entries.every(({ isAnswered }) => isAnswered)
+  }
+
   get isFull(): boolean {
     return this.#entries.length >= MAX_OUTSTANDING
   }

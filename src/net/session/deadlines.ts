@@ -1,13 +1,14 @@
 import type { AwaitedParty, Effect, EngineTimer, SessionTimer } from '../../engine/contract.ts'
 
-/** `linger`: a peer had its time to close after us. */
-export type Deadline = Exclude<SessionTimer, 'quiet' | 'keepAlive'> | EngineTimer | 'linger'
+/** `goodbye`: a server that has answered QUIT had its time to close. `linger`: a peer had its time to close after us. */
+export type Deadline = Exclude<SessionTimer, 'quiet' | 'keepAlive'> | EngineTimer | 'goodbye' | 'linger'
 
 /** The deadlines that are set and cleared; the others follow from who is waited for. */
-type Alarm = EngineTimer | 'greeting' | 'login' | 'linger'
+type Alarm = EngineTimer | 'greeting' | 'login' | 'goodbye' | 'linger'
 
 /** The engine's own timers have fixed lengths. */
 const ENGINE_TIMER_MS: Readonly<Record<EngineTimer, number>> = { abort: 2_000, doubt: 2_000, hold: 2_000 }
+const GOODBYE_MS = 250
 const LINGER_MS = 3_000
 
 /** Milliseconds. */
@@ -106,6 +107,8 @@ export class Deadlines {
         return this.#limits.connectMs
       case 'login':
         return this.#limits.loginMs
+      case 'goodbye':
+        return GOODBYE_MS
       case 'linger':
         return LINGER_MS
       default:

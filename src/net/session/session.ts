@@ -106,6 +106,7 @@ export class Session implements ControlEvents {
     this.#silence.listen({ nowMs, keepAliveMs, engine: this.#engine }, this.#fire)
     for (let due = this.#deadlines.next(nowMs); due !== null; due = this.#deadlines.next(nowMs)) {
       if (due === 'linger') this.#peers.destroy()
+      else if (due === 'goodbye') this.#peers.server?.finish()
       else this.#fire(due)
       // The data connections of a session that ends so have not moved a byte either.
       if (due === 'idle' || due === 'reply' || due === 'transfer') this.#data?.destroy()
@@ -259,13 +260,11 @@ export class Session implements ControlEvents {
     this.#peers.flush()
     this.#attempt?.cancel()
     this.#data?.sessionEnded()
-    if (reason === 'quit') {
-      // The server closes first, so that the TIME_WAIT is its own and our ports come back at once.
-      this.#client.close(lastWord)
-    } else {
-      this.#client.finish(lastWord)
-      this.#peers.server?.finish()
-    }
+    if (reason === 'quit') this.#client.close(lastWord)
+    else this.#client.finish(lastWord)
+    // After QUIT the server closes first, so that the TIME_WAIT is its own and our ports come back at once; some wait for us.
+    if (reason === 'quit') this.#deadlines.set('goodbye', steadyClock.now())
+    else this.#peers.server?.finish()
     this.#deadlines.set('linger', steadyClock.now())
   }
 

@@ -2,7 +2,7 @@
 // through one. The numbers are those of the dialogues in docs/field.md.
 
 import { setTimeout } from 'node:timers/promises'
-import { describe, expect } from 'vitest'
+import { describe, expect, vi } from 'vitest'
 import { ftpScript, type Verb } from '../../support/peers/ftp-script.ts'
 import { MiB } from '../../support/peers/payload.ts'
 import type { Script } from '../../support/peers/scripted-server.ts'
@@ -184,6 +184,21 @@ describe.concurrent('17: bytes that look like Telnet', () => {
     expect((await client.command(`CWD ${name}`)).line).toBe(`250 ${name}`)
     expect(server.visits[0]?.lines.at(-1)).toBe(`CWD ${name}`)
   })
+})
+
+test('a server that leaves it to its client to close after QUIT is not left with the connection', async ({
+  lab,
+}) => {
+  let hasEnded = false
+  const QUIT: Verb = async (visit) => {
+    visit.reply('221 Bye.')
+    await visit.wire.readRest()
+    hasEnded = true
+  }
+  const { client } = await through(lab, ftpScript({ verbs: { QUIT } }))
+  await client.login()
+  expect((await client.command('QUIT')).code).toBe(221)
+  await vi.waitFor(() => expect(hasEnded).toBe(true), { timeout: 2_500 })
 })
 
 describe.concurrent('19: a server that works for longer than a client may be idle', () => {
