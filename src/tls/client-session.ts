@@ -71,7 +71,9 @@ export class ClientTls {
   }): TlsConnection {
     const { raw, isData, secured, truncated } = call
     const { config, handshakeMs } = this.#options
-    const { alpn, dataReuse, truncation } = config
+    const { alpn, ccc, dataReuse, truncation } = config
+    // A control connection gets its tickets before each data port; a client that says CCC needs one from before.
+    const controlTickets = ccc === 'allow' ? {} : { tickets: 0 }
     // A data connection begins with the context of the control connection: the tickets were sealed with its keys.
     const context = (isData ? this.#control?.stream.context : null) ?? this.#contexts.first
     const stream = new OpensslStream(context, {
@@ -80,7 +82,7 @@ export class ClientTls {
       contextFor: this.#contexts.contextFor,
       isAlpnStrict: alpn === 'strict',
       // An uploader that never reads would make its kernel answer a ticket with RST; but after CCC there is no other way.
-      ...(isData ? { tickets: this.#isCleared ? 1 : 0 } : {}),
+      ...(isData ? { tickets: this.#isCleared ? 1 : 0 } : controlTickets),
     })
     const mustResume = isData && dataReuse === 'required'
     return new TlsConnection({

@@ -111,7 +111,6 @@ describe('a TLS connection', () => {
   it('is resumed by data connections of its own session alone', async () => {
     const [one, other] = [session(), session()]
     await talk(one)
-    one.front.freshTicket()
     const own = await shake(one, 'data')
     expect(own.problems).toEqual({ server: null, client: null })
     expect(own.server.stream.isResumed).toBe(true)
@@ -119,6 +118,16 @@ describe('a TLS connection', () => {
     // The stranger has a session of its own with the same listener.
     const stolen = await shake(one, 'data', other.back)
     expect(stolen.problems.server?.reason).toBe('not_resumed')
+  })
+
+  it.each([
+    ['refuse', 'not_resumed'],
+    ['allow', undefined],
+  ] as const)('gets tickets with its handshake only where CCC may come: ccc %s', async (ccc, reason) => {
+    const one = session('TLSv1.3', { ccc })
+    await talk(one, { hasTicket: false })
+    const { problems } = await shake(one, 'data')
+    expect(problems.server?.reason).toBe(reason)
   })
 
   it('of data need not be resumed where reuse is offered', async () => {
@@ -178,12 +187,13 @@ describe('a TLS connection', () => {
   })
 })
 
-/** A control connection on which something was said, tickets with it. */
-async function talk(one: Session): Promise<void> {
+/** A control connection on which something was said, a ticket with it unless it was not asked for. */
+async function talk(one: Session, { hasTicket = true } = {}): Promise<void> {
   const { server, client } = await shake(one, 'control')
   const atClient = new Diary()
   server.start(new Diary())
   client.start(atClient)
+  if (hasTicket) one.front.freshTicket()
   server.write('220\r\n')
   await expect.poll(() => atClient.bytes.length).toBe(5)
 }
