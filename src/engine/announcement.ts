@@ -23,14 +23,15 @@ export function announcement({
 }): string {
   const line = ownReply?.line ?? ''
   const at227 = verb === 'PASV' && ownReply?.code === 227 ? parse227(line) : null
-  if (at227 !== null) return withLastLine(ownReply, rewrite227(line, at227, announce))
+  if (ownReply !== null && at227 !== null) return withLastLine(ownReply, rewrite227(line, at227, announce))
   const at229 = verb === 'EPSV' && ownReply?.code === 229 ? parse229(line) : null
-  if (at229?.isStrict === true) return withLastLine(ownReply, rewrite229(line, at229, announce.port))
+  if (ownReply !== null && at229?.isStrict === true)
+    return withLastLine(ownReply, rewrite229(line, at229, announce.port))
   return `${verb === 'PASV' ? format227(announce) : format229(announce.port)}\r\n`
 }
 
 /** The lines before the last stay as the server wrote them, but for what a client could take for an endpoint. */
-function withLastLine(reply: Reply | null, line: string): string {
-  const before = reply === null ? '' : reply.text.slice(0, reply.text.length - reply.line.length - 2)
-  return `${linesBeforeEndpoint(before)}${line}\r\n`
+function withLastLine({ text, line }: Reply, rewritten: string): string {
+  const end = text.endsWith('\r\n') ? '\r\n' : '\n'
+  return `${linesBeforeEndpoint(text.slice(0, text.length - line.length - end.length))}${rewritten}${end}`
 }

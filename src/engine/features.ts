@@ -20,12 +20,14 @@ export function editFeatures(
   }: { readonly keepTls: boolean; readonly tls?: readonly string[]; readonly translates: boolean },
 ): string {
   const translated = [...(translates ? translatedVerbs : []), ...tls]
-  const lines = reply.text.split('\r\n')
+  // Where a line ends in CRLF, all may: some servers write one of the two by hand.
+  const end = reply.text.includes('\r\n') || !reply.text.includes('\n') ? '\r\n' : '\n'
+  const lines = reply.text.split(/\r?\n/)
   // Opening line, features, closing line, and the empty string after the last line end.
   if (reply.code !== 211 || lines.length < 3) {
     // "211 No features" or a refusal: a server that knows none still gains two through us.
     return reply.code === 211 && translated.length > 0
-      ? `211-Features:\r\n${added(translated)}211 End\r\n`
+      ? `211-Features:${end}${added(translated, end)}211 End${end}`
       : reply.text
   }
   const missing = new Set(translated)
@@ -35,8 +37,8 @@ export function editFeatures(
     if (verbs.get(feature)?.forbidden === true) return false
     return keepTls || !tlsFeatures.has(feature)
   })
-  const body = kept.map((line) => `${line}\r\n`).join('')
-  return `${lines[0]}\r\n${body}${added([...missing])}${reply.line}\r\n`
+  const body = kept.map((line) => `${line}${end}`).join('')
+  return `${lines[0]}${end}${body}${added([...missing], end)}${reply.line}${end}`
 }
 
 /** `' MLST Type*;Size*;'` gives `MLST`, and so does `'211-MLST Type*;Size*;'`, as some servers write it. */
@@ -45,6 +47,6 @@ function featureOf(line: string): string {
   return feature.toUpperCase()
 }
 
-function added(features: readonly string[]): string {
-  return features.map((feature) => ` ${feature}\r\n`).join('')
+function added(features: readonly string[], end: string): string {
+  return features.map((feature) => ` ${feature}${end}`).join('')
 }

@@ -62,7 +62,7 @@ export class FinalReplies {
     else if (entry.verb === 'ABOR') abort.answered()
   }
 
-  /** Every line of `reply` with CRLF where we own it, else an empty text: it has been passed on. */
+  /** Every line of `reply` with its end where we own it, else an empty text: it has been passed on. */
   take(entry: Outstanding, reply: Reply): void {
     const { queue, abort, data, login, strays, outbox } = this.#parts
     queue.done(entry)

@@ -4,7 +4,7 @@ import type { Outstanding } from './reply-queue.ts'
 export interface ReplyUnderWay {
   readonly entry: Outstanding | null
   readonly fate: 'pass' | 'own' | 'drop'
-  /** Of an owned one, as far as it came, every line with CRLF. */
+  /** Of an owned one, as far as it came, every line with its own end. */
   text: string
 }
 

@@ -4,6 +4,6 @@ export interface Reply {
   readonly code: number
   /** The closing line, without line end: the only one that is ever read for an endpoint. */
   readonly line: string
-  /** All lines as they go to the client, each ending in CRLF. */
+  /** All lines as they came, each with its end: LF or CRLF. */
   readonly text: string
 }

@@ -220,7 +220,7 @@ export class ServerSide {
     const reply = this.#reply
     if (reply?.fate === 'drop') return
     if (reply?.fate === 'own') {
-      reply.text += `${line.text}\r\n`
+      reply.text += line.rest
       if (reply.text.length > MAX_OWNED_BYTES) this.#tooLong()
       return
     }

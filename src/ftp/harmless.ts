@@ -27,8 +27,7 @@ export function withoutEndpoint({
 /** Every line of a reply that was held whole, as `withoutEndpoint` gives them. */
 export function replyWithoutEndpoints(reply: string): string {
   if (!reply.includes('22')) return reply
-  const lines = reply.split('\r\n').map((text) => withoutEndpoint({ place: 'inner', text, rest: text }))
-  return lines.join('\r\n')
+  return reply.replace(/[^\n]+/g, (text) => withoutEndpoint({ place: 'inner', text, rest: text }))
 }
 
 /**
