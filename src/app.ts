@@ -23,7 +23,7 @@ import { Dialer } from './net/upstream/dial.ts'
 import { mannersOf } from './net/upstream/manners.ts'
 import { Names } from './net/upstream/names.ts'
 import { tryCheckPasswords } from './net/upstream/pool/check-password.ts'
-import { Pools } from './net/upstream/pool/pools.ts'
+import { Pools, type PoolsOptions } from './net/upstream/pool/pools.ts'
 import { Upstreams } from './net/upstream/upstreams.ts'
 import { drainedReadiness, obstaclesOf, type Readiness, readinessOf } from './observe/admin/answers.ts'
 import { type AdminServer, createAdminServer } from './observe/admin.ts'
@@ -51,11 +51,11 @@ export interface Started {
 
 export class App {
   readonly operations: Operations
+  readonly pools: Pools
   readonly #observer: Recorder
   readonly #trace: OpenTrace | null
   readonly #inherited: NonNullable<AppOptions['inherited']>
   readonly #names: Names
-  readonly #pools: Pools
   readonly #registry: SessionRegistry
   readonly #listeners = new Map<string, Listener>()
   readonly #settings = new Map<string, SessionSetting>()
@@ -79,7 +79,8 @@ export class App {
     this.#config = config
     this.#observer = observer
     this.#names = new Names(observer)
-    this.#pools = new Pools({ observer, names: this.#names, tlsFor: (check) => this.#tls.ofCheck(check) })
+    const tlsFor: PoolsOptions['tlsFor'] = (check) => this.#tls.ofCheck(check)
+    this.pools = new Pools({ observer, names: this.#names, tlsFor, isChecker: config.workers === 1 })
     this.#registry = new SessionRegistry(config.limits)
     this.operations = new Operations({
       registry: this.#registry,
@@ -88,7 +89,7 @@ export class App {
     })
     this.#tls = new TlsListeners({ observer, files: { fingerprint, watch: watchFiles } })
     observer.poolsMeasuredBy(() => this.#running?.backend.use() ?? [])
-    observer.upstreamsMeasuredBy(() => this.#pools.use())
+    observer.upstreamsMeasuredBy(() => this.pools.use())
     observer.certificatesMeasuredBy(() => this.#tls.certificates)
     this.#limitSessions()
   }
@@ -167,7 +168,7 @@ export class App {
     for (const listener of this.#listeners.values()) listener.stop()
     this.#registry.destroyAll()
     this.#tls.stop()
-    this.#pools.stop()
+    this.pools.stop()
     await this.#running?.stop()
     this.#running = null
     await this.#admin?.stop()
@@ -195,7 +196,7 @@ export class App {
       isOwnListener: (endpoint) => this.#isOwnListener(endpoint),
       connectMs: limits.connectMs,
     })
-    this.#pools.configure(this.#config.upstreams, upstreams)
+    this.pools.configure(this.#config.upstreams, upstreams)
     const enginePolicy = { ...policy, maxLineBytes: limits.lineBytes, maxRefusals: limits.refusals }
     for (const listener of listeners) {
       const { name, upstreamMode, activeSourcePort, advertise, source } = listener
@@ -209,14 +210,14 @@ export class App {
         trace: this.#trace,
         tls: this.#tls.of(name),
         passthrough: listener.passthrough ?? null,
-        backend: this.#pools.areBehindProxy(listener) ? relaying(running.backend) : running.backend,
+        backend: this.pools.areBehindProxy(listener) ? relaying(running.backend) : running.backend,
         dataPeers: dataPeersOf(policy),
         dialer: new Dialer({ tcp, connectAs: connectAsFor(listener, tcp, running.sourceNat) }),
         activeSourcePort: this.#deniedSourcePorts.has(name) ? 0 : (activeSourcePort ?? 0),
         source,
         upstreams,
         manners: mannersOf(listener, this.#config.upstreams),
-        ...destinationsOf(listener, (named) => this.#pools.of(named)),
+        ...destinationsOf(listener, (named) => this.pools.of(named)),
         advertise: {
           client: new Advertiser(advertise.clients, this.#names),
           server: new Advertiser(advertise.servers, this.#names),
@@ -272,7 +273,7 @@ export class App {
   /** What keeps sessions from being served for now, a sentence each. */
   get obstacles(): readonly string[] {
     const resting = [...this.#listeners].flatMap(([name, { isAccepting }]) => (isAccepting ? [] : [name]))
-    return obstaclesOf({ resting, unavailable: this.#pools.unavailable })
+    return obstaclesOf({ resting, unavailable: this.pools.unavailable })
   }
 
   #ready(): Readiness {

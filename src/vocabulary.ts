@@ -32,6 +32,15 @@ export interface PoolServerUse {
   readonly failures: number
 }
 
+/** What a check of a server found, as the processes of one service tell each other. */
+export interface PoolCheck {
+  readonly pool: string
+  /** Unique in the pool. */
+  readonly server: string
+  /** Null: none. */
+  readonly problem: string | null
+}
+
 export interface PoolUpstreamUse {
   readonly pool: string
   /** Times that a session went on to another server. */

@@ -93,6 +93,7 @@ async function runWorker({ sources, version, record }: RunRequest): Promise<numb
       return {
         observer,
         operations: app.operations,
+        pools: app.pools,
         sessionCount: () => app.operations.sessionCount,
         obstacles: () => app.obstacles,
         shareSessions: (sessions) => app.shareSessions(sessions),

@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { MetricFamily } from '../observe/metrics/family.ts'
 import type { ListView, PinholeView, SessionView, StatusView } from '../observe/view/shapes.ts'
+import type { PoolCheck } from '../vocabulary.ts'
 
 /** Everything an admin server needs of one worker, taken at one moment. */
 export interface Snapshot {
@@ -30,6 +31,10 @@ export type ToWorker =
   | { readonly type: 'endSession'; readonly id: number; readonly session: string }
   | { readonly type: 'drainListeners'; readonly listeners: readonly string[]; readonly endsSessions: boolean }
   | { readonly type: 'resumeListeners'; readonly listeners: readonly string[] }
+  /** Whether it checks the servers of pools, for all. */
+  | { readonly type: 'checkPools'; readonly isChecker: boolean }
+  /** What the one that checks has found. */
+  | { readonly type: 'poolChecked'; readonly check: PoolCheck }
   | { readonly type: 'reopenLogs' }
   /** Answered at once, whatever else goes on. */
   | { readonly type: 'askLife' }
@@ -56,6 +61,8 @@ export type ToSupervisor =
   | { readonly type: 'sessionEnded'; readonly id: number; readonly wasThere: boolean }
   /** The number of its sessions has changed. */
   | { readonly type: 'sessions'; readonly count: number }
+  /** What it found, for the others. */
+  | { readonly type: 'poolChecked'; readonly check: PoolCheck }
   /** What keeps sessions from being served for now has changed. */
   | { readonly type: 'obstacles'; readonly obstacles: readonly string[] }
   /** The answer to `askLife`. */

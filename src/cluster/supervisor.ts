@@ -11,6 +11,7 @@ import type { ToWorker } from './messages.ts'
 import { ClusterOperations } from './operations.ts'
 import { shareSessions } from './session-shares.ts'
 import { workerConfig } from './worker-config.ts'
+import type { WorkerProcess } from './worker-process.ts'
 import { WorkerSlot } from './worker-slot.ts'
 
 export interface SupervisorOptions {
@@ -35,6 +36,8 @@ export class Supervisor {
   readonly #shares = new Map<WorkerSlot, number>()
   #config: Config
   #isEnding = false
+  /** The worker that checks the servers of pools. */
+  #checker: WorkerProcess | null = null
   #sharing: NodeJS.Timeout | null = null
 
   constructor({ config, observer, inherited }: SupervisorOptions) {
@@ -59,7 +62,11 @@ export class Supervisor {
           drained: this.operations.drained,
         }),
         reported: (snapshot) => this.#figures.reported(index, snapshot),
-        changed: () => this.#shareSoon(),
+        poolChecked: (check) => this.#tellOthers(slot, { type: 'poolChecked', check }),
+        changed: () => {
+          this.#shareSoon()
+          this.#appointChecker()
+        },
         ended: () => {
           this.#figures.ended(index)
           this.#shares.delete(slot)
@@ -135,6 +142,17 @@ export class Supervisor {
 
   #tellAll(order: ToWorker): void {
     for (const { running } of this.#slots) running?.tell(order)
+  }
+
+  #tellOthers(sender: WorkerSlot, order: ToWorker): void {
+    for (const slot of this.#slots) if (slot !== sender) slot.running?.tell(order)
+  }
+
+  /** One of those that run, and another once that is gone. */
+  #appointChecker(): void {
+    if (this.#checker?.isRunning === true) return
+    this.#checker = this.#slots.flatMap(({ running }) => running ?? [])[0] ?? null
+    this.#checker?.tell({ type: 'checkPools', isChecker: true })
   }
 
   #shareSoon(): void {

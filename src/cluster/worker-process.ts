@@ -3,6 +3,7 @@
 import cluster, { type Worker } from 'node:cluster'
 import type { Config } from '../config/config.ts'
 import { AlgError, assertNever } from '../errors.ts'
+import type { PoolCheck } from '../vocabulary.ts'
 import { type Snapshot, type StartOrder, type ToSupervisor, type ToWorker, WORKER_INDEX } from './messages.ts'
 import { SignOfLife } from './sign-of-life.ts'
 
@@ -13,6 +14,7 @@ export interface WorkerProcessOptions {
   /** What it says without being asked. */
   readonly sessionsChanged: (count: number) => void
   readonly obstaclesChanged: (obstacles: readonly string[]) => void
+  readonly poolChecked: (check: PoolCheck) => void
   readonly reported: (snapshot: Snapshot) => void
   /** It hangs and was killed: since it began to listen it gave no sign of life for `silenceMs`. */
   readonly hung: (silenceMs: number) => void
@@ -141,6 +143,9 @@ export class WorkerProcess {
         break
       case 'sessions':
         this.#options.sessionsChanged(message.count)
+        break
+      case 'poolChecked':
+        this.#options.poolChecked(message.check)
         break
       case 'obstacles':
         this.#options.obstaclesChanged(message.obstacles)

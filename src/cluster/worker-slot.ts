@@ -1,6 +1,7 @@
 // Runs one worker process: restarts it when it dies, with back-off when that happens again and again.
 
 import type { Recorder } from '../observe/recorder.ts'
+import type { PoolCheck } from '../vocabulary.ts'
 import type { Snapshot, StartOrder } from './messages.ts'
 import { WorkerProcess } from './worker-process.ts'
 
@@ -11,6 +12,8 @@ export interface WorkerSlotOptions {
   /** What a worker needs now. */
   readonly order: () => StartOrder
   readonly reported: (snapshot: Snapshot) => void
+  /** What its worker has found of a server of a pool. */
+  readonly poolChecked: (check: PoolCheck) => void
   /** Another worker runs, or none, or one with another number of sessions. */
   readonly changed: () => void
   /** Called before `changed` when a worker has ended, however. */
@@ -83,7 +86,7 @@ export class WorkerSlot {
   }
 
   async #fork(): Promise<WorkerProcess> {
-    const { index, observer, order, reported, changed, ended } = this.#options
+    const { index, observer, order, reported, poolChecked, changed, ended } = this.#options
     const worker = new WorkerProcess({
       index,
       order: order(),
@@ -99,6 +102,7 @@ export class WorkerSlot {
         this.#sessions = count
         changed()
       },
+      poolChecked,
       obstaclesChanged: (obstacles) => {
         this.#obstacles = obstacles
       },

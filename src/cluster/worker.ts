@@ -5,12 +5,14 @@ import cluster from 'node:cluster'
 import type { Config } from '../config/config.ts'
 import { AlgError, assertNever } from '../errors.ts'
 import type { Recorder } from '../observe/recorder.ts'
+import type { PoolCheck } from '../vocabulary.ts'
 import type { Snapshot, StartOrder, ToSupervisor, ToWorker } from './messages.ts'
 
 /** What a worker can be asked to do. */
 export interface WorkerService {
   readonly observer: Pick<Recorder, 'families' | 'status' | 'sessions' | 'pinholes' | 'reopenLogs'>
   readonly operations: WorkerOperations
+  readonly pools: WorkerPools
   sessionCount(): number
   /** Listeners that cannot accept connections for now. */
   obstacles(): readonly string[]
@@ -18,6 +20,13 @@ export interface WorkerService {
   reload(config: Config): Promise<void>
   drain(timeoutMs: number): Promise<void>
   stop(): Promise<void>
+}
+
+/** One worker checks the servers of pools; the others hear of it. */
+export interface WorkerPools {
+  check(isChecker: boolean): void
+  heard(check: PoolCheck): void
+  reportTo(report: (check: PoolCheck) => void): void
 }
 
 /** What operators do to one worker. */
@@ -71,6 +80,7 @@ function listen(start: (order: StartOrder) => Promise<WorkerService>): Promise<W
           whenRunning(async (running) => {
             if (order.drained.length > 0)
               running.operations.drain({ listeners: order.drained, endsSessions: false })
+            running.pools.reportTo((check) => void tell({ type: 'poolChecked', check }))
             await tell({ type: 'started' })
             tellChanges(running)
           })
@@ -98,6 +108,12 @@ function listen(start: (order: StartOrder) => Promise<WorkerService>): Promise<W
           break
         case 'resumeListeners':
           whenRunning(({ operations }) => operations.resume(order.listeners))
+          break
+        case 'checkPools':
+          whenRunning(({ pools }) => pools.check(order.isChecker))
+          break
+        case 'poolChecked':
+          whenRunning(({ pools }) => pools.heard(order.check))
           break
         case 'reopenLogs':
           whenRunning(({ observer }) => observer.reopenLogs())

@@ -129,6 +129,43 @@ test('checks log in: a password that is refused takes the server down, and a new
   expect((await proxy.ask('/readyz')).status).toBe(200)
 })
 
+test('one worker checks for all of them, and another one when it is gone', async ({ lab }) => {
+  let checks = 0
+  const { first: port } = await lab.ports()
+  const script: Script = async (visit) => {
+    checks += 1
+    await named('a')(visit)
+  }
+  const server = await lab.server(script, { port })
+  const { proxy } = await behindPool(lab, {
+    servers: [server],
+    more: 'health: { interval: 200ms, timeout: 2s, rise: 1, fall: 1 }',
+    workers: 4,
+  })
+  const began = performance.now()
+  const before = checks
+  await vi.waitFor(() => expect(checks - before).toBeGreaterThan(5), 10_000)
+  // Four times as many, and one more each, if all of them did.
+  expect(performance.now() - began).toBeGreaterThan(5 * 180)
+  const up = (value: number) =>
+    vi.waitFor(async () => {
+      const text = await (await proxy.ask('/metrics')).text()
+      expect(text).toContain(
+        `ftp_alg_upstream_server_up{upstream="files",server="127.0.0.1:${port}"} ${value}`,
+      )
+    }, 10_000)
+  server.close()
+  // Not ready: every worker knows. Up: the same.
+  await vi.waitFor(async () => expect((await proxy.ask('/readyz')).status).toBe(503), 10_000)
+  await up(0)
+  // The first that ran.
+  process.kill(Number((await proxy.record('worker.start')).pid), 'SIGKILL')
+  await proxy.record('worker.exit')
+  await lab.server(script, { port })
+  await up(1)
+  expect(proxy.records.filter(({ event }) => event === 'upstream.recover')).toHaveLength(1)
+})
+
 test('fifty clients who come while servers die all get one that lives', async ({ lab }) => {
   // Ports that nobody else gets when their servers are gone.
   const { first } = await lab.ports()

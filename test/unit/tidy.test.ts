@@ -37,7 +37,7 @@ const mayImport = {
     'errors.ts',
   ],
   'service.ts': ['cluster', 'app.ts', 'process', 'pinhole', 'observe', 'firewall', 'config'],
-  cluster: ['app.ts', 'process', 'observe', 'config', 'errors.ts'],
+  cluster: ['app.ts', 'process', 'observe', 'config', 'vocabulary.ts', 'errors.ts'],
   'app.ts': ['net', 'pinhole', 'observe', 'tls', 'tcp', 'process', 'kernel', 'config', 'ftp'],
   process: ['kernel', 'errors.ts'],
   demo: ['ftp', 'errors.ts'],

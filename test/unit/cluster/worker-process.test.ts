@@ -44,6 +44,7 @@ async function runningWorker() {
     order: { type: 'start', drained: [], config },
     sessionsChanged: () => undefined,
     obstaclesChanged: () => undefined,
+    poolChecked: () => undefined,
     reported: (snapshot) => reported.push(snapshot),
     hung: (silenceMs) => hung.push(silenceMs),
   })

@@ -14,6 +14,7 @@ export interface HealthOptions {
     readonly host: string
     readonly timeoutMs: number
   }) => CheckTls | null
+  readonly checked: (pool: Pool, server: PoolServer, problem: string | null) => void
   /** Servers cannot be checked for a reason of our own; told once, until they can be. */
   readonly failed: (failure: { readonly pool: string; readonly detail: string }) => void
 }
@@ -85,7 +86,7 @@ export class HealthChecks {
     const { name } = pool
     if (result.type !== 'unknown') {
       this.#defects.delete(name)
-      pool.checked(server, result.type === 'passed' ? null : result.problem)
+      this.#options.checked(pool, server, result.type === 'passed' ? null : result.problem)
     } else if (result.defect !== null && !this.#defects.has(name)) {
       this.#defects.add(name)
       this.#options.failed({ pool: name, detail: result.defect })

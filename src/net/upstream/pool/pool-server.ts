@@ -17,6 +17,8 @@ export class PoolServer implements Candidate {
   config: PoolServerConfig
   sessions = 0
   failures = 0
+  /** It is down, and the log of this process says so. */
+  isLossSaid = false
   /** In a row: checks that went as `isUp` does not say. */
   contrary = 0
   #isUp = true

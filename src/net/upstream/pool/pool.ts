@@ -160,7 +160,7 @@ export class Pool {
   failed(server: PoolServer, why: string): void {
     server.failed()
     server.contrary = 0
-    if (server.isUp) this.#turn(server, false, why)
+    if (server.isUp) this.#turn(server, false, { why, isSaid: true })
   }
 
   failedOver(): void {
@@ -171,20 +171,28 @@ export class Pool {
   served(server: PoolServer): void {
     if (server.isUp) server.contrary = 0
     // A check has the last word where there are checks.
-    else if (this.#config.health === null) this.#turn(server, true, 'it greets again')
+    else if (this.#config.health === null) this.#turn(server, true, { why: 'it greets again', isSaid: true })
   }
 
-  checked(server: PoolServer, problem: string | null): void {
+  /** What one that is not `isOurs` changes, who has checked logs and counts. */
+  checked(
+    server: PoolServer,
+    problem: string | null,
+    { isOurs }: { readonly isOurs: boolean } = { isOurs: true },
+  ): void {
     const { health } = this.#config
     if (health === null) return
-    if (problem !== null) server.failed()
+    if (problem !== null && isOurs) server.failed()
     if (server.isUp === (problem === null)) {
       server.contrary = 0
       return
     }
     server.contrary += 1
     if (server.contrary < (server.isUp ? health.fall : health.rise)) return
-    this.#turn(server, problem === null, problem ?? `${health.rise} checks went well`)
+    const why = problem ?? `${health.rise} checks went well`
+    // That it is back is said where it was said that it is gone.
+    const isSaid = isOurs || (problem === null && server.isLossSaid)
+    this.#turn(server, problem === null, { why, isSaid })
   }
 
   #mayServe(server: PoolServer): boolean {
@@ -192,8 +200,14 @@ export class Pool {
     return this.#config.health === null && server.hasRested(RETRY_MS)
   }
 
-  #turn(server: PoolServer, isUp: boolean, why: string): void {
+  #turn(
+    server: PoolServer,
+    isUp: boolean,
+    { why, isSaid }: { readonly why: string; readonly isSaid: boolean },
+  ): void {
     server.turn(isUp)
+    server.isLossSaid = !isUp && isSaid
+    if (!isSaid) return
     const { label, name, place } = server
     const address = name === label ? null : place.address
     this.#events.changed({ pool: this.name, server: label, address, isUp, why })

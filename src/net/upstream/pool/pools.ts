@@ -2,7 +2,7 @@
 
 import type { ListenerConfig, PoolConfig } from '../../../config/config.ts'
 import type { Observer } from '../../../observe/observer.ts'
-import type { PoolUpstreamUse } from '../../../vocabulary.ts'
+import type { PoolCheck, PoolUpstreamUse } from '../../../vocabulary.ts'
 import type { Following } from '../follow.ts'
 import type { Names } from '../names.ts'
 import type { Upstreams } from '../upstreams.ts'
@@ -14,6 +14,8 @@ export interface PoolsOptions {
   readonly names: Names
   readonly observer: Pick<Observer, 'upstreamServerChanged' | 'log'>
   readonly tlsFor: HealthOptions['tlsFor']
+  /** Checks are this process's from the beginning; else once it is asked to. */
+  readonly isChecker: boolean
 }
 
 export class Pools {
@@ -21,11 +23,15 @@ export class Pools {
   readonly #options: PoolsOptions
   readonly #events: PoolEvents
   #checks: HealthChecks | null = null
+  #isChecker: boolean
+  #upstreams: Upstreams | null = null
+  #report: (check: PoolCheck) => void = () => undefined
   #following: readonly Following[] = []
 
   constructor(options: PoolsOptions) {
     const { observer } = options
     this.#options = options
+    this.#isChecker = options.isChecker
     this.#events = { changed: (server) => observer.upstreamServerChanged(server) }
   }
 
@@ -38,14 +44,44 @@ export class Pools {
     }
     const names = new Set(configs.map(({ name }) => name))
     for (const name of this.#pools.keys()) if (!names.has(name)) this.#pools.delete(name)
+    this.#upstreams = upstreams
+    this.#checkAnew()
+    this.#follow()
+  }
+
+  /** Whether checks are this process's, of those that share the work. */
+  check(isChecker: boolean): void {
+    if (isChecker === this.#isChecker) return
+    this.#isChecker = isChecker
+    this.#checkAnew()
+  }
+
+  /** Calls back with what each check of this process finds. */
+  reportTo(report: (check: PoolCheck) => void): void {
+    this.#report = report
+  }
+
+  /** What another process has found. A server that we know nothing of, DNS being slower here, is none of ours yet. */
+  heard({ pool, server, problem }: PoolCheck): void {
+    const known = this.#pools.get(pool)
+    const found = known?.servers.find(({ name }) => name === server)
+    if (found !== undefined) known?.checked(found, problem, { isOurs: false })
+  }
+
+  #checkAnew(): void {
     this.#checks?.stop()
+    this.#checks = null
+    if (!this.#isChecker || this.#upstreams === null) return
     this.#checks = new HealthChecks({
-      upstreams,
+      upstreams: this.#upstreams,
       tlsFor: this.#options.tlsFor,
+      checked: (pool, server, problem) => {
+        pool.checked(server, problem, { isOurs: true })
+        this.#report({ pool: pool.name, server: server.name, problem })
+      },
       failed: ({ pool, detail }) => this.#options.observer.log('upstream.check', { pool, detail }),
     })
     for (const pool of this.#pools.values()) this.#checks.watch(pool)
-    this.#follow()
   }
 
   /** The proxy of `via` resolves the names of its servers. */
@@ -67,8 +103,8 @@ export class Pools {
   stop(): void {
     for (const each of this.#following) each.stop()
     this.#following = []
-    this.#checks?.stop()
-    this.#checks = null
+    this.#upstreams = null
+    this.#checkAnew()
   }
 
   /** The pool behind a listener, or null for one server. */

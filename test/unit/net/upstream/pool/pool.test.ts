@@ -243,6 +243,22 @@ describe('a name with several addresses', () => {
   })
 })
 
+test('what another process has checked counts as our own, but is logged and counted by that one', () => {
+  const { pool, get, changed } = poolOf([server('a'), server('b')], {
+    health: { ...health, fall: 1, rise: 1 },
+  })
+  const heard = (problem: string | null) => pool.checked(get('a'), problem, { isOurs: false })
+  heard('no greeting')
+  expect([get('a').isUp, get('a').failures]).toEqual([false, 0])
+  heard(null)
+  expect(get('a').isUp).toBe(true)
+  expect(changed).toEqual([])
+  // A client of ours finds it down: then it is ours to say that it is back.
+  pool.failed(get('a'), 'refused')
+  heard(null)
+  expect(changed).toEqual(['a:21 down: refused', 'a:21 up: 1 checks went well'])
+})
+
 test('a reload keeps what is known of servers that stay', () => {
   const { pool, pick, get, config } = poolOf([server('a'), server('b')])
   pool.failed(get('a'), 'refused')
