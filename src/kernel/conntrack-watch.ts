@@ -30,7 +30,7 @@ export interface ConntrackEvents {
 }
 
 export interface ConntrackWatch {
-  /** Tells what the kernel has told so far, before the event loop comes to it. */
+  /** Reads the events that wait now, before the event loop comes to them. */
   catchUp(): void
   close(): void
 }

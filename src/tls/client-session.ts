@@ -72,8 +72,8 @@ export class ClientTls {
     const { raw, isData, secured, truncated } = call
     const { config, handshakeMs } = this.#options
     const { alpn, ccc, dataReuse, truncation } = config
-    // A control connection gets its tickets before each data port; a client that says CCC needs one from before.
-    const controlTickets = ccc === 'allow' ? {} : { tickets: 0 }
+    // A control connection gets a ticket before each data port; wget looks for one behind the handshake alone.
+    const controlTickets = ccc === 'allow' ? {} : { tickets: 1 }
     // A data connection begins with the context of the control connection: the tickets were sealed with its keys.
     const context = (isData ? this.#control?.stream.context : null) ?? this.#contexts.first
     const stream = new OpensslStream(context, {

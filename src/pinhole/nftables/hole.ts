@@ -25,7 +25,7 @@ export interface HoleContext {
   readonly isOwnAddress: (address: string) => boolean
   /** How many first packets an element has let in; null when it is not there. */
   readonly packetsMatched: (door: ElementName) => number | null
-  /** Reads what conntrack has told and nobody has heard yet. */
+  /** Reads the events of conntrack that still wait. */
   readonly catchUp: () => void
   /** A pinhole has ended and its peer was never seen there. */
   readonly nobodyCame: () => void

@@ -64,7 +64,7 @@ describe.skipIf(libc === null)('what the kernel tells by itself', () => {
     expect(turns.map((turn) => turn.length)).toEqual([64, 64, 22])
   })
 
-  it('is read when somebody cannot wait for the event loop, and never in the middle of a datagram', () => {
+  it('is read when a caller cannot wait for the event loop, and never in the middle of a datagram', () => {
     const seen: number[] = []
     const { turns, send, readNow } = stream(libc ?? missing(), (_, readNested) => {
       const before = turns.flat().length
