@@ -127,7 +127,8 @@ async function startOrExplain(
   try {
     await service.start()
     return null
-  } catch (error) {
+  } catch (failure) {
+    const error = await withHolder(failure)
     const isOnePlace = isSamePlace(1, 2)
     const isForPeople = isOnePlace && isTerminal(2)
     if (!isForPeople) observer.log('process.fail', { error, ...worldFailure(error) })
@@ -135,6 +136,21 @@ async function startOrExplain(
     if (isOnePlace && !isForPeople && error instanceof AlgError) return error.exitCode
     throw error
   }
+}
+
+/** Says who has the port that we want, where the system tells. */
+async function withHolder(error: unknown): Promise<unknown> {
+  if (!(error instanceof AlgError) || error.context.errno !== 'EADDRINUSE') return error
+  const { port } = error.context
+  const { holderOf } = await import('./doctor/port-holder.ts')
+  const holder = typeof port === 'number' ? holderOf(port) : null
+  if (holder === null) return error
+  const { code, message, context, cause } = error
+  const { name, pid } = holder
+  return new AlgError(code, `${message}, by ${name} (process ${pid})`, {
+    context: { ...context, holder: name, holder_pid: pid },
+    cause,
+  })
 }
 
 /** Where in our code it was noticed that a port is taken says nothing: no stack, but the values. */

@@ -17,9 +17,9 @@ test('an admin port in use stops the start with a clear message, exit code 1, an
   const flags = ['--listen', at, '--upstream', '127.0.0.1:9', '--admin', `127.0.0.1:${first + 1}`]
   const { exitCode, stdout, stderr } = await runProgram([process.execPath, main, 'run', ...flags])
   expect(exitCode).toBe(1)
-  expect(stderr).toBe(
-    `ftp-alg: cannot listen for admin on 127.0.0.1 port ${first + 1}: address already in use (EADDRINUSE)\n`,
-  )
+  const said = `ftp-alg: cannot listen for admin on 127.0.0.1 port ${first + 1}: address already in use (EADDRINUSE), by `
+  expect(stderr.startsWith(said)).toBe(true)
+  expect(stderr.slice(said.length)).toMatch(new RegExp(`^.+ \\(process ${process.pid}\\)\\n$`))
   const records = stdout
     .split('\n')
     .filter((line) => line !== '')

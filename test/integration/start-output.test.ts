@@ -44,7 +44,10 @@ describe('a process that cannot start', () => {
     expect(lines).toHaveLength(1)
     expect(lines[0]).toMatch(/^<3>\{"level":"error".*"process\.fail"/)
     // Neither the words nor a stack twice.
-    expect(lines[0]?.split('EADDRINUSE: address already in use')).toHaveLength(2)
+    expect(lines[0]?.split('address already in use (EADDRINUSE)')).toHaveLength(2)
+    expect(JSON.parse(lines[0]?.slice(3) ?? '').error.message).toMatch(
+      new RegExp(`: address already in use \\(EADDRINUSE\\), by .+ \\(process ${process.pid}\\)$`),
+    )
     expect(lines[0]).not.toContain('"stack"')
   })
 

@@ -226,7 +226,9 @@ describe('a start that fails', () => {
     expect(proxy.records.filter(({ event }) => event === 'process.fail')).toMatchObject([
       { code: 'LISTEN_FAILED', listener: 'second', port: first, errno: 'EADDRINUSE' },
     ])
-    expect(proxy.output).toMatch(/^ftp-alg: cannot listen on 127\.0\.0\.1 port \d+: .*EADDRINUSE/m)
+    expect(proxy.output).toMatch(
+      /^ftp-alg: cannot listen on 127\.0\.0\.1 port \d+: .*\(EADDRINUSE\), by .* \(process \d+\)$/m,
+    )
     expect(await refusesConnections(proxy)).toBe(true)
     occupant.close()
     release()

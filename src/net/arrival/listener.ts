@@ -1,3 +1,4 @@
+import { getSystemErrorMap } from 'node:util'
 import type { ListenAddress } from '../../config/config.ts'
 import { AlgError } from '../../errors.ts'
 import type { Endpoint } from '../../ftp/endpoints.ts'
@@ -141,5 +142,8 @@ function listenFailed(
       'ports below 1024 need CAP_NET_BIND_SERVICE, or a socket that systemd opens (ftp-alg.socket)'
     return new AlgError('PRIVILEGE_MISSING', `${what}: ${needs}`, options)
   }
-  return new AlgError('LISTEN_FAILED', `${what}: ${error.message}`, options)
+  // In the words of the admin listener, whichever make of TCP it came from.
+  const [, text] = [...getSystemErrorMap().values()].find(([name]) => name === error.code) ?? []
+  const why = text === undefined ? error.message : `${text} (${error.code})`
+  return new AlgError('LISTEN_FAILED', `${what}: ${why}`, options)
 }
