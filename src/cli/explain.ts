@@ -57,9 +57,10 @@ function explainListener(listener: ListenerConfig, config: Config, request: Expl
 }
 
 function explainRoutes(listener: ListenerConfig, config: Config, request: ExplainRequest): Explained {
-  const { routes = [], upstream, pool, tls } = listener
+  const { routes = [], upstream, pool, tls, proxyProtocol } = listener
   const words: RouteWords = {
-    serverName: tls === undefined ? null : (request.sni?.toLowerCase() ?? null),
+    serverName:
+      tls === undefined && proxyProtocol.from.length === 0 ? null : (request.sni?.toLowerCase() ?? null),
     host: request.host?.toLowerCase() ?? null,
     user: request.user === undefined ? undefined : Buffer.from(request.user, 'utf8').toString('latin1'),
   }

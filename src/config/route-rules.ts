@@ -33,7 +33,7 @@ export function checkRoutes(
 }
 
 function routeBreaches(
-  { intercept, tls, passthrough, routes = [] }: ListenerSection,
+  { intercept, tls, passthrough, proxyProtocol, routes = [] }: ListenerSection,
   path: Path,
   places: readonly Place[],
 ): RuleBreach[] {
@@ -46,7 +46,10 @@ function routeBreaches(
     const at = [...path, 'routes', index]
     return [
       ...nameBreaches(routes, index, [...at, 'name']),
-      ...(route.serverName !== null && tls === undefined && passthrough === undefined
+      ...(route.serverName !== null &&
+      tls === undefined &&
+      passthrough === undefined &&
+      proxyProtocol.from.length === 0
         ? [withoutTls(route, [...at, 'serverName'])]
         : []),
       ...loopBreaches(route, [...at, 'upstream'], places),

@@ -50,6 +50,8 @@ export interface EngineOptions extends Pick<UpstreamManner, 'upstreamMode' | 'up
   readonly isOwnAddress: (address: string) => boolean
   /** Absent or null: the session has one server, which greets. */
   readonly welcome?: WelcomePolicy | null
+  /** The host that the client asked a balancer for, which has TLS with it; absent or null: none. */
+  readonly serverName?: string | null
   /** Absent: no TLS on either side. */
   readonly tls?: { readonly client: ClientTlsPolicy; readonly server: ServerTlsPolicy | null } | null
   /** TLS is between the two peers alone. Absent or null: it is not; without `tls` AUTH is refused then. */

@@ -50,6 +50,7 @@ export class Welcome {
   constructor(parts: WelcomeParts) {
     this.#parts = parts
     this.#policy = parts.options.welcome ?? null
+    this.#serverName = parts.options.serverName ?? null
   }
 
   /** We speak with the client in place of a server. */

@@ -9,6 +9,8 @@ export interface HelloAnswers {
   contextFor(ssl: bigint): Pointer | 'refuse'
   /** A list of protocols without `ftp` is refused with alert 120. */
   readonly isAlpnStrict: boolean
+  /** `ftp` is what both speak. */
+  agreed(): void
 }
 
 export interface HelloCallbacks {
@@ -76,6 +78,7 @@ function chooseProtocol({ ffi }: Openssl, { out, outLength, list, length }: Alpn
       if (bytes.toString('latin1', at + 1, at + 1 + size) === 'ftp') {
         ffi.encode(outLength, 'uint8_t', size)
         ffi.encode(out, 'void *', list + BigInt(at + 1))
+        answers?.agreed()
         return constants.SSL_TLSEXT_ERR_OK
       }
       at += size + 1

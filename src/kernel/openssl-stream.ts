@@ -37,6 +37,8 @@ export class OpensslStream {
   readonly #contextFor: (name: string) => OpensslContext | 'refuse' | null
   readonly #isAlpnStrict: boolean
   #ssl: Pointer
+  /** The peer listed `ftp` among its protocols (ALPN), and it was agreed upon. */
+  isFtpAgreed = false
   /** Set with the first `BROKEN`. */
   problem: TlsProblem | null = null
 
@@ -63,7 +65,11 @@ export class OpensslStream {
     if (ssl === null) return BROKEN
     const openssl = this.#openssl
     openssl.clearErrors()
-    const answers = { contextFor: this.#chooseContext, isAlpnStrict: this.#isAlpnStrict }
+    const answers = {
+      contextFor: this.#chooseContext,
+      isAlpnStrict: this.#isAlpnStrict,
+      agreed: this.#agreed,
+    }
     const result = answerHello(answers, () => openssl.handshake(ssl))
     return result === 1 ? 1 : this.#resultOf(result)
   }
@@ -173,6 +179,10 @@ export class OpensslStream {
     if (expects !== null && 'name' in expects) openssl.expectName(this.#ssl, expects.name)
     else if (expects !== null) openssl.expectAddress(openssl.parameters(this.#ssl), expects.address)
     session?.offerOn(this.#ssl)
+  }
+
+  readonly #agreed = (): void => {
+    this.isFtpAgreed = true
   }
 
   readonly #chooseContext = (ssl: bigint): Pointer | 'refuse' => {

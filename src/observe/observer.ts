@@ -28,7 +28,12 @@ import type { EventName } from './log/events.ts'
 
 export interface Observer {
   /** A client connected and gets a session. */
-  sessionOpened(session: { readonly listener: string; readonly client: Endpoint }): SessionObserver
+  sessionOpened(session: {
+    readonly listener: string
+    readonly client: Endpoint
+    /** What a balancer says of the client; absent or null: nothing. */
+    readonly introduction?: { readonly serverName: string | null; readonly tls: string | null } | null
+  }): SessionObserver
   /** A client connected and was sent away with 421. */
   sessionRejected(rejected: {
     readonly listener: string

@@ -104,8 +104,8 @@ export function createObserver(options: RecorderOptions): Recorder {
   const around = { log, refusals, live, transferLog }
 
   return {
-    sessionOpened: ({ listener, client }) =>
-      new SessionRecorder(createSessionId(), client, metrics.listener(listener), around),
+    sessionOpened: ({ listener, client, introduction = null }) =>
+      new SessionRecorder(createSessionId(), { client, introduction }, metrics.listener(listener), around),
     sessionRejected: ({ listener, client, reason, detail }) => {
       metrics.listener(listener).session.rejected[reason].value += 1
       refusals.add({ event: 'session.reject', reason, client_ip: client.address, listener })

@@ -1,11 +1,12 @@
 // TLS of one session towards its client. All of its connections are bound together: only a connection of this session can
 // resume what its control connection began, so that no stranger can take a data connection.
 
-import { randomBytes } from 'node:crypto'
+import { randomBytes, X509Certificate } from 'node:crypto'
 import type { ListenerTlsConfig } from '../config/config.ts'
 import type { TlsProblem } from '../kernel/openssl-failure.ts'
 import { OpensslStream } from '../kernel/openssl-stream.ts'
 import type { Connection } from '../tcp/connection.ts'
+import type { ClientTlsFacts } from '../tcp/proxy-protocol/tlv.ts'
 import type { ServerContexts } from './server-contexts.ts'
 import { TlsConnection } from './tls-connection.ts'
 
@@ -22,6 +23,7 @@ export class ClientTls {
   readonly #contexts: ServerContexts
   readonly #binding = randomBytes(BINDING_BYTES)
   #control: TlsConnection | null = null
+  #facts: ClientTlsFacts | null = null
   #isCleared = false
 
   constructor(options: ClientTlsOptions) {
@@ -34,9 +36,29 @@ export class ClientTls {
     return this.#control
   }
 
+  /** Of the control connection, for the server; null while it is in clear. */
+  get facts(): ClientTlsFacts | null {
+    return this.#isCleared ? null : this.#facts
+  }
+
+  #factsOf(stream: OpensslStream): ClientTlsFacts {
+    const { isFtpAgreed, serverName: authority, protocol: version, cipher, isResumed } = stream
+    const certificate = stream.peerCertificate()
+    const commonName = certificate === null ? null : commonNameOf(certificate)
+    return { alpn: isFtpAgreed ? 'ftp' : null, authority, version, cipher, commonName, isResumed }
+  }
+
   secureControl(raw: Connection, secured: Secured): TlsConnection {
-    this.#control = this.#accept({ raw, isData: false, secured })
-    return this.#control
+    const control: TlsConnection = this.#accept({
+      raw,
+      isData: false,
+      secured: (problem) => {
+        if (problem === null) this.#facts = this.#factsOf(control.stream)
+        secured(problem)
+      },
+    })
+    this.#control = control
+    return control
   }
 
   /** Where reuse is required a connection that does not resume the control connection's session is refused. */
@@ -97,6 +119,11 @@ export class ClientTls {
       ...(truncated === undefined ? {} : { truncated }),
     })
   }
+}
+
+/** `CN=joe` of the subject gives `joe`; empty where it has none. */
+function commonNameOf(der: Uint8Array): string {
+  return /^CN=(.*)$/m.exec(new X509Certificate(der).subject)?.[1] ?? ''
 }
 
 const BINDING_BYTES = 16

@@ -8,13 +8,17 @@ import { App } from '../../src/app.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { createObserver } from '../../src/observe/recorder.ts'
 import { issueCertificate } from '../support/certificates.ts'
+import { ftpScript } from '../support/peers/ftp-script.ts'
 import { FtpsClient } from '../support/peers/ftps-client.ts'
-import { type FtpsServer, startFtpsServer, type TlsMode } from '../support/peers/ftps-server.ts'
+import { startFtpsServer, type TlsMode } from '../support/peers/ftps-server.ts'
 import { payloadSha256 } from '../support/peers/payload.ts'
+import { startScriptedServer } from '../support/peers/scripted-server.ts'
 import { claimPorts, type PortBlock } from '../support/port-block.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'ftp-alg-manners-'))
-const servers: FtpsServer[] = []
+const servers: { close(): void }[] = []
+/** What the server of the pool `introduced` was sent first. */
+let header = ''
 const lines: string[] = []
 let data: PortBlock
 let app: App
@@ -35,6 +39,14 @@ beforeAll(async () => {
     await start('explicit'),
     await start('implicit'),
   ]
+  const introduced = await startScriptedServer({
+    script: async (visit) => {
+      const head = await visit.wire.readBytes(16)
+      header = head + (await visit.wire.readBytes(Buffer.from(head, 'latin1').readUInt16BE(14)))
+      await ftpScript()(visit)
+    },
+  })
+  servers.push(introduced)
   data = await claimPorts()
   const file = join(folder, 'config.yaml')
   writeFileSync(
@@ -45,12 +57,13 @@ beforeAll(async () => {
   - { name: implied, servers: [{ address: '127.0.0.1:${implicit}' }], health: { timeout: 2s }, upstreamTls: { mode: implicit, verify: none }, upstreamMode: active }
   - { name: following, servers: [{ address: '127.0.0.1:${explicit}' }], upstreamTls: { mode: as-client, verify: none, dataProtection: as-client } }
   - { name: usual, servers: [{ address: '127.0.0.1:${explicit}' }] }
+  - { name: introduced, servers: [{ address: '127.0.0.1:${introduced.port}' }], health: false, proxyProtocol: v2, upstreamTls: { mode: off } }
 listeners:
   - name: front
     listen: '127.0.0.1:0'
     tls: { mode: optional, dataReuse: required, certificates: [{ certificate: ${folder}/a.crt, key: ${folder}/a.key }] }
     upstreamTls: { mode: required, verify: none }
-    routes: [${['clear', 'named', 'implied', 'following', 'usual'].map((name) => `{ user: ${name}, upstream: ${name} }`).join(', ')}]
+    routes: [${['clear', 'named', 'implied', 'following', 'usual', 'introduced'].map((name) => `{ user: ${name}, upstream: ${name} }`).join(', ')}]
 dataPorts: ${data.first}-${data.last}
 admin: false
 `,
@@ -89,4 +102,26 @@ it.each(
 it('a server whose certificate is not for its own address is passed over, and each is asked for by its own name', () => {
   const failures = lines.map((line) => JSON.parse(line)).filter(({ event }) => event === 'upstream.lose')
   expect(failures).toMatchObject([{ pool: 'named', detail: 'tls_certificate' }])
+})
+
+it('a server with proxyProtocol v2 hears of the TLS that its client has', async () => {
+  const hello = { servername: 'localhost', ALPNProtocols: ['ftp'] }
+  const visit = {
+    address: '127.0.0.1',
+    port,
+    version: 'TLSv1.3',
+    isPrivate: true,
+    user: 'introduced',
+  } as const
+  const plain = await FtpsClient.login({ ...visit, mode: 'plain' })
+  await plain.quit()
+  plain.destroy()
+  const bare = header.length
+  const client = await FtpsClient.login({ ...visit, mode: 'explicit', hello })
+  await client.quit()
+  client.destroy()
+  // Behind both addresses and ports: ALPN, the name (SNI), and TLS without a certificate.
+  expect(header.slice(bare)).toMatch(
+    /^\x01\x00\x03ftp\x02\x00\x09localhost\x20\x00.\x01\x00\x00\x00\x01\x21\x00\x07TLSv1\.3\x23\x00.TLS_[A-Z0-9_]+$/,
+  )
 })

@@ -1,6 +1,7 @@
 // Clients that come through a balancer: who they are is what its PROXY headers say, on control and data connections.
 
 import { describe, expect } from 'vitest'
+import { writeProxyHeader } from '../../src/tcp/proxy-protocol/header.ts'
 import { ftpScript } from '../support/peers/ftp-script.ts'
 import { KiB, payload, payloadSha256 } from '../support/peers/payload.ts'
 import type { Collected } from '../support/peers/wire.ts'
@@ -114,4 +115,31 @@ test('a data port tells one client of a balancer from another', async ({ lab }) 
   const data = await client.connectData(at, clientAddress)
   expect((await client.command('RETR 1000')).code).toBe(150)
   expect(await data.collect()).toMatchObject({ sha256: payloadSha256(1000) })
+})
+
+test('the name of the TLS that a client has with its balancer decides about its route', async ({ lab }) => {
+  const [a, b] = [
+    await lab.server(ftpScript({ greeting: '220 a' })),
+    await lab.server(ftpScript({ greeting: '220 b' })),
+  ]
+  const proxy = await lab.process({
+    upstream: a,
+    inListener: `proxyProtocol: { from: [127.0.0.1] }\nroutes: [{ serverName: 'b.*', upstream: '127.0.0.1:${b.port}' }]`,
+  })
+  const source = { address: '198.51.100.7', port: 50_000 }
+  const greeting = async (authority: string | null) => {
+    const wire = await lab.wire(proxy)
+    const tls = { alpn: null, authority, version: 'TLSv1.3', cipher: 'x', commonName: null, isResumed: false }
+    await wire.send(
+      writeProxyHeader('v2', { source, destination: { address: '198.51.100.1', port: 990 } }, tls),
+    )
+    return wire.readLine()
+  }
+  expect(await greeting('b.example.net')).toBe('220 b')
+  expect(await greeting('a.example.net')).toBe('220 a')
+  expect(await greeting(null)).toBe('220 a')
+  expect(await proxy.record('session.open')).toMatchObject({
+    server_name: 'b.example.net',
+    protocol: 'TLSv1.3',
+  })
 })

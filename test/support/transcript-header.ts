@@ -16,7 +16,7 @@ export interface Header {
    * `client 192.0.2.9`, `mode client|passive|active`, `verbs PASV EPSV`, `reach first`, `policy bounce=refuse …`,
    * `own 203.0.113.9`, `tls client=required clientData=client server=required serverData=required`, `passthrough explicit|implicit`,
    * `routes partners:user=partner-* a:serverName=a.example.net,host=a.* inner:clients=10.0.0.0/8 default`,
-   * `login *.example.net:21 10.9.0.0/16:21`
+   * `login *.example.net:21 10.9.0.0/16:21`, `asked a.example.net` (of a balancer, with TLS)
    */
   readonly options: EngineOptions
   /** `server 198.51.100.7:21` */
@@ -59,6 +59,7 @@ export function readHeader(lines: readonly string[]): Header {
       isOwnAddress: (address) => own.has(address),
       tls: readTls(words('tls')),
       passthrough: readPassthrough(said.get('passthrough')),
+      serverName: said.get('asked') ?? null,
       welcome:
         readRoutes(words('routes'), said.get('client') ?? '192.0.2.9') ?? readLogin(words('login'), own),
     },
@@ -83,6 +84,7 @@ const headerWords = [
   'passthrough',
   'routes',
   'login',
+  'asked',
   'knows',
   'own',
   'start',

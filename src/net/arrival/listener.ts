@@ -84,7 +84,7 @@ export class Listener {
     this.#listening = null
   }
 
-  #met({ connection, from: client, destination, problem }: Met): void {
+  #met({ connection, from: client, destination, introduction, problem }: Met): void {
     const { name, registry, observer, routeOf, isDrained } = this.#options
     if (connection === null) {
       observer.sessionRejected({ listener: name, client, reason: 'proxy_header', detail: problem })
@@ -97,7 +97,7 @@ export class Listener {
         observer.sessionRejected({ listener: name, client, reason: route.refusal })
         this.#turnedAway.say(connection, farewells[route.refusal])
       } else {
-        this.#open(connection, route, destination?.address ?? null)
+        this.#open(connection, route, { reachedAt: destination?.address ?? null, introduction })
       }
     } catch (error) {
       // No client may be left waiting for a greeting because of an error of ours.
@@ -106,7 +106,11 @@ export class Listener {
     }
   }
 
-  #open(connection: Connection, route: Destination, reachedAt: string | null): void {
+  #open(
+    connection: Connection,
+    route: Destination,
+    { reachedAt, introduction }: Pick<SessionStart, 'reachedAt' | 'introduction'>,
+  ): void {
     const { name, registry, observer, setting } = this.#options
     const session = new Session({
       setting: setting(),
@@ -115,7 +119,8 @@ export class Listener {
       interceptedDestination: route.interceptedDestination,
       translation: route.translation,
       reachedAt,
-      observer: observer.sessionOpened({ listener: name, client: connection.remote }),
+      introduction,
+      observer: observer.sessionOpened({ listener: name, client: connection.remote, introduction }),
       ended: (ended) => registry.remove(ended),
     })
     registry.add(session)

@@ -6,7 +6,7 @@ import { TracedEngine } from './trace.ts'
 
 /** The engine of one client's session, as its listener is set. `client` is canonical. */
 export function createEngine(
-  { setting, observer }: Pick<SessionStart, 'setting' | 'observer'>,
+  { setting, observer, introduction }: Pick<SessionStart, 'setting' | 'observer' | 'introduction'>,
   client: string,
 ): ControlEngine {
   const options: EngineOptions = {
@@ -17,6 +17,7 @@ export function createEngine(
     policy: setting.policy,
     isOwnAddress,
     welcome: setting.destinations?.welcome(client) ?? null,
+    serverName: introduction?.serverName ?? null,
     tls: setting.tls?.policy ?? null,
     passthrough: setting.passthrough,
   }

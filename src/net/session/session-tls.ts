@@ -6,6 +6,7 @@ import type { EngineOptions } from '../../engine/options.ts'
 import type { TlsProblem } from '../../kernel/openssl-failure.ts'
 import type { SessionObserver } from '../../observe/observer.ts'
 import type { Connection } from '../../tcp/connection.ts'
+import type { ClientTlsFacts } from '../../tcp/proxy-protocol/tlv.ts'
 import { ClientTls } from '../../tls/client-session.ts'
 import type { ServerContexts } from '../../tls/server-contexts.ts'
 import { ServerTls } from '../../tls/server-session.ts'
@@ -89,6 +90,11 @@ export class SessionTls {
     this.#host = host
     this.#upstream = own === undefined ? this.#setting.server : own
     this.#server = null
+  }
+
+  /** What a server may be given of its client's TLS; null: it has none, or none yet. */
+  get clientFacts(): ClientTlsFacts | null {
+    return this.#client?.facts ?? null
   }
 
   get serverMode(): UpstreamTlsConfig['mode'] | null {

@@ -7,6 +7,7 @@ import type { Network } from '../../ftp/addresses.ts'
 import type { SessionObserver } from '../../observe/observer.ts'
 import type { PinholeBackend } from '../../pinhole/backend.ts'
 import type { Connection } from '../../tcp/connection.ts'
+import type { Introduction } from '../../tcp/proxy-protocol/tlv.ts'
 import type { Translation } from '../arrival/translation.ts'
 import type { UpstreamTarget } from '../upstream/attempt.ts'
 import type { Destinations } from '../upstream/destinations.ts'
@@ -66,6 +67,8 @@ export interface SessionStart {
   readonly interceptedDestination: string | null
   /** The address the client connected to, where a balancer's header names it and it is not ours: announced for data, too. */
   readonly reachedAt: string | null
+  /** What the balancer says of the client beside that; null: nothing, or there is none. */
+  readonly introduction: Introduction | null
   /** Where the kernel translates it: whether it still does. Null elsewhere. */
   readonly translation: Pick<Translation, 'keep'> | null
   readonly observer: SessionObserver

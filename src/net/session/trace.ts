@@ -99,6 +99,7 @@ function headerOf({
   tls,
   passthrough,
   welcome,
+  serverName,
 }: EngineOptions): string[] {
   const { bounce, pasvAddress, minPort, fxp, maxRefusals, maxLineBytes } = policy
   const always = { bounce, pasvAddress, minPort, maxRefusals, maxLineBytes }
@@ -114,6 +115,7 @@ function headerOf({
   if (tls != null) lines.push(`tls ${words(tlsWords(tls))}`)
   if (passthrough != null) lines.push(`passthrough ${passthrough}`)
   if (welcome != null) lines.push(welcome.notation)
+  if (serverName != null) lines.push(`asked ${serverName}`)
   return [...lines, 'start nothing']
 }
 

@@ -1,15 +1,16 @@
 import type { AuditRecord, Side } from '../../engine/contract.ts'
-import type { Endpoint } from '../../ftp/endpoints.ts'
 import type { EventName } from '../log/events.ts'
 import { safeText } from '../log/text.ts'
 import { defectFields, type Log, type LogFields } from '../log.ts'
 import { legFailures, upstreamFailures } from '../metrics/labels.ts'
 import type { ListenerMetrics } from '../metrics.ts'
-import type { SessionObserver } from '../observer.ts'
+import type { Observer, SessionObserver } from '../observer.ts'
 import { recordAudit } from './audit.ts'
 import { LiveSession, type SessionSurroundings } from './state.ts'
 import { recordTls } from './tls.ts'
 import { TransferJournal } from './transfer-journal.ts'
+
+type Opened = Parameters<Observer['sessionOpened']>[0]
 
 type Reported<Method extends keyof SessionObserver> = SessionObserver[Method] extends (
   argument: infer Argument,
@@ -22,13 +23,22 @@ export class SessionRecorder implements SessionObserver {
   readonly #state: LiveSession
   readonly #journal: TransferJournal
 
-  constructor(id: string, client: Endpoint, metrics: ListenerMetrics, around: SessionSurroundings) {
+  constructor(
+    id: string,
+    { client, introduction }: Pick<Required<Opened>, 'client' | 'introduction'>,
+    metrics: ListenerMetrics,
+    around: SessionSurroundings,
+  ) {
     this.#state = new LiveSession(id, client, metrics, around)
     this.#journal = new TransferJournal(this.#state)
     around.live.add(this.#state)
     metrics.session.opened.value += 1
     metrics.session.active.value += 1
-    if (around.log.wants('session.open')) this.#write('session.open', { client_port: client.port })
+    if (around.log.wants('session.open')) {
+      const said =
+        introduction === null ? {} : { server_name: introduction.serverName, protocol: introduction.tls }
+      this.#write('session.open', { client_port: client.port, ...said })
+    }
   }
 
   get id(): string {

@@ -4,12 +4,15 @@
 import { canonicalAddress, familyOf, parseAddress } from '../../ftp/addresses.ts'
 import type { Endpoint } from '../../ftp/endpoints.ts'
 import { addressBytes } from '../../kernel/sockaddr.ts'
+import { type ClientTlsFacts, type Introduction, readTlvs, writeTlvs } from './tlv.ts'
 
 export interface ProxyHeader {
   /** How many bytes it takes. */
   readonly length: number
   /** Who called whom, canonical; null where the balancer speaks for itself (LOCAL, UNKNOWN). */
   readonly ends: { readonly source: Endpoint; readonly destination: Endpoint } | null
+  /** Absent: nothing. */
+  readonly introduction?: Introduction
 }
 
 export type HeaderRead =
@@ -63,16 +66,28 @@ function readBinary(bytes: Buffer): HeaderRead {
   if (addressBytes === 0) return wrong('it is about something else than TCP over IP')
   const portsAt = FIXED_BYTES + 2 * addressBytes
   if (length < portsAt + 4) return wrong('it is too short for its addresses')
+  const introduction = readTlvs(bytes.subarray(portsAt + 4, length))
+  if (introduction === null) return wrong('what it says beside the addresses is torn')
+  const isSilent = introduction.serverName === null && introduction.tls === null
   const addressAt = (at: number) => textOf(bytes.subarray(at, at + addressBytes))
   return endsOf(length, {
     addresses: [addressAt(FIXED_BYTES), addressAt(FIXED_BYTES + addressBytes)],
     ports: [bytes.readUInt16BE(portsAt), bytes.readUInt16BE(portsAt + 2)],
+    ...(isSilent ? {} : { introduction }),
   })
 }
 
 function endsOf(
   length: number,
-  { addresses, ports }: { readonly addresses: readonly string[]; readonly ports: readonly number[] },
+  {
+    addresses,
+    ports,
+    ...rest
+  }: {
+    readonly addresses: readonly string[]
+    readonly ports: readonly number[]
+    readonly introduction?: Introduction
+  },
 ): HeaderRead {
   const [source, destination] = addresses.map((address, index) => {
     return { address: canonicalAddress(address), port: ports[index] ?? -1 }
@@ -80,7 +95,7 @@ function endsOf(
   if (source === undefined || destination === undefined) return wrong('an end is missing')
   if ([source, destination].some(({ port }) => port < 1 || port > 65_535))
     return wrong('a port in it is none')
-  return { type: 'whole', header: { length, ends: { source, destination } } }
+  return { type: 'whole', header: { length, ends: { source, destination }, ...rest } }
 }
 
 /** An address as text, from its bytes in network order. */
@@ -92,10 +107,14 @@ function textOf(bytes: Buffer): string {
 
 export type ProxyVersion = 'v1' | 'v2'
 
-/** The header that says who called whom; both of one family, or the older form says UNKNOWN and the newer LOCAL. */
+/**
+ * The header that says who called whom. The older form says UNKNOWN where they are not of one family; the newer one has what
+ * is known of the client's TLS.
+ */
 export function writeProxyHeader(
   version: ProxyVersion,
   { source, destination }: { readonly source: Endpoint; readonly destination: Endpoint },
+  tls: ClientTlsFacts | null = null,
 ): Buffer {
   const isOneFamily = familyOf(source.address) === familyOf(destination.address)
   if (version === 'v1') {
@@ -110,7 +129,7 @@ export function writeProxyHeader(
   const ports = Buffer.alloc(4)
   ports.writeUInt16BE(source.port, 0)
   ports.writeUInt16BE(destination.port, 2)
-  const body = Buffer.concat([...addresses, ports])
+  const body = Buffer.concat([...addresses, ports, ...(tls === null ? [] : [writeTlvs(tls)])])
   const head = Buffer.alloc(4)
   head.writeUInt8(0x21, 0)
   head.writeUInt8(isBoth4 ? TCP4 : TCP6, 1)

@@ -5,6 +5,7 @@ import type { Endpoint } from '../../ftp/endpoints.ts'
 import type { Connection } from '../connection.ts'
 import type { Introducing } from './introduce.ts'
 import { receiveProxyHeader } from './receive.ts'
+import type { Introduction } from './tlv.ts'
 
 /** A client that is known, or a connection that has said nothing of the kind; that is closed already. */
 export type Met =
@@ -13,12 +14,15 @@ export type Met =
       readonly from: Endpoint
       /** Where the client meant to go, as a balancer's header says. */
       readonly destination: Endpoint | null
+      /** What the balancer says of the client beside that; null: nothing. */
+      readonly introduction: Introduction | null
       readonly problem: null
     }
   | {
       readonly connection: null
       readonly from: Endpoint
       readonly destination: null
+      readonly introduction: null
       readonly problem: string
     }
 
@@ -40,10 +44,11 @@ export class Introductions {
   meet(raw: Connection, met: (met: Met) => void): void {
     const { remote } = raw
     if (!this.#from.some((network) => network?.matches(remote.address) ?? true)) {
-      met({ connection: raw, from: remote, destination: null, problem: null })
+      met({ connection: raw, from: remote, destination: null, introduction: null, problem: null })
       return
     }
-    const unknown = (problem: string) => met({ connection: null, from: remote, destination: null, problem })
+    const unknown = (problem: string) =>
+      met({ connection: null, from: remote, destination: null, introduction: null, problem })
     if (this.#waiting.size >= MAX_WAITING) {
       raw.reset()
       unknown(`${MAX_WAITING} connections wait for their PROXY headers already`)
@@ -55,8 +60,8 @@ export class Introductions {
         unknown(problem)
         return
       }
-      const { connection, destination } = introduced
-      met({ connection, from: connection.remote, destination, problem: null })
+      const { connection, destination, introduction } = introduced
+      met({ connection, from: connection.remote, destination, introduction, problem: null })
     })
     this.#waiting.add(receiving)
   }

@@ -2,12 +2,15 @@ import type { Endpoint } from '../../ftp/endpoints.ts'
 import type { Connection } from '../connection.ts'
 import { readProxyHeader } from './header.ts'
 import { type Introducing, introduce } from './introduce.ts'
+import type { Introduction } from './tlv.ts'
 
 /** A connection whose peer is who its header names. */
 export interface Introduced {
   readonly connection: Connection
   /** Where the peer meant to go, canonical; null where the balancer speaks for itself. */
   readonly destination: Endpoint | null
+  /** What it says of the client beside that; null: nothing. */
+  readonly introduction: Introduction | null
 }
 
 /**
@@ -20,6 +23,7 @@ export function receiveProxyHeader(
   done: (introduced: Introduced | null, problem: string) => void,
 ): Introducing {
   let destination: Endpoint | null = null
+  let introduction: Introduction | null = null
   return introduce(
     raw,
     {
@@ -32,12 +36,13 @@ export function receiveProxyHeader(
         if (read.type === 'partial') return null
         const { ends, length } = read.header
         destination = ends?.destination ?? null
+        introduction = read.header.introduction ?? null
         return { remote: ends?.source ?? raw.remote, length }
       },
     },
     (connection, problem) => {
       if (connection === null) raw.reset()
-      done(connection === null ? null : { connection, destination }, problem)
+      done(connection === null ? null : { connection, destination, introduction }, problem)
     },
   )
 }

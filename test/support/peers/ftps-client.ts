@@ -15,6 +15,8 @@ export interface FtpsVisit {
   readonly mode: TlsMode
   readonly isPrivate: boolean
   readonly version: 'TLSv1.2' | 'TLSv1.3'
+  /** What it says in the hello of its control connection, beside what it has to. */
+  readonly hello?: ConnectionOptions
   /** Absent: joe. */
   readonly user?: string
   /** Absent: here. */
@@ -177,7 +179,7 @@ export class FtpsClient {
 
   async #secure(): Promise<void> {
     this.#control.removeAllListeners('data')
-    const secure = this.#connect(this.#control, {})
+    const secure = this.#connect(this.#control, this.#visit.hello ?? {})
     secure.on('session', (session: Buffer) => {
       this.#session = session
     })

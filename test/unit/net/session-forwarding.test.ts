@@ -110,6 +110,7 @@ async function download({ idleMs = IDLE, forwards = true } = {}) {
     interceptedDestination: null,
     translation: null,
     reachedAt: null,
+    introduction: null,
     observer: observer.sessionOpened({ listener: 'edge', client: { address: '127.0.0.1', port: 40_001 } }),
     ended: () => {
       ends += 1

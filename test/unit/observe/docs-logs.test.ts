@@ -84,7 +84,11 @@ function sayEverything() {
   observer.interceptionChecked('table inet ftp_alg_intercept is not loaded')
   observer.interceptionChecked(null)
   observer.pinholeSwallowed({ session: 's', peer: '192.0.2.1', at: server, chain: 'forward' })
-  const session = observer.sessionOpened({ listener: 'edge', client })
+  const session = observer.sessionOpened({
+    listener: 'edge',
+    client,
+    introduction: { serverName: 'a.example.net', tls: 'TLSv1.3' },
+  })
   session.routed({ route: 'partners' })
   session.upstreamConnected({ server, durationMs: 1 })
   session.upstreamFailed({ server: 'ftp.internal', reason: 'refused', detail: 'x' })

@@ -121,8 +121,9 @@ class PoolLink implements UpstreamAttempt {
   #header(): Buffer | null {
     const { proxyProtocol } = this.#pool.config
     if (proxyProtocol === 'off') return null
-    const { client } = this.#call
-    return writeProxyHeader(proxyProtocol, { source: client.remote, destination: reachedAt(client) })
+    const { client, tls } = this.#call
+    const ends = { source: client.remote, destination: reachedAt(client) }
+    return writeProxyHeader(proxyProtocol, ends, tls?.clientFacts ?? null)
   }
 }
 

@@ -141,3 +141,86 @@ test('whatever comes is whole, awaited or wrong, and awaited no longer than a he
     }),
   )
 })
+
+describe('the TLS of a client, in version 2', () => {
+  const facts = {
+    alpn: 'ftp',
+    authority: 'ftp.example.net',
+    version: 'TLSv1.3',
+    cipher: 'TLS_AES_128_GCM_SHA256',
+    commonName: 'joe',
+    isResumed: false,
+  } as const
+
+  /** Types and values of what stands behind the addresses; of SSL also what is in it. */
+  function tlvsOf(bytes: Buffer, at = 28): [number, string][] {
+    const found: [number, string][] = []
+    for (let next = at; next < bytes.length; ) {
+      const [type, length] = [bytes.readUInt8(next), bytes.readUInt16BE(next + 1)]
+      const value = bytes.subarray(next + 3, next + 3 + length)
+      found.push([type, type === 0x20 ? value.toString('hex', 0, 5) : value.toString()])
+      if (type === 0x20) found.push(...tlvsOf(value, 5))
+      next += 3 + length
+    }
+    return found
+  }
+
+  it('stands behind the addresses, which are read as ever', () => {
+    const bytes = writeProxyHeader('v2', { source, destination }, facts)
+    expect(tlvsOf(bytes)).toEqual([
+      [0x01, 'ftp'],
+      [0x02, 'ftp.example.net'],
+      // TLS, a certificate on this connection and in this session, verified.
+      [0x20, '0700000000'],
+      [0x21, 'TLSv1.3'],
+      [0x22, 'joe'],
+      [0x23, 'TLS_AES_128_GCM_SHA256'],
+    ])
+    expect(readProxyHeader(bytes)).toEqual({
+      type: 'whole',
+      header: {
+        length: bytes.length,
+        ends: { source, destination },
+        introduction: { serverName: 'ftp.example.net', tls: 'TLSv1.3' },
+      },
+    })
+  })
+
+  it('is read as far as it makes sense, and refused where its lengths lie', () => {
+    const said = (hex: string) =>
+      readProxyHeader(binary(0x21, 0x11, Buffer.concat([body4, Buffer.from(hex, 'hex')])))
+    const name = (text: string) => {
+      const bytes = Buffer.from(text)
+      return `02${bytes.length.toString(16).padStart(4, '0')}${bytes.toString('hex')}`
+    }
+    expect(said(name('FTP.example.net.'))).toMatchObject({
+      header: { introduction: { serverName: 'ftp.example.net', tls: null } },
+    })
+    // A name with a line end, TLS that is none, a version that is none.
+    for (const hex of [name('a\r\nb'), '200005000000000000'.slice(0, 16), '']) {
+      expect(said(hex)).toMatchObject({ type: 'whole' })
+      expect(said(hex)).not.toHaveProperty('header.introduction')
+    }
+    expect(said('2000050100000001')).toMatchObject({
+      header: { introduction: { serverName: null, tls: 'TLS' } },
+    })
+    for (const hex of ['02', '0200', '02000a61', '20000401000000', '2000080100000001210005']) {
+      expect(said(hex)).toEqual({ type: 'wrong', why: 'what it says beside the addresses is torn' })
+    }
+  })
+
+  it('says no more than is known', () => {
+    const resumed = writeProxyHeader('v2', { source, destination }, { ...facts, isResumed: true })
+    expect(tlvsOf(resumed)).toContainEqual([0x20, '0500000000'])
+    const bare = { ...facts, alpn: null, authority: null, commonName: null }
+    expect(tlvsOf(writeProxyHeader('v2', { source, destination }, bare))).toEqual([
+      // TLS, and nobody that was verified.
+      [0x20, '0100000001'],
+      [0x21, 'TLSv1.3'],
+      [0x23, 'TLS_AES_128_GCM_SHA256'],
+    ])
+    expect(String(writeProxyHeader('v1', { source, destination }, facts))).toMatch(
+      /^PROXY TCP4 [0-9. ]+\r\n$/,
+    )
+  })
+})
