@@ -107,5 +107,7 @@ export type TlsReport =
     }
   /** A data connection ended without close_notify. */
   | { readonly type: 'truncated' }
+  /** The peer sends TLS without data, too much of it. */
+  | { readonly type: 'flooded' }
   /** The session goes on in clear with a server that refused AUTH. */
   | { readonly type: 'downgraded'; readonly detail: string }

@@ -88,6 +88,8 @@ export class OpensslContext {
         constants.SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
         constants.SSL_MODE_RELEASE_BUFFERS,
     )
+    // A read comes back after each record: a peer that sends KeyUpdate without end must not keep us inside.
+    set(constants.SSL_CTRL_CLEAR_MODE, constants.SSL_MODE_AUTO_RETRY)
     openssl.contextOptions(
       pointer,
       constants.SSL_OP_NO_COMPRESSION +

@@ -1,17 +1,22 @@
 // An SSL on a descriptor: it owns one pointer, and every call after `free` is answered as by a broken connection.
 
+import { EAGAIN } from './libc.ts'
 import { constants, type Openssl, type Pointer } from './openssl.ts'
 import { OpensslContext, type TlsVersion } from './openssl-context.ts'
 import { type TlsProblem, takeProblem } from './openssl-failure.ts'
 import { answerHello } from './openssl-hello.ts'
 import { OpensslSession } from './openssl-session.ts'
 
-/** What a call came to, where it gave no bytes. `ENDED`: close_notify. `TRUNCATED`: FIN without one. `BROKEN`: see `problem`. */
+/**
+ * What a call came to, where it gave no bytes. `ENDED`: close_notify. `TRUNCATED`: FIN without one. `BROKEN`: see `problem`.
+ * `EMPTY`: a record without data was read, such as KeyUpdate, and there may be more.
+ */
 export const WANTS_READ = -2
 export const WANTS_WRITE = -3
 export const ENDED = -4
 export const TRUNCATED = -5
 export const BROKEN = -6
+export const EMPTY = -7
 
 export interface StreamOptions {
   readonly fd: number
@@ -79,7 +84,11 @@ export class OpensslStream {
     if (this.#ssl === null) return BROKEN
     this.#openssl.clearErrors()
     const count = this.#openssl.read(this.#ssl, bytes, length)
-    return count > 0 ? count : this.#resultOf(count)
+    if (count > 0) return count
+    // It was cleared in there: what is left is of a socket that has nothing.
+    const isDrained = this.#openssl.ffi.errno() === EAGAIN
+    const result = this.#resultOf(count)
+    return result === WANTS_READ && !isDrained ? EMPTY : result
   }
 
   /** The bytes taken, or one of the results above. What was not taken must be offered again. */

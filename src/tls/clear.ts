@@ -2,7 +2,7 @@
 // mode) send none and go on at once, so that the next byte is looked at before it is read.
 
 import { EAGAIN, errnoError, type Libc, MSG_DONTWAIT, MSG_PEEK } from '../kernel/libc.ts'
-import { ENDED, type OpensslStream, WANTS_READ } from '../kernel/openssl-stream.ts'
+import { EMPTY, ENDED, type OpensslStream, WANTS_READ } from '../kernel/openssl-stream.ts'
 import type { Connection, DirectAccess, Found } from '../tcp/connection.ts'
 import { notCleared } from './connection-error.ts'
 import type { HandshakeTimer } from './handshake-timer.ts'
@@ -59,7 +59,7 @@ export function endTls({ stream, raw, access, timer }: Clearing, cleared: () => 
     if (seen < recordBytes) return partial()
     const result = stream.read(discarded, discarded.length)
     if (result === ENDED) return over()
-    return result === WANTS_READ ? 'something' : broken('no close_notify came after CCC')
+    return result === WANTS_READ || result === EMPTY ? 'something' : broken('no close_notify came after CCC')
   })
   raw.pause()
   notify()

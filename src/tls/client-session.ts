@@ -14,6 +14,8 @@ export interface ClientTlsOptions {
   readonly contexts: ServerContexts
   readonly config: ListenerTlsConfig
   readonly handshakeMs: number
+  /** The client sends TLS without data, too much of it. */
+  readonly flooded?: () => void
 }
 
 export type Secured = (problem: TlsProblem | null) => void
@@ -92,7 +94,7 @@ export class ClientTls {
     readonly truncated?: (() => void) | undefined
   }): TlsConnection {
     const { raw, isData, secured, truncated } = call
-    const { config, handshakeMs } = this.#options
+    const { config, handshakeMs, flooded } = this.#options
     const { alpn, ccc, dataReuse, truncation } = config
     // A control connection gets a ticket before each data port; wget looks for one behind the handshake alone.
     const controlTickets = ccc === 'allow' ? {} : { tickets: 1 }
@@ -116,6 +118,7 @@ export class ClientTls {
       truncation: isData ? truncation : 'accept',
       check: () => (mustResume && !stream.isResumed ? NOT_RESUMED : null),
       secured,
+      flooded,
       ...(truncated === undefined ? {} : { truncated }),
     })
   }

@@ -1,7 +1,9 @@
 // What went wrong in TLS, as the error that a connection ends with.
 
 import type { TlsProblem } from '../kernel/openssl-failure.ts'
+import { TRUNCATED } from '../kernel/openssl-stream.ts'
 import type { ConnectionError } from '../tcp/connection.ts'
+import { FLOOD } from './record-reader.ts'
 
 /** The `code` of the error that ends a connection whose peer sent FIN without close_notify. */
 export const TRUNCATED_CODE = 'TLS_TRUNCATED'
@@ -13,8 +15,20 @@ export const brokenOff: TlsProblem = {
 
 export const TIMED_OUT: TlsProblem = { reason: 'timeout', detail: 'no TLS handshake' }
 
-export function truncated(): ConnectionError {
+function truncated(): ConnectionError {
   return Object.assign(new Error('the TLS connection ended without close_notify'), { code: TRUNCATED_CODE })
+}
+
+/** What a connection ends with whose read came to that; `problem` is the stream's. */
+export function errorOfRead(result: number, problem: TlsProblem | null): ConnectionError {
+  if (result === TRUNCATED) return truncated()
+  return errorOf(result === FLOOD ? FLOODED : (problem ?? brokenOff))
+}
+
+/** More of TLS than anybody needs. */
+const FLOODED: TlsProblem = {
+  reason: 'other',
+  detail: 'the peer sends one record without data after the other (KeyUpdate)',
 }
 
 /** Something else came after CCC than a close_notify or text. */

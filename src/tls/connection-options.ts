@@ -15,6 +15,8 @@ export interface TlsConnectionOptions {
   readonly truncation: 'refuse' | 'accept'
   /** Such a FIN came, whatever is made of it. */
   readonly truncated?: () => void
+  /** The peer has sent many records without data; the connection is about to be closed for it. */
+  readonly flooded?: (() => void) | undefined
   /** Asked when the handshake is done; a problem ends the connection. */
   readonly check?: (stream: OpensslStream) => TlsProblem | null
   /** The handshake is over, once; after a problem the connection is closed, or about to be. */

@@ -13,6 +13,8 @@ export interface ServerTlsOptions {
   readonly host: string
   readonly handshakeMs: number
   readonly truncation: 'refuse' | 'accept'
+  /** The server sends TLS without data, too much of it. */
+  readonly flooded?: () => void
 }
 
 export class ServerTls {
@@ -63,7 +65,7 @@ export class ServerTls {
     readonly check: (stream: OpensslStream) => TlsProblem | null
   }): TlsConnection {
     const { raw, isData, secured, truncated, check } = call
-    const { upstream, host, handshakeMs, truncation } = this.#options
+    const { upstream, host, handshakeMs, truncation, flooded } = this.#options
     const session = isData ? (this.#control?.stream.session() ?? null) : null
     const stream = new OpensslStream(upstream.context, {
       fd: raw.fd ?? -1,
@@ -79,6 +81,7 @@ export class ServerTls {
       truncation: isData ? truncation : 'accept',
       check: () => check(stream),
       secured,
+      flooded,
       ...(truncated === undefined ? {} : { truncated }),
     })
   }

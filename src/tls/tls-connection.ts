@@ -4,9 +4,10 @@ import { ENDED, type OpensslStream, TRUNCATED, WANTS_READ, WANTS_WRITE } from '.
 import type { Connection, ConnectionError, ConnectionEvents, DirectAccess, Found } from '../tcp/connection.ts'
 import { readBehindEnd } from './behind-end.ts'
 import { endTls, goOnInClear } from './clear.ts'
-import { brokenOff, errorOf, notCleared, TIMED_OUT, truncated } from './connection-error.ts'
+import { brokenOff, errorOf, errorOfRead, notCleared, TIMED_OUT } from './connection-error.ts'
 import { onlyClosed, type TlsConnectionOptions } from './connection-options.ts'
 import { HandshakeTimer } from './handshake-timer.ts'
+import { FLOOD, LATER, MORE, RECORD_BYTES, RecordReader, recordBuffer } from './record-reader.ts'
 
 /** A connection that speaks TLS: OpenSSL reads and writes the descriptor of another one itself. */
 export class TlsConnection implements Connection {
@@ -17,6 +18,7 @@ export class TlsConnection implements Connection {
   readonly #raw: Connection
   readonly #access: DirectAccess
   readonly #stream: OpensslStream
+  readonly #records: RecordReader
   #events: ConnectionEvents | null = null
   readonly #timer: HandshakeTimer
   #state: 'shaking' | 'secure' | 'clearing' | 'failed' = 'shaking'
@@ -35,6 +37,7 @@ export class TlsConnection implements Connection {
     this.#raw = raw
     this.#access = raw.direct
     this.#stream = stream
+    this.#records = new RecordReader(stream)
     this.remote = raw.remote
     this.#timer = new HandshakeTimer(handshakeMs, () => this.#expired())
     if (!isData) this.#timer.start()
@@ -202,28 +205,27 @@ export class TlsConnection implements Connection {
     this.#options.secured(problem)
   }
 
-  /** As many records as are there, up to the buffer: the other side gets them in one write. */
+  /** The other side gets what a turn brings in one write. */
   #readRecords(events: ConnectionEvents): Found {
-    let byteCount = 0
-    let result = 0
-    while (byteCount + RECORD_BYTES <= readBuffer.length) {
-      result = this.#stream.read(byteCount === 0 ? readBuffer : readBuffer.subarray(byteCount), RECORD_BYTES)
-      if (result <= 0) break
-      byteCount += result
-    }
-    if (byteCount > 0 && !events.received(readBuffer, byteCount)) this.pause()
+    const result = this.#records.read()
+    const { byteCount } = this.#records
+    if (byteCount > 0 && !events.received(recordBuffer, byteCount)) this.pause()
     // What was read has ended TLS: a close_notify right behind it is what was waited for.
     if (this.#state !== 'secure') return 'something'
-    if (result > 0 || !this.#isOpen()) return 'something'
+    if (result === MORE || !this.#isOpen()) return 'something'
+    if (result === LATER) return 'little'
     if (result === WANTS_READ) return 'nothing'
     if (result === WANTS_WRITE) {
+      // An answer to a KeyUpdate: nothing is read until it is out.
+      this.#raw.pause()
       this.#access.whenWritable(this.#writable)
-      return 'little'
+      return 'something'
     }
+    if (result === FLOOD) this.#options.flooded?.()
     if (result === TRUNCATED && !this.#hasFinished) this.#options.truncated?.()
     const isExcused = this.#hasFinished || this.#options.truncation === 'accept'
     if (result === ENDED || (result === TRUNCATED && isExcused)) this.#ended(events)
-    else this.#raw.destroy(result === TRUNCATED ? truncated() : errorOf(this.#stream.problem ?? brokenOff))
+    else this.#raw.destroy(errorOfRead(result, this.#stream.problem))
     return 'something'
   }
 
@@ -253,6 +255,7 @@ export class TlsConnection implements Connection {
   /** There is room again. */
   readonly #writable = (): void => {
     if (!this.#isOpen() || this.#state !== 'secure') return
+    this.#steer()
     if (this.#unsentBytes > 0) {
       const [first, ...others] = this.#unsent
       const bytes = first !== undefined && others.length === 0 ? first : Buffer.concat(this.#unsent)
@@ -292,8 +295,5 @@ export class TlsConnection implements Connection {
   }
 }
 
-/** The most that one record holds. @see RFC 8446 §5.1 */
-const RECORD_BYTES = 16 * 1024
-/** All connections read into this and write out of that. */
-const readBuffer = Buffer.allocUnsafeSlow(4 * RECORD_BYTES)
+/** All connections write out of this. */
 const writeBuffer = Buffer.allocUnsafeSlow(RECORD_BYTES)

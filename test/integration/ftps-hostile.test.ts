@@ -5,12 +5,14 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { connect as tlsConnect } from 'node:tls'
 import { afterAll, describe, expect, vi } from 'vitest'
 import { issueCertificate } from '../support/certificates.ts'
 import { type Cut, cutHandshake, sayBehindAuth } from '../support/peers/cut-short.ts'
 import { ftpScript } from '../support/peers/ftp-script.ts'
 import { FtpsClient } from '../support/peers/ftps-client.ts'
 import { startFtpsServer } from '../support/peers/ftps-server.ts'
+import { RecordWriter } from '../support/peers/key-updates.ts'
 import { startTlsWithAnybody } from '../support/peers/tls.ts'
 import { type Lab, test } from './lab.ts'
 import type { ProxyProcess } from './proxy-process.ts'
@@ -28,9 +30,13 @@ const FLIGHT_BYTES = { sent: 420, received: 1100 }
 const front = (more = '') =>
   `tls: { mode: required, dataReuse: required, certificates: [{ certificate: ${folder}/a.crt, key: ${folder}/a.key }]${more} }`
 
-async function started(lab: Lab, more = ''): Promise<ProxyProcess> {
+async function started(lab: Lab, more = '', ofTls = ''): Promise<ProxyProcess> {
   const upstream = await lab.server(ftpScript({}))
-  return lab.process({ upstream, inListener: front(), more: `limits: { sessionsPerClient: 1000 }\n${more}` })
+  return lab.process({
+    upstream,
+    inListener: front(ofTls),
+    more: `limits: { sessionsPerClient: 1000 }\n${more}`,
+  })
 }
 
 async function secured(lab: Lab, proxy: ProxyProcess, options = {}) {
@@ -38,6 +44,23 @@ async function secured(lab: Lab, proxy: ProxyProcess, options = {}) {
   await client.reply()
   expect((await client.command('AUTH TLS')).code).toBe(234)
   return (await startTlsWithAnybody(client.wire, options)).wire
+}
+
+/** The keys of a client are ours. It needs a ticket, which listeners that allow CCC give. */
+async function takenOver(lab: Lab, proxy: ProxyProcess) {
+  const { wire } = await lab.client(proxy)
+  await wire.readReply()
+  await wire.send('AUTH TLS\r\n')
+  expect((await wire.readReply()).code).toBe(234)
+  const { socket } = wire
+  socket.removeAllListeners('data')
+  const secure = tlsConnect({ socket, rejectUnauthorized: false, ciphers: RecordWriter.cipher })
+  let text = ''
+  secure.on('error', () => undefined)
+  secure.on('data', (bytes: Buffer) => {
+    text += bytes.toString('latin1')
+  })
+  return { wire, writer: await RecordWriter.of(secure), heard: () => text }
 }
 
 async function stillServes(lab: Lab, proxy: ProxyProcess): Promise<void> {
@@ -149,6 +172,42 @@ describe.concurrent('TLS that stands', () => {
     const wire = await secured(lab, proxy)
     for (const character of 'USER joe\r\n') await wire.send(character)
     expect(await wire.readLine()).toMatch(/^331/)
+  })
+
+  test.for([false, true])(
+    'and gets no data, but KeyUpdate without end (that asks for answers: %s), is closed',
+    async (isRequest, { lab }) => {
+      const proxy = await started(lab, '', ', ccc: allow')
+      const { wire, writer } = await takenOver(lab, proxy)
+      wire.socket.write(writer.keyUpdates(2000, { isRequest }))
+      expect(await proxy.record('tls.flood')).toMatchObject({ side: 'client' })
+      expect(await proxy.record('session.close')).toMatchObject({ reason: 'client' })
+      const metrics = await (await proxy.ask('/metrics')).text()
+      expect(metrics).toMatch(/ftp_alg_tls_floods_total\{.*side="client"\} 1/)
+      await stillServes(lab, proxy)
+    },
+  )
+
+  test('takes a KeyUpdate with every command', async ({ lab }) => {
+    const proxy = await started(lab, '', ', ccc: allow')
+    const { wire, writer, heard } = await takenOver(lab, proxy)
+    for (let round = 0; round < 50; round += 1) {
+      wire.socket.write(writer.keyUpdates(1, { isRequest: round % 2 === 0 }))
+      wire.socket.write(writer.data('NOOP\r\n'))
+    }
+    await vi.waitFor(() => expect(heard().match(/^200 /gm)).toHaveLength(50))
+  })
+
+  test('begins with a hello of 16 kB and more, in several records', async ({ lab }) => {
+    const proxy = await started(lab)
+    const others = Array.from({ length: 120 }, (_, index) => `${index}`.padEnd(250, '-'))
+    for (const count of [62, 120]) {
+      const options = { ALPNProtocols: [...others.slice(0, count), 'ftp'] }
+      const wire = await secured(lab, proxy, options)
+      void wire.send('USER joe\r\n')
+      expect(await wire.readLine()).toMatch(/^331/)
+    }
+    await expect(secured(lab, proxy, { ALPNProtocols: others })).rejects.toThrow(/no application protocol/)
   })
 
   test('is not negotiated again', async ({ lab }) => {

@@ -79,7 +79,8 @@ export class SessionTls {
     this.#upstream = setting.server
     this.#observer = observer
     this.#clientSecured = clientSecured
-    this.#client = client === null ? null : new ClientTls({ ...client, handshakeMs })
+    const flooded = () => observer.tls({ type: 'flooded', side: 'client' })
+    this.#client = client === null ? null : new ClientTls({ ...client, handshakeMs, flooded })
     // The server may be spoken to with TLS only when the client asks for it: certificates may have been read again by then.
     for (const each of this.#upstreams()) each?.context.hold()
   }
@@ -136,7 +137,9 @@ export class SessionTls {
     if (this.#upstream === null) throw new Error('a server that gets no TLS was to be spoken to with it')
     const { context: upstream, config } = this.#upstream
     const { handshakeMs } = this.#setting
-    this.#server ??= new ServerTls({ upstream, host: this.#host, handshakeMs, truncation: config.truncation })
+    const flooded = () => this.#observer.tls({ type: 'flooded', side: 'server' })
+    const { truncation } = config
+    this.#server ??= new ServerTls({ upstream, host: this.#host, handshakeMs, truncation, flooded })
     return this.#server
   }
 

@@ -80,6 +80,7 @@ export const events = {
     message: 'data connection of somebody else, or of a client that cannot resume',
   },
   'tls.truncate': { level: 'warn', message: 'data connection ended without close_notify' },
+  'tls.flood': { level: 'warn', message: 'TLS without data, one record after the other: connection closed' },
   'tls.pass': {
     level: 'info',
     message:

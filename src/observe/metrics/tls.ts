@@ -62,6 +62,11 @@ export function defineTlsMetrics(families: Families, certificates: () => readonl
     help: 'Encrypted data connections that their peer ended without close_notify.',
     labels: ['listener', 'side'],
   })
+  const floods = counterFamily(families, {
+    name: 'ftp_alg_tls_floods_total',
+    help: 'Encrypted connections closed because their peer sent one record without data after the other (KeyUpdate).',
+    labels: ['listener', 'side'],
+  })
   const downgrades = counterFamily(families, {
     name: 'ftp_alg_tls_downgrades_total',
     help: 'Sessions that went on in clear with a server that refused AUTH TLS, where TLS is optional.',
@@ -84,6 +89,7 @@ export function defineTlsMetrics(families: Families, certificates: () => readonl
       forEachValue(tlsChannels, (channel) => duration({ listener, side, channel })),
     ),
     truncations: forEachValue(sides, (side) => truncations({ listener, side })),
+    floods: forEachValue(sides, (side) => floods({ listener, side })),
     downgrades: downgrades({ listener }),
     certificates: {
       accepted: certificateReads({ listener, result: 'accepted' }),

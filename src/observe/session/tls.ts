@@ -17,6 +17,10 @@ export function recordTls(session: LiveSession, report: TlsReport & { readonly s
       session.metrics.tls().truncations[report.side].value += 1
       session.around.log.write('tls.truncate', session.fields({ side: report.side }), report.side)
       break
+    case 'flooded':
+      session.metrics.tls().floods[report.side].value += 1
+      session.around.log.write('tls.flood', session.fields({ side: report.side }), report.side)
+      break
     case 'downgraded':
       session.metrics.tls().downgrades.value += 1
       session.around.log.write(

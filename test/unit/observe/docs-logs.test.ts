@@ -132,6 +132,7 @@ function sayEverything() {
   session.tls({ type: 'failed', side: 'client', channel: 'control', reason: 'version', detail: 'x' })
   session.tls({ type: 'failed', side: 'client', channel: 'data', reason: 'not_resumed', detail: 'x' })
   session.tls({ type: 'truncated', side: 'client' })
+  session.tls({ type: 'flooded', side: 'client' })
   session.tls({ type: 'downgraded', side: 'server', detail: 'x' })
   session.record({ type: 'passedThrough', kind: 'explicit' })
   session.failed(new Error('boom'))

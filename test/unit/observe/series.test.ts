@@ -56,7 +56,7 @@ describe('series exist before anything happens', () => {
     const all = (await families()).filter(({ name }) => name.startsWith('ftp_alg_tls_'))
     // Certificates have none before they were read, and are good until proven otherwise.
     const tls = all.filter(({ name }) => !/_expiry_|_successful$/.test(name))
-    expect([all.length, tls.length]).toEqual([8, 6])
+    expect([all.length, tls.length]).toEqual([9, 7])
     for (const { name, values } of tls) {
       expect(values.length, name).toBeGreaterThan(0)
       for (const { labels, value } of values) expect([labels.listener, value], name).toEqual(['edge', 0])

@@ -2,7 +2,11 @@
 
 import { randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
-import { afterAll, describe, expect, it } from 'vitest'
+import { connect } from 'node:net'
+import { connect as tlsConnect } from 'node:tls'
+import { afterAll, describe, expect, it, vi } from 'vitest'
+import { listenOnLoopback, tcp } from '../../support/connections.ts'
+import { RecordWriter } from '../../support/peers/key-updates.ts'
 import { within } from '../../support/peers/patience.ts'
 import {
   authority,
@@ -206,3 +210,29 @@ async function helloOf(one: Session): Promise<Buffer> {
   rawServer.destroy()
   return diary.bytes
 }
+
+it('a peer that does not read and asks for new keys keeps nobody busy, and is heard again once it reads', async () => {
+  const { port, next, close } = await listenOnLoopback(tcp)
+  const socket = connect({ port, host: '127.0.0.1' })
+  const rawServer = await next
+  close()
+  // A ticket tells its client that the handshake is over.
+  const server = session('TLSv1.3', { ccc: 'allow' }).front.secureControl(rawServer, () => undefined)
+  const secure = tlsConnect({ socket, rejectUnauthorized: false, ciphers: RecordWriter.cipher })
+  const writer = await RecordWriter.of(secure)
+  const diary = new Diary()
+  server.start(diary)
+  const block = randomBytes(1024 * 1024)
+  for (let sent = 0; server.unsentBytes === 0 && sent < 64; sent += 1) server.writeBytes(block, block.length)
+  expect(server.unsentBytes).toBeGreaterThan(0)
+  const read = vi.spyOn(server.stream, 'read')
+  socket.write(writer.keyUpdates(1, { isRequest: true }))
+  await expect.poll(() => read.mock.calls.length).toBeGreaterThan(0)
+  for (let turn = 0; turn < 200; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+  expect(read.mock.calls.length).toBeLessThan(5)
+  socket.write(writer.data('still here'))
+  secure.resume()
+  await expect.poll(() => diary.bytes.toString()).toBe('still here')
+  expect(diary.entries).toEqual([])
+  server.destroy()
+})
