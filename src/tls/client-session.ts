@@ -95,9 +95,7 @@ export class ClientTls {
   }): TlsConnection {
     const { raw, isData, secured, truncated } = call
     const { config, handshakeMs, flooded } = this.#options
-    const { alpn, ccc, dataReuse, truncation } = config
-    // A control connection gets a ticket before each data port; wget looks for one behind the handshake alone.
-    const controlTickets = ccc === 'allow' ? {} : { tickets: 1 }
+    const { alpn, dataReuse, truncation } = config
     // A data connection begins with the context of the control connection: the tickets were sealed with its keys.
     const context = (isData ? this.#control?.stream.context : null) ?? this.#contexts.first
     const stream = new OpensslStream(context, {
@@ -106,7 +104,8 @@ export class ClientTls {
       contextFor: this.#contexts.contextFor,
       isAlpnStrict: alpn === 'strict',
       // An uploader that never reads would make its kernel answer a ticket with RST; but after CCC there is no other way.
-      ...(isData ? { tickets: this.#isCleared ? 1 : 0 } : controlTickets),
+      // On control two come with the handshake, and one before each data port: wget looks for those of the handshake alone.
+      ...(isData ? { tickets: this.#isCleared ? 1 : 0 } : {}),
     })
     const mustResume = isData && dataReuse === 'required'
     return new TlsConnection({
