@@ -29,11 +29,15 @@ interface Waiting extends RosterMember {
   readonly events: PinholeEvents
   readonly lease: PortLease
   readonly gate: Gate
+  /** Of the gate. */
+  readonly key: string
   deadlineMs: number
 }
 
 /** How long a port without a pinhole stays open, so that busy ports are not opened and closed all the time. */
 const GRACE_MS = 800
+/** How many such ports: each is a descriptor, and a client could have one opened with every PASV. */
+const MAX_IDLE_GATES = 256
 const SWEEP_MS = 250
 /** A port that another program holds is left alone this long. */
 const BLOCKED_MS = 30_000
@@ -44,6 +48,8 @@ export class RelayBackend implements PinholeBackend {
   readonly #options: RelayBackendOptions
   /** Key: `address|port`. */
   readonly #gates = new Map<string, Gate>()
+  /** Those without a pinhole, by the same keys; the one that has waited longest is first. */
+  readonly #idle = new Map<string, Gate>()
   readonly #waiting = new Roster<Waiting>()
   #sweeper: NodeJS.Timeout | null = null
   #watch: ReturnType<typeof steadyClock.watch> | null = null
@@ -67,6 +73,7 @@ export class RelayBackend implements PinholeBackend {
     this.#options.introductions.cancelAll()
     for (const gate of this.#gates.values()) gate.close()
     this.#gates.clear()
+    this.#idle.clear()
     if (this.#sweeper !== null) clearInterval(this.#sweeper)
     this.#sweeper = null
     this.#watch?.done()
@@ -115,13 +122,14 @@ export class RelayBackend implements PinholeBackend {
         return
       }
       this.#startSweeper()
-      gate.emptySinceMs = now()
       if (handle.isClosed) {
         pool.release(lease, now())
+        this.#rests(gate, key)
         return
       }
       const deadlineMs = now() + request.timeoutMs
-      this.#wait({ request, events, lease, gate, deadlineMs, place: -1 }, handle)
+      this.#idle.delete(key)
+      this.#wait({ request, events, lease, gate, key, deadlineMs, place: -1 }, handle)
       opened(null, { at: { address: request.local, port: lease.port }, inKernel: false })
     })
   }
@@ -157,7 +165,24 @@ export class RelayBackend implements PinholeBackend {
     const { pools, now } = this.#options
     const nowMs = now()
     pools[waiting.request.from].release(waiting.lease, nowMs)
-    if (waiting.gate.isEmpty) waiting.gate.emptySinceMs = nowMs
+    this.#rests(waiting.gate, waiting.key)
+  }
+
+  /** The last pinhole of a gate may have gone: it stays open for a moment. */
+  #rests(gate: Gate, key: string): void {
+    if (!gate.isEmpty) return
+    gate.emptySinceMs = this.#options.now()
+    this.#idle.delete(key)
+    this.#idle.set(key, gate)
+    const [oldest] = this.#idle
+    if (oldest !== undefined && this.#idle.size > MAX_IDLE_GATES) this.#shut(...oldest)
+  }
+
+  #shut(key: string, gate: Gate): void {
+    this.#idle.delete(key)
+    if (!gate.isEmpty) return
+    this.#gates.delete(key)
+    gate.close()
   }
 
   /** A server may call from one port of its own, such as 20. */
@@ -182,10 +207,8 @@ export class RelayBackend implements PinholeBackend {
       this.#close(waiting)
       waiting.events.expired()
     }
-    for (const [key, gate] of this.#gates) {
-      if (!gate.isEmpty || gate.emptySinceMs + GRACE_MS > nowMs) continue
-      this.#gates.delete(key)
-      gate.close()
+    for (const [key, gate] of this.#idle) {
+      if (gate.emptySinceMs + GRACE_MS <= nowMs) this.#shut(key, gate)
     }
     if (this.#gates.size > 0 || this.#sweeper === null) return
     clearInterval(this.#sweeper)

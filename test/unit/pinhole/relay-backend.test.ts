@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process'
 import { EventEmitter } from 'node:events'
 import { connect, createServer } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { Endpoint } from '../../../src/ftp/endpoints.ts'
 import type { OpenPinhole, PinholeRequest } from '../../../src/pinhole/backend.ts'
 import { PortPool } from '../../../src/pinhole/port-pool.ts'
@@ -41,8 +41,9 @@ async function backendOf(ports: number) {
     const connected: string[] = []
     let lost = 0
     let expired = 0
+    let close = () => undefined as unknown
     const opened = new Promise<OpenPinhole>((resolve, reject) => {
-      backend.open(
+      const handle = backend.open(
         {
           owner: 'test',
           from: 'client',
@@ -73,8 +74,9 @@ async function backendOf(ports: number) {
         },
         (error, pinhole) => (pinhole === null ? reject(error) : resolve(pinhole)),
       )
+      close = () => handle.close()
     })
-    return { opened, connected, lost: () => lost, expired: () => expired }
+    return { opened, close: () => close(), connected, lost: () => lost, expired: () => expired }
   }
   const passes = (ms: number) => {
     aheadMs += ms
@@ -204,5 +206,34 @@ describe('the relay backend', () => {
     const visits = await Promise.all(holes.map((_, index) => visit(world, `127.0.3.${index + 1}`)))
     expect(new Set(visits)).toEqual(new Set(['open']))
     expect(holes.map(({ connected }) => connected)).toEqual(holes.map((_, index) => [`127.0.3.${index + 1}`]))
+  })
+
+  it('keeps few ports open without a pinhole, however fast pinholes come and go', async () => {
+    const { open } = await backendOf(1)
+    let listening = 0
+    const listen = tcp.listen.bind(tcp)
+    const spy = vi.spyOn(tcp, 'listen').mockImplementation((options) => {
+      const port = listen(options)
+      listening += 1
+      const close = port.close.bind(port)
+      return Object.assign(port, {
+        close: () => {
+          listening -= 1
+          close()
+        },
+      })
+    })
+    onTestFinished(() => spy.mockRestore())
+    let most = 0
+    for (let host = 0; host < 400; host += 1) {
+      const hole = open('127.0.0.2', { local: `127.0.${4 + (host >> 7)}.${1 + (host & 127)}` })
+      await hole.opened
+      most = Math.max(most, listening)
+      hole.close()
+    }
+    expect(most).toBe(257)
+    const again = open('127.0.0.2', { local: '127.0.4.1' })
+    await again.opened
+    expect(listening).toBeLessThanOrEqual(257)
   })
 })
