@@ -27,6 +27,7 @@ const plans = [
   'instrument',
   'profile',
   'soak',
+  'soak-ftps',
   'tls',
 ] as const
 export type What = (typeof plans)[number]
@@ -47,6 +48,7 @@ export const usage = `npm run bench [-- PLAN] [options]
   profile     ftp-alg under a profiler: the functions that take the time
   tls         FTPS on Node 20 and 24 beside mod_proxy, HAProxy and stunnel, a quarter of an hour
   soak        twenty minutes of churn, aborts and hostile peers: does anything grow?
+  soak-ftps   the same with TLS: broken handshakes, strangers, files cut off, certificates that change, and MALLOC_CHECK_=3
 
   --rounds N          so many rounds; each visits every system once per measure
   --peers A,B         only these peers: squid, suse, mod_proxy, haproxy, nf_nat_ftp, naive; none for no peer

@@ -43,6 +43,7 @@ const systemsOf: Readonly<Record<What, readonly System[]>> = {
   instrument: [],
   profile: [],
   soak: [],
+  'soak-ftps': [],
   tls: tlsSystems,
 }
 

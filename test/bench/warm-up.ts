@@ -19,6 +19,9 @@ export async function warmUp(
     await lab.run({ kind: 'bulk', target, direction: 'down', streams: 1, bytes: 100_000_000 })
     await lab.run({ kind: 'bulk', target, direction: 'up', streams: 1, bytes: 100_000_000 })
   }
+  for (const { target, system } of contestants)
+    if (system.suits.has('handshakes') && target.isTls === true)
+      await lab.run({ kind: 'handshakes', target, clients: 16, seconds: chunkSeconds })
   await warmUpSessions(lab, contestants, sessions)
 }
 

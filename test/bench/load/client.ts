@@ -13,6 +13,7 @@ import { runMischief } from './run-mischief.ts'
 import { runProbe } from './run-probe.ts'
 import { runRoundTrip } from './run-round-trip.ts'
 import { runSessions } from './run-sessions.ts'
+import { runTlsMischief } from './run-tls-mischief.ts'
 
 // Written by our own orchestrator.
 const job = JSON.parse(process.argv[2] ?? 'null') as Job
@@ -39,7 +40,7 @@ switch (job.kind) {
     print(await runHandshakes(wire, job))
     break
   case 'mischief':
-    print(await runMischief(job))
+    print(await (job.target.isTls === true ? runTlsMischief(job) : runMischief(job)))
     break
 }
 process.exit(0)

@@ -116,7 +116,7 @@ Only for comparison with another run on the same machine.`,
 
 \`npm run bench -- tls\` measures FTPS, beside ProFTPD's mod_proxy and mod_tls, HAProxy and stunnel, on the Node that runs it and on Node 24, which it fetches from npm.
 
-\`npm run bench -- soak\` asks another question: for twenty minutes sessions come and go beside peers that abort, stall, reset and talk rubbish, and whatever the process holds afterwards (memory, descriptors, data ports, sessions, nftables elements) is compared with what it held after the first minute.`,
+\`npm run bench -- soak\` asks another question: for twenty minutes sessions come and go beside peers that abort, stall, reset and talk rubbish, and whatever the process holds afterwards (memory, descriptors, data ports, sessions, nftables elements) is compared with what it held after the first minute. \`npm run bench -- soak-ftps\` does so with TLS on either side: handshakes that break off anywhere, strangers at data ports, files that are cut off, certificates that change, and one process whose C library checks its heap (\`MALLOC_CHECK_=3\`).`,
   ]
   return `${sections.join('\n\n')}\n`
 }

@@ -18,6 +18,8 @@ export interface FtpAlgOptions {
   /** Put before the script: `['--cpu-prof']`. */
   readonly nodeArgs: readonly string[]
   readonly tls: TlsSide | null
+  /** Of the process, beside ours. */
+  readonly environment: Readonly<Record<string, string>>
   /** A major version of Node fetched for this; null is the one that runs the benchmark. */
   readonly node: number | null
 }
@@ -34,12 +36,13 @@ const defaults: FtpAlgOptions = {
   idleSeconds: null,
   nodeArgs: [],
   tls: null,
+  environment: {},
   node: null,
 }
 
 export function ftpAlg(options: Partial<FtpAlgOptions> = {}): System {
   const all = { ...defaults, ...options }
-  const { id, title, backend, dist, nodeArgs, tls, node } = all
+  const { id, title, backend, dist, nodeArgs, tls, node, environment } = all
   const script = join(resolve(dist), 'main.js')
   return {
     id,
@@ -66,7 +69,7 @@ export function ftpAlg(options: Partial<FtpAlgOptions> = {}): System {
           const file = join(place.directory, `${id}.yaml`)
           writeFileSync(file, configuration(place, all))
           const args = [...nodeArgs, script, 'run', '--config', file]
-          const child = startIn(place, account, { name: id, program: program.path, args })
+          const child = startIn(place, account, { name: id, program: program.path, args, environment })
           return { target: targetOf(place, tls ?? undefined), child }
         },
       }
@@ -83,7 +86,7 @@ listeners:
   - name: bench
     listen: ${listen.address}:${listen.port}
     upstream: ${upstream.address}:${upstream.port}
-${tlsKeys(place, tls)}dataPorts: ${dataPorts.first}-${dataPorts.last}
+${tlsKeys(place, tls)}${explicitListener(place, tls)}dataPorts: ${dataPorts.first}-${dataPorts.last}
 pinholes: { backend: ${backend} }
 # All load comes from one address.
 limits: { sessions: 20000, sessionsPerClient: 20000${idle} }
@@ -91,6 +94,17 @@ admin: { listen: "${listen.address}:${adminPort}" }
 log: { level: warn }
 workers: ${workers}
 `
+}
+
+/** For visitors of the soak, one port above: what only explicit TLS has. */
+function explicitListener(place: Place, tls: TlsSide | null): string {
+  if (tls !== 'front' && tls !== 'both') return ''
+  const { listen } = place
+  const upstream = upstreamOf(place, tls)
+  return `  - name: explicit
+    listen: ${listen.address}:${listen.port + 1}
+    upstream: ${upstream.address}:${upstream.port}
+${tlsKeys(place, tls).replace('mode: implicit, dataReuse', 'mode: required, ccc: allow, dataReuse')}`
 }
 
 function tlsKeys({ identity }: Place, tls: TlsSide | null): string {

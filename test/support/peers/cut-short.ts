@@ -9,9 +9,20 @@ export interface Cut {
   readonly by: 'fin' | 'reset'
 }
 
+export interface CutPlace {
+  /** Absent: 127.0.0.1. */
+  readonly address?: string
+  /** TLS from the first byte on, without AUTH. */
+  readonly isImplicit?: boolean
+}
+
 /** Asks for TLS, begins a handshake and breaks it off; resolves when the connection is closed. */
-export async function cutHandshake(port: number, { after, of, by }: Cut): Promise<void> {
-  const socket = connect({ host: '127.0.0.1', port })
+export async function cutHandshake(
+  port: number,
+  { after, of, by }: Cut,
+  { address = '127.0.0.1', isImplicit = false }: CutPlace = {},
+): Promise<void> {
+  const socket = connect({ host: address, port })
   socket.setNoDelay(true)
   socket.on('error', () => socket.destroy())
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
@@ -61,7 +72,8 @@ export async function cutHandshake(port: number, { after, of, by }: Cut): Promis
     })
     closed.finally(() => pipe.destroy()).catch(() => undefined)
   }
-  socket.on('data', talk)
+  if (isImplicit) shake()
+  else socket.on('data', talk)
   const late = setTimeout(() => socket.destroy(), 20_000)
   await closed
   clearTimeout(late)
