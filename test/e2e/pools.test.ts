@@ -1,6 +1,6 @@
 // A pool of real servers that fall ill one after another under load: no new session fails while one of them lives.
 
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createCleanup } from '../support/cleanup.ts'
@@ -87,6 +87,37 @@ limits: { connect: 1s }
   it('serves fifty sessions from all of them', async () => {
     expect(await failures(50)).toEqual([])
     expect(await up()).toEqual([true, true, true])
+  })
+
+  it('is let in by all of them where checks log in, and hears which password they refuse', async () => {
+    const passwordFile = join(samples.folder, 'check.password')
+    await writeFile(passwordFile, `${account.password}\n`)
+    const servers = kinds.map((kind) => `{ address: '${network.host(kind).addresses.ipv4[0]}:21' }`)
+    const checking = await startProxy({
+      place: network.gateway,
+      admin: { address: '127.0.0.1', port: 9122 },
+      config: `
+upstreams:
+  - name: files
+    servers: [${servers.join(', ')}]
+    health: { interval: 500ms, timeout: 10s, expect: login, user: ${account.user}, passwordFile: ${passwordFile}, rise: 1, fall: 1 }
+listeners: [{ listen: '127.0.0.1:2122', upstream: files }]
+dataPorts: 33000-33009
+`,
+    })
+    try {
+      const said = (event: string) => checking.records().filter((record) => record.event === event)
+      await writeFile(passwordFile, 'another\n')
+      await expect.poll(() => said('upstream.lose').length, { timeout: 20_000 }).toBe(3)
+      for (const { detail } of said('upstream.lose')) {
+        expect(detail).toMatch(new RegExp(`^it refuses the login of ${account.user} with 5`))
+      }
+      await writeFile(passwordFile, `${account.password}\n`)
+      await expect.poll(() => said('upstream.recover').length, { timeout: 20_000 }).toBe(3)
+      expect(checking.output()).not.toContain(account.password)
+    } finally {
+      await checking.stop()
+    }
   })
 
   it('fails no session while one is silent, is cut off, and comes back', async () => {
