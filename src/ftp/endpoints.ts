@@ -48,8 +48,8 @@ export function formatHostPort({ address, port }: Endpoint): string {
  * Finds the endpoint in the last line of a 227 reply.
  *
  * `'227 Entering Passive Mode (10,0,0,5,19,137).'` gives the endpoint and the span of the six numbers. The text
- * has no fixed wording and parentheses are optional, so the scan is for the first number followed by a comma. Blanks
- * and tabs around the numbers are read over, as curl and lftp do.
+ * has no fixed wording and parentheses are optional, so the scan is for the first six numbers between commas; `1, 2` before
+ * them are words. Blanks and tabs around the numbers are read over, as curl and lftp do.
  * @see RFC 1123 §4.1.2.6
  */
 export function parse227(line: string): LocatedEndpoint | null {
@@ -59,10 +59,9 @@ export function parse227(line: string): LocatedEndpoint | null {
       at += 1
       continue
     }
-    let end = at + 1
-    while (isDigit(line.charCodeAt(end))) end += 1
-    if (line.charCodeAt(skipBlanks(line, end)) === COMMA)
-      return isPartOfWord(line, at - 1) ? null : hostPortAt(line, at)
+    const { count, end } = numbersAt(line, at)
+    if (count > 1 && isPartOfWord(line, at - 1)) return null
+    if (count >= 6) return hostPortAt(line, at)
     at = end
   }
   return null
@@ -185,6 +184,17 @@ export function parsePort(digits: string): number | null {
   if (!/^\d{1,5}$/.test(digits)) return null
   const port = Number(digits)
   return port >= 1 && port <= 65535 ? port : null
+}
+
+/** How many numbers with commas between them begin at `start`, and where the last of them ends. */
+function numbersAt(text: string, start: number): { readonly count: number; readonly end: number } {
+  for (let count = 1, at = start; ; count += 1) {
+    while (isDigit(text.charCodeAt(at))) at += 1
+    const comma = skipBlanks(text, at)
+    const next = text.charCodeAt(comma) === COMMA ? skipBlanks(text, comma + 1) : at
+    if (!isDigit(text.charCodeAt(next))) return { count, end: at }
+    at = next
+  }
 }
 
 /** Six comma-separated bytes at `start`, blanks between them; a seventh number or a further digit refuses the whole. */
