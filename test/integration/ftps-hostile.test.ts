@@ -13,6 +13,7 @@ import { ftpScript } from '../support/peers/ftp-script.ts'
 import { FtpsClient } from '../support/peers/ftps-client.ts'
 import { startFtpsServer } from '../support/peers/ftps-server.ts'
 import { RecordWriter } from '../support/peers/key-updates.ts'
+import { payloadSha256 } from '../support/peers/payload.ts'
 import { startTlsWithAnybody } from '../support/peers/tls.ts'
 import { type Lab, test } from './lab.ts'
 import type { ProxyProcess } from './proxy-process.ts'
@@ -172,6 +173,23 @@ describe.concurrent('TLS that stands', () => {
     const wire = await secured(lab, proxy)
     for (const character of 'USER joe\r\n') await wire.send(character)
     expect(await wire.readLine()).toMatch(/^331/)
+  })
+
+  test('takes a file in records of one byte', async ({ lab }) => {
+    const server = await startFtpsServer({ address: '127.0.0.1', mode: 'plain', certificate: pair })
+    const upstream = { address: '127.0.0.1', port: server.port }
+    const proxy = await lab.process({ upstream, inListener: front() })
+    const visit = { address: '127.0.0.1', port: proxy.port, mode: 'explicit', isPrivate: true } as const
+    try {
+      for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+        const client = await FtpsClient.login({ ...visit, version })
+        const arrived = await client.upload('EPSV', 2000, { isByteByByte: true })
+        expect(arrived).toContain(payloadSha256(2000))
+        await client.quit()
+      }
+    } finally {
+      server.close()
+    }
   })
 
   test.for([false, true])(

@@ -93,13 +93,19 @@ export class FtpsClient {
     return hash.digest('hex')
   }
 
-  /** Gives the SHA-256 of what the server got. */
-  async upload(verb: DataVerb, byteCount: number): Promise<string> {
+  /** Gives the SHA-256 of what the server got; `isByteByByte`: every byte in a record of its own. */
+  async upload(verb: DataVerb, byteCount: number, { isByteByByte = false } = {}): Promise<string> {
     const data = await this.#data(verb)
     const begun = this.ask('STOR a', 150)
     const socket = await this.#protect(await data())
     await begun
-    socket.end(payload(byteCount))
+    const bytes = payload(byteCount)
+    if (isByteByByte) {
+      for (const byte of bytes) await new Promise((sent) => socket.write(Buffer.of(byte), sent))
+      socket.end()
+    } else {
+      socket.end(bytes)
+    }
     socket.resume()
     return (await this.reply(226)).slice(4)
   }
