@@ -21,7 +21,7 @@ import { withServices } from './doctor/services.ts'
 import { checkSettings } from './doctor/settings.ts'
 import { checkSource } from './doctor/source.ts'
 import type { Credentials } from './doctor/try.ts'
-import { checkUpstream, upstreamsOf } from './doctor/upstream.ts'
+import { checkUpstreams, upstreamsOf } from './doctor/upstream.ts'
 
 export interface DoctorOptions {
   readonly stdout: { write(text: string): unknown }
@@ -60,7 +60,7 @@ export async function doctor(
 /** Every finding, in the order in which they build on each other. */
 export async function examine(config: Config, upstreamTimeoutMs: number): Promise<readonly Finding[]> {
   const needs = needsOf(config)
-  const upstreams = Promise.all(upstreamsOf(config).map((server) => checkUpstream(server, upstreamTimeoutMs)))
+  const upstreams = checkUpstreams(upstreamsOf(config), upstreamTimeoutMs)
   const findings: Finding[] = [checkPrivilege(needs)]
   if (needs.kernel) {
     const { findings: libraries, nft } = await checkLibraries()
@@ -82,7 +82,7 @@ export async function examine(config: Config, upstreamTimeoutMs: number): Promis
     ...(await checkSourcePorts(config)),
     checkOpenFiles(config),
   )
-  for (const finding of await upstreams) if (finding !== null) findings.push(finding)
+  findings.push(...(await upstreams))
   return findings
 }
 

@@ -1,7 +1,6 @@
 // `ftp-alg doctor --limits N`: how many sessions the servers let one address have. To a server all sessions come from ours, so its
 // limit for one client is its limit for all of them.
 
-import { lookup } from 'node:dns/promises'
 import type { Config, UpstreamTlsConfig } from '../../config/config.ts'
 import { loadOpenssl } from '../../kernel/openssl.ts'
 import { type SecureUpstreamResult, secureUpstream } from '../../net/upstream/secure-upstream.ts'
@@ -10,11 +9,11 @@ import { openTcp } from '../../tcp/open-tcp.ts'
 import type { Tcp } from '../../tcp/tcp.ts'
 import { ServerTls } from '../../tls/server-session.ts'
 import { UpstreamContext } from '../../tls/upstream-context.ts'
-import { connectTo } from './connect-to.ts'
 import { Conversation, type Reply } from './conversation.ts'
 import { type Finding, ok, warn } from './finding.ts'
+import { pathText, reach } from './reach.ts'
 import type { Credentials } from './try.ts'
-import { type Asked, upstreamsOf } from './upstream.ts'
+import { type Asked, placesOf, upstreamsOf } from './upstream.ts'
 
 export interface LimitsAsked {
   /** So many sessions at once, and no more, at each server. */
@@ -27,8 +26,15 @@ export interface LimitsAsked {
 
 /** Servers are asked at the same time, the sessions at each opened one after another. */
 export async function checkLimits(config: Config, asked: LimitsAsked): Promise<readonly Finding[]> {
+  const places = await Promise.all(
+    serversOf(config).map(async (server) => {
+      const found = await placesOf(server)
+      // What DNS does not know is said by the check of the server.
+      return 'state' in found ? [] : found.map((place) => ({ ...server, ...place }))
+    }),
+  )
   const servers = [
-    ...new Map(serversOf(config).map((server) => [`${server.host} ${server.port}`, server])).values(),
+    ...new Map(places.flat().map((server) => [`${server.host} ${server.port}`, server])).values(),
   ]
   const { tcp } = await openTcp({ isRequired: servers.some(({ tls }) => tls !== null) })
   return Promise.all(
@@ -73,7 +79,7 @@ class Crowd {
   }
 
   async finding(config: Config): Promise<Finding> {
-    const { host, port, check } = this.#server
+    const { host, port, check, path } = this.#server
     const allowed = allowedSessions(config, this.#server)
     const wanted = Math.min(this.#asked.sessions, allowed)
     let taken = 0
@@ -87,7 +93,7 @@ class Crowd {
       for (const leave of this.#left) leave()
     }
     const name = `limits: ${check}`
-    const where = `${host} port ${port}`
+    const where = `${host} port ${port}${pathText(path)}`
     if (refusal === null)
       return ok(name, `${where} takes ${taken} sessions from here at once${this.#reach(taken, allowed)}`)
     if (taken === 0) return warn(name, `${where} takes no session from here: ${refusal}`, firstCure(refusal))
@@ -125,9 +131,9 @@ class Crowd {
   }
 
   async #greetAndLogIn(): Promise<string | null> {
-    const { host, port, tls } = this.#server
-    const { address } = await lookup(host)
-    let connection = await connectTo(this.#tcp, { address, port })
+    const { host, port, tls, path } = this.#server
+    const way = { place: { host, port }, path, timeoutMs: this.#asked.timeoutMs }
+    let connection = await reach(this.#tcp, way)
     this.#left.push(() => connection.close('QUIT\r\n'))
     if (tls?.mode === 'implicit') connection = await this.#secure(connection, 'implicit')
     let conversation = new Conversation(connection)

@@ -1,7 +1,6 @@
 // Whether the servers speak TLS as the configuration asks, and what they show.
 
 import { X509Certificate } from 'node:crypto'
-import { lookup } from 'node:dns/promises'
 import type { UpstreamTlsConfig } from '../../config/config.ts'
 import { loadOpenssl } from '../../kernel/openssl.ts'
 import type { TlsProblem } from '../../kernel/openssl-failure.ts'
@@ -12,14 +11,16 @@ import { subjectOf } from '../../tls/certificate.ts'
 import { ServerTls } from '../../tls/server-session.ts'
 import type { TlsConnection } from '../../tls/tls-connection.ts'
 import { keyPinOf, UpstreamContext } from '../../tls/upstream-context.ts'
-import { connectTo } from './connect-to.ts'
 import { type Finding, fail, ok, warn } from './finding.ts'
+import { type Path, reach } from './reach.ts'
 
 export interface TlsAsked {
   readonly check: string
   readonly host: string
   readonly port: number
   readonly tls: UpstreamTlsConfig
+  /** Absent: as null. */
+  readonly path?: Path
 }
 
 /**
@@ -91,14 +92,14 @@ class Visit {
 
   /** `again`: the handshake of a data connection, on a control connection. */
   async #connect(tcp: Tcp, tls: UpstreamTlsConfig, again?: ServerTls) {
-    const { host, port } = this.#asked
+    const { host, port, path } = this.#asked
     const session = again ?? (await this.#session(tls))
     const secureControl: ServerTls['secureControl'] =
       again === undefined
         ? (raw, secured) => session.secureControl(raw, secured)
         : (raw, secured) => session.secureData(raw, secured)
-    const { address } = await this.#inTime(lookup(host))
-    const connection = await this.#inTime(connectTo(tcp, { address, port }))
+    const way = { place: { host, port }, path, timeoutMs: HANDSHAKE_MS }
+    const connection = await this.#inTime(reach(tcp, way))
     this.#left.push(() => connection.destroy())
     const how = tls.mode === 'implicit' ? 'implicit' : 'explicit'
     const result = await this.#inTime(
