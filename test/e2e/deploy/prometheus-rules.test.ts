@@ -1,24 +1,16 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { prometheusFolder } from '../../support/alerts.ts'
-import { type DebianTree, debianRootMissing, debianTree } from '../../support/debian.ts'
-import { runProgram } from '../../support/programs.ts'
+import { openPromtool, type Promtool, promtoolMissing } from '../../support/promtool.ts'
 
-const missing = debianRootMissing('promtool, of Debian’s prometheus package,')
-
-describe.skipIf(missing !== null)('promtool', () => {
-  let prometheus: DebianTree
+describe.skipIf(promtoolMissing() !== null)('promtool', () => {
+  let run: Promtool
 
   beforeAll(async () => {
-    prometheus = await debianTree(['prometheus'])
+    run = await openPromtool()
   })
 
   async function promtool(...args: readonly string[]) {
-    const argv = [prometheus.program('usr/bin/promtool'), ...args]
-    const { exitCode, stdout, stderr } = await runProgram(argv, {
-      env: prometheus.env,
-      cwd: prometheusFolder,
-      timeoutMs: 180_000,
-    })
+    const { exitCode, stdout, stderr } = await run(args, { cwd: prometheusFolder })
     return { exitCode, said: stdout + stderr }
   }
 

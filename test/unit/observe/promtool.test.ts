@@ -1,22 +1,19 @@
-import { existsSync } from 'node:fs'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { type DebianTree, debianTree } from '../../support/debian.ts'
-import { runProgram } from '../../support/programs.ts'
+import { openPromtool, type Promtool, promtoolMissing } from '../../support/promtool.ts'
 import { client, observe, server } from './fixture.ts'
 
 const missing = promtoolMissing()
 
-describe.skipIf(missing !== null)('promtool, of Debian’s prometheus package', () => {
-  let prometheus: DebianTree
+describe.skipIf(missing !== null)('promtool', () => {
+  let promtool: Promtool
 
   beforeAll(async () => {
-    prometheus = await debianTree(['prometheus'])
+    promtool = await openPromtool()
   }, 300_000)
 
   /** Exit code 0 and silence, or what it has to say. */
   async function check(exposition: string) {
-    const argv = [prometheus.program('usr/bin/promtool'), 'check', 'metrics']
-    const { exitCode, stdout, stderr } = await runProgram(argv, { env: prometheus.env, input: exposition })
+    const { exitCode, stdout, stderr } = await promtool(['check', 'metrics'], { input: exposition })
     return { exitCode, said: stdout + stderr }
   }
 
@@ -41,13 +38,3 @@ describe.skipIf(missing !== null)('promtool, of Debian’s prometheus package', 
     expect(said).toContain('ftp_alg_wait_ms')
   })
 })
-
-/** Why promtool cannot be had here, or null. With `CI=true` a skip is a failure. */
-function promtoolMissing(): string | null {
-  const isDebian = process.platform === 'linux' && existsSync('/etc/debian_version')
-  if (isDebian && process.getuid?.() === 0) return null
-  const line = `promtool check is skipped: it needs ${isDebian ? 'root' : 'Debian'} to fetch the prometheus package`
-  if (process.env.CI === 'true') throw new Error(`${line}; with CI=true nothing may be skipped`)
-  console.warn(line)
-  return line
-}
