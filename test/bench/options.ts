@@ -21,6 +21,7 @@ const plans = [
   'relay',
   'nftables',
   'workers',
+  'routes',
   'peers',
   'growth',
   'memory',
@@ -41,6 +42,7 @@ export const usage = `npm run bench [-- PLAN] [options]
   relay       ftp-alg relay beside every user-space peer
   nftables    ftp-alg nftables beside the kernel's nf_nat_ftp and Squid
   workers     ftp-alg with one and with two workers
+  routes      ftp-alg with a server, a pool and routes
   peers       the peers alone
   memory      idle sessions at 2,000 and 5,000
   growth      cost of a session at 100 to 10,000 concurrent ones

@@ -28,6 +28,12 @@ export interface Plan {
 const relay = ftpAlg()
 const relayWithTwoWorkers = ftpAlg({ id: 'relay-2', title: 'ftp-alg relay, 2 workers', workers: 2 })
 const nftables = ftpAlg({ id: 'nftables', title: 'ftp-alg nftables', backend: 'nftables' })
+/** The same session, on ways on which its server has yet to be found. */
+const routed = [
+  ftpAlg({ id: 'pool', title: 'ftp-alg relay, a pool', server: 'pool' }),
+  ftpAlg({ id: 'by-address', title: 'ftp-alg relay, a route by address', server: 'pool by address' }),
+  ftpAlg({ id: 'by-user', title: 'ftp-alg relay, a route by user', server: 'pool by user' }),
+]
 const userSpacePeers = [squid, suseFtpProxy, modProxy, haproxy, naive]
 
 /** Systems of each plan, those of ftp-alg first. */
@@ -37,6 +43,7 @@ const systemsOf: Readonly<Record<What, readonly System[]>> = {
   relay: [relay, ...userSpacePeers],
   nftables: [nftables, nfNatFtp, squid],
   workers: [relay, relayWithTwoWorkers, squid],
+  routes: [relay, ...routed],
   peers: [...userSpacePeers, nfNatFtp],
   memory: [relay, ...userSpacePeers],
   growth: [relay],
@@ -91,6 +98,7 @@ function measuresOf(what: What): readonly Measure[] {
   if (what === 'growth') return growth
   if (what === 'memory') return memory
   if (what === 'tls') return tlsMeasures()
+  if (what === 'routes') return [1, 16].map((clients) => sessionsMeasure({ clients, seconds }))
   return [
     ...[1, 16, 256].map((clients) => sessionsMeasure({ clients, seconds })),
     bulkMeasure({ direction: 'down', streams: 1, bytes }),

@@ -52,6 +52,9 @@ export const targets: readonly Target[] = [
   { system: 'relay', table: 'idle-5000', metric: 'memory', to: null, atMost: 12 },
   // Two workers carry 1.7 times what one does if a session costs no more than 2 / 1.7 as much.
   { system: 'relay-2', table: 'sessions-16', metric: 'cpu', to: 'relay', atMost: 1.18 },
+  ...['pool', 'by-address', 'by-user'].map((system): Target => {
+    return { system, table: 'sessions-16', metric: 'cpu', to: 'relay', atMost: 1.05 }
+  }),
   { system: 'nftables', table: 'bulk-down', metric: 'speed', to: 'nf_nat_ftp', atLeast: 0.97 },
   { system: 'nftables', table: 'bulk-up', metric: 'speed', to: 'nf_nat_ftp', atLeast: 0.97 },
   { system: 'nftables', table: 'bulk-down', metric: 'cpu', to: null, atMost: 0.01 },

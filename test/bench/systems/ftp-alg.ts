@@ -20,6 +20,8 @@ export interface FtpAlgOptions {
   readonly tls: TlsSide | null
   /** Of the process, beside ours. */
   readonly environment: Readonly<Record<string, string>>
+  /** How a session finds its server: named by the listener, one of a pool, or by what the client says. */
+  readonly server: 'named' | 'pool' | 'pool by address' | 'pool by user'
   /** A major version of Node fetched for this; null is the one that runs the benchmark. */
   readonly node: number | null
 }
@@ -37,6 +39,7 @@ const defaults: FtpAlgOptions = {
   nodeArgs: [],
   tls: null,
   environment: {},
+  server: 'named',
   node: null,
 }
 
@@ -77,15 +80,16 @@ export function ftpAlg(options: Partial<FtpAlgOptions> = {}): System {
   }
 }
 
-function configuration(place: Place, { backend, workers, idleSeconds, tls }: FtpAlgOptions): string {
+function configuration(place: Place, options: FtpAlgOptions): string {
+  const { backend, workers, idleSeconds, tls } = options
   const { listen, dataPorts, adminPort } = place
-  const upstream = upstreamOf(place, tls ?? undefined)
+  const { pools, route } = serverKeys(place, options)
   const idle = idleSeconds === null ? '' : `, idle: ${idleSeconds}s`
-  return `
+  return `${pools}
 listeners:
   - name: bench
     listen: ${listen.address}:${listen.port}
-    upstream: ${upstream.address}:${upstream.port}
+    ${route}
 ${tlsKeys(place, tls)}${explicitListener(place, tls)}dataPorts: ${dataPorts.first}-${dataPorts.last}
 pinholes: { backend: ${backend} }
 # All load comes from one address.
@@ -105,6 +109,19 @@ function explicitListener(place: Place, tls: TlsSide | null): string {
     listen: ${listen.address}:${listen.port + 1}
     upstream: ${upstream.address}:${upstream.port}
 ${tlsKeys(place, tls).replace('mode: implicit, dataReuse', 'mode: required, ccc: allow, dataReuse')}`
+}
+
+function serverKeys(place: Place, { server, tls }: FtpAlgOptions) {
+  const { address, port } = upstreamOf(place, tls ?? undefined)
+  const at = `${address}:${port}`
+  if (server === 'named') return { pools: '', route: `upstream: ${at}` }
+  const condition = { pool: null, 'pool by address': 'clients: [0.0.0.0/0]', 'pool by user': "user: '*'" }[
+    server
+  ]
+  return {
+    pools: `upstreams: [{ name: servers, servers: [{ address: '${at}' }] }]`,
+    route: condition === null ? 'upstream: servers' : `routes: [{ ${condition}, upstream: servers }]`,
+  }
 }
 
 function tlsKeys({ identity }: Place, tls: TlsSide | null): string {
