@@ -27,10 +27,11 @@ export type CheckResult =
   | { readonly type: 'failed'; readonly problem: string }
   | { readonly type: 'unknown'; readonly defect: string | null }
 
-/** Calls back once, after `health.timeoutMs` at the latest, also when it is cancelled. */
+/** Calls back once, after `health.timeoutMs` at the latest, also when it is cancelled; never before it has returned. */
 export function checkServer(call: CheckCall, done: (result: CheckResult) => void): { cancel(): void } {
   const check = new Check(call, done)
-  check.start()
+  // What cannot even be begun has failed at once.
+  setImmediate(() => check.start())
   return check
 }
 
@@ -49,6 +50,7 @@ class Check {
   }
 
   start(): void {
+    if (this.#isOver) return
     const { upstreams, target, pool } = this.#call
     const { via, connectMs, proxyProtocol } = pool
     this.#step = upstreams.connect({ target, as: null, via, connectMs }, (error, reached) => {

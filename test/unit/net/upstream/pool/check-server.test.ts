@@ -19,16 +19,17 @@ afterAll(() => files.close())
 
 interface Plan {
   readonly port: number
+  readonly isOurs?: boolean
   readonly health?: Partial<HealthConfig>
   readonly pool?: Partial<PoolConfig>
   readonly tls?: CheckTls | null
 }
 
-function check({ port, health, pool, tls = null }: Plan): Promise<CheckResult> {
+function check({ port, isOurs = false, health, pool, tls = null }: Plan): Promise<CheckResult> {
   const upstreams = new Upstreams({
     names: new Names({ log: () => undefined }),
     dialer: new Dialer({ tcp, connectAs: null }),
-    isOwnListener: () => false,
+    isOwnListener: () => isOurs,
     connectMs: 5_000,
   })
   const asked = {
@@ -49,8 +50,13 @@ function check({ port, health, pool, tls = null }: Plan): Promise<CheckResult> {
     ...pool,
   }
   const target = { host: '127.0.0.1', port }
-  return new Promise((resolve) => {
-    checkServer({ upstreams, target, pool: config, health: asked, tls }, resolve)
+  return new Promise((resolve, reject) => {
+    let hasReturned = false
+    checkServer({ upstreams, target, pool: config, health: asked, tls }, (result) => {
+      if (hasReturned) resolve(result)
+      else reject(new Error('it called back before it had returned'))
+    })
+    hasReturned = true
   })
 }
 
@@ -119,6 +125,12 @@ describe('a check that logs in', () => {
     })
     expect(said).toEqual([])
   })
+})
+
+test('a server that is ourselves fails, after the check has begun', async () => {
+  expect(await check({ port: 1, isOurs: true, health: { expect: 'connect' } })).toEqual(
+    failed('127.0.0.1 port 1 is one of our own listeners'),
+  )
 })
 
 describe('a check with TLS', () => {
