@@ -81,7 +81,7 @@ export class Names {
     return new Follower({ host, observer: this.#observer }, ask, changed)
   }
 
-  /** The same for the servers of a service. As long as the addresses of these, since nobody says how long SRV records last. */
+  /** The same for the servers of a service, by the TTL of their addresses: Node does not give that of SRV records. */
   followService(name: string, changed: (services: readonly Service[]) => void): Following {
     const ask = async () => {
       const records = (await resolveSrv(name)).filter((record) => record.name !== '')

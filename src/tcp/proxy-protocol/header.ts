@@ -137,7 +137,7 @@ export function writeProxyHeader(
   return Buffer.concat([SIGNATURE, head, body])
 }
 
-/** The header of a connection of our own, for nobody else: UNKNOWN, and LOCAL in the newer form. */
+/** The header of a connection of our own, such as a check: UNKNOWN, and LOCAL in the newer form. */
 export function writeOwnHeader(version: ProxyVersion): Buffer {
   if (version === 'v1') return Buffer.from('PROXY UNKNOWN\r\n', 'latin1')
   return Buffer.concat([SIGNATURE, Buffer.from([0x20, UNSPECIFIED, 0, 0])])

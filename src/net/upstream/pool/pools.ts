@@ -45,7 +45,7 @@ export class Pools {
     const names = new Set(configs.map(({ name }) => name))
     for (const name of this.#pools.keys()) if (!names.has(name)) this.#pools.delete(name)
     this.#upstreams = upstreams
-    this.#checkAnew()
+    this.#restartChecks()
     this.#follow()
   }
 
@@ -53,7 +53,7 @@ export class Pools {
   check(isChecker: boolean): void {
     if (isChecker === this.#isChecker) return
     this.#isChecker = isChecker
-    this.#checkAnew()
+    this.#restartChecks()
   }
 
   /** Calls back with what each check of this process finds. */
@@ -68,7 +68,7 @@ export class Pools {
     if (found !== undefined) known?.checked(found, problem, { isOurs: false })
   }
 
-  #checkAnew(): void {
+  #restartChecks(): void {
     this.#checks?.stop()
     this.#checks = null
     if (!this.#isChecker || this.#upstreams === null) return
@@ -104,7 +104,7 @@ export class Pools {
     for (const each of this.#following) each.stop()
     this.#following = []
     this.#upstreams = null
-    this.#checkAnew()
+    this.#restartChecks()
   }
 
   /** The pool behind a listener, or null for one server. */

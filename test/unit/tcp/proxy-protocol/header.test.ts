@@ -214,7 +214,7 @@ describe('the TLS of a client, in version 2', () => {
     expect(tlvsOf(resumed)).toContainEqual([0x20, '0500000000'])
     const bare = { ...facts, alpn: null, authority: null, commonName: null }
     expect(tlvsOf(writeProxyHeader('v2', { source, destination }, bare))).toEqual([
-      // TLS, and nobody that was verified.
+      // TLS without a certificate that was verified.
       [0x20, '0100000001'],
       [0x21, 'TLSv1.3'],
       [0x23, 'TLS_AES_128_GCM_SHA256'],
