@@ -1,5 +1,6 @@
 // FTPS with real servers and clients: TLS on either side of the proxy or on both, explicit and implicit. The servers insist on
-// data connections that resume the session of their control connection, and so do our listeners.
+// data connections that resume the session of their control connection, and so do our listeners. Large files, and TLS that
+// only passes through; more clients and servers are in ftps-matrix.test.ts.
 
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -94,8 +95,7 @@ describe.skipIf(missing !== null)('FTPS', () => {
 
   afterAll(() => cleanup.run())
 
-  const portOf = ({ name }: Way) =>
-    name === 'ccc passive' ? firstPort + 19 : firstPort + 5 + ways.findIndex((way) => way.name === name)
+  const portOf = ({ name }: Way) => firstPort + 5 + ways.findIndex((way) => way.name === name)
 
   function curl(way: Way, argv: readonly string[]): Promise<Ran> {
     const tls = way.front === 'explicit' ? ['--ssl-reqd'] : []
@@ -118,28 +118,6 @@ describe.skipIf(missing !== null)('FTPS', () => {
 
   const urlOf = (way: Way, path: string) =>
     `${way.front === 'implicit' ? 'ftps' : 'ftp'}://127.0.0.1:${portOf(way)}/${path}`
-
-  // The reply under way, close_notify by either or by us alone, and what each transfer needs of tickets afterwards.
-  describe.each(['1.2', '1.3'])('CCC with TLS %s', (version) => {
-    it.each(['active', 'passive'])('lets the control connection go on in clear (curl: %s)', async (mode) => {
-      // In its passive mode curl forgets the session, and its next data connection cannot resume it.
-      const name = mode === 'passive' ? 'ccc passive' : 'explicit to vsftpd-tls'
-      const way = { name, front: 'explicit', server: 'vsftpd-tls' } as const
-      const source = join(samples.folder, samples.middle.name)
-      const ccc = ['--ftp-ssl-ccc', '--ftp-ssl-ccc-mode', mode, `--tlsv${version}`, '--tls-max', version]
-      const downloads = ['a', 'b', 'c'].flatMap((name) => [
-        ...['-o', `ccc-${name}`],
-        urlOf(way, `${sharedFolder}/${samples.middle.name}`),
-      ])
-      const down = await curl(way, ['-v', ...ccc, ...downloads])
-      expect(down.exitCode, down.stderr).toBe(0)
-      expect(down.stderr).toContain('< 200 The control connection goes on in clear.')
-      expect(await sha256Of(join(folder, 'ccc-c'))).toBe(samples.middle.sha256)
-      const up = await curl(way, [...ccc, '-T', source, urlOf(way, 'ccc-up')])
-      expect(up.stderr).toBe('')
-      expect(await sha256Of(join(running.get(way.server)?.home ?? '', 'ccc-up'))).toBe(samples.middle.sha256)
-    })
-  })
 
   // The servers insist on data connections that resume: they come straight from curl, which shook hands with them.
   it.each(passing)(
@@ -211,26 +189,6 @@ describe.skipIf(missing !== null)('FTPS', () => {
       expect(up.stderr).toBe('')
       expect(await sha256Of(join(running.get(way.server)?.home ?? '', 'put.bin'))).toBe(await sha256Of(local))
     })
-
-    it.each(['1.2', '1.3'])(
-      'carries eight downloads in one session, and four uploads, TLS %s',
-      async (version) => {
-        const argv = [`--tlsv${version}`, '--tls-max', version]
-        const source = join(samples.folder, samples.middle.name)
-        const downloads = Array.from({ length: 8 }, (_, index) => [
-          ...['-o', `down${index}`],
-          urlOf(way, `${sharedFolder}/${samples.middle.name}`),
-        ])
-        const uploads = Array.from({ length: 4 }, (_, index) => ['-T', source, urlOf(way, `up${index}`)])
-        const down = await curl(way, [...argv, ...downloads.flat()])
-        expect(down.stderr).toBe('')
-        const up = await curl(way, [...argv, ...uploads.flat()])
-        expect(up.stderr).toBe('')
-        const wanted = samples.middle.sha256
-        expect(await sha256Of(join(folder, 'down7'))).toBe(wanted)
-        expect(await sha256Of(join(running.get(way.server)?.home ?? '', 'up3'))).toBe(wanted)
-      },
-    )
   })
 })
 
@@ -251,9 +209,7 @@ function configuration(folder: string, firstPort: number): string {
   const listeners = ways.map(({ name, front, server }, index) => {
     const mode = { plain: 'off', explicit: 'required', implicit: 'implicit' }[front]
     const tls =
-      front === 'plain'
-        ? ''
-        : `tls: { mode: ${mode}, dataReuse: required, ccc: allow, certificates: ${certificates} }`
+      front === 'plain' ? '' : `tls: { mode: ${mode}, dataReuse: required, certificates: ${certificates} }`
     const upstreamMode = server.endsWith('implicit') ? 'implicit' : 'required'
     const upstreamTls =
       server === 'vsftpd' ? '' : `upstreamTls: { mode: ${upstreamMode}, ca: ${folder}/ca.crt }`
@@ -264,15 +220,9 @@ function configuration(folder: string, firstPort: number): string {
     ${upstreamTls}
 `
   })
-  const ccc = `  - name: ccc
-    listen: 127.0.0.1:${firstPort + 19}
-    upstream: 127.0.0.1:${firstPort + servers.indexOf('vsftpd-tls')}
-    tls: { mode: required, dataReuse: offered, ccc: allow, certificates: ${certificates} }
-    upstreamTls: { mode: required, ca: ${folder}/ca.crt }
-`
   const passed = passing.map(([mode, server, offset]) => {
     const [listen, upstream] = [firstPort + offset, firstPort + servers.indexOf(server)]
     return `  - { name: passing-${offset}, listen: '127.0.0.1:${listen}', upstream: '127.0.0.1:${upstream}', tls: { mode: ${mode} } }\n`
   })
-  return `listeners:\n${listeners.join('')}${ccc}${passed.join('')}dataPorts: ${firstPort + 50}-${firstPort + 95}\nlog: { level: debug }\n`
+  return `listeners:\n${listeners.join('')}${passed.join('')}dataPorts: ${firstPort + 50}-${firstPort + 95}\nlog: { level: debug }\n`
 }

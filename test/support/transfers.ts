@@ -14,7 +14,7 @@ import {
 import { type Sample, type Samples, sha256Of } from './samples.ts'
 import { account, type FtpServer, makeUserFolder } from './servers/server.ts'
 
-export interface Attempt extends Way, Pick<ClientTask, 'place'> {
+export interface Attempt extends Way, Pick<ClientTask, 'place' | 'tls'> {
   readonly client: FtpClient
   readonly server: FtpServer
   /** What the client is told to connect to: the server, or the proxy. */
@@ -49,6 +49,7 @@ export async function attemptTransfers(attempt: Attempt): Promise<readonly strin
       folder,
       server: attempt.target,
       mode,
+      ...(attempt.tls === undefined ? {} : { tls: attempt.tls }),
       steps: plan.map(({ step }) => step),
       timeoutMs: attempt.large ? 90_000 : 30_000,
     })

@@ -36,12 +36,20 @@ export type Step =
       readonly offset: number
     }
 
+export interface ClientTls {
+  readonly how: 'explicit' | 'implicit'
+  /** PEM of the authority that servers are checked with. */
+  readonly ca: string
+}
+
 export interface ClientTask {
   readonly place: Place
   /** The client's working folder and `$HOME`. */
   readonly folder: string
   readonly server: { readonly address: string; readonly port: number }
   readonly mode: DataMode
+  /** Control and data are encrypted; absent: neither. */
+  readonly tls?: ClientTls
   readonly steps: readonly Step[]
   /** After which the client is killed; 60 s unless said. */
   readonly timeoutMs?: number
@@ -63,6 +71,8 @@ export interface FtpClient {
   cannotUse(asked: Way): string | null
   /** Why it cannot do this kind of step, or null: `'wget only downloads'`. */
   cannotDo(kind: Step['kind']): string | null
+  /** Why it cannot begin TLS like that, or null: `'has no TLS'`. */
+  cannotSecure(how: ClientTls['how']): string | null
   run(task: ClientTask): Promise<ClientRun>
   /** `7.88.1`. */
   version(): Promise<string>

@@ -23,6 +23,7 @@ export const curl: FtpClient = {
   name: 'curl',
   cannotUse: onlyExtendedOnIpv6,
   cannotDo: () => null,
+  cannotSecure: () => null,
   run: async (task) => {
     const argv = ['curl', '--silent', '--show-error', '--verbose', '--fail-early']
     for (const [index, step] of task.steps.entries()) {
@@ -40,7 +41,8 @@ export const curl: FtpClient = {
 }
 
 function transferArguments(task: ClientTask, step: Step): string[] {
-  const url = `ftp://${urlHost(task.server.address)}:${task.server.port}/${step.remote}`
+  const { tls } = task
+  const url = `${tls?.how === 'implicit' ? 'ftps' : 'ftp'}://${urlHost(task.server.address)}:${task.server.port}/${step.remote}`
   const shared = [
     '--user',
     `${account.user}:${account.password}`,
@@ -49,6 +51,7 @@ function transferArguments(task: ClientTask, step: Step): string[] {
     // Otherwise curl connects to the control address, whatever address the 227 carries.
     '--no-ftp-skip-pasv-ip',
     ...modeArguments[task.mode],
+    ...(tls === undefined ? [] : ['--ssl-reqd', '--cacert', tls.ca]),
   ]
   switch (step.kind) {
     case 'download':

@@ -3,15 +3,22 @@
 import ftplib
 import json
 import os
+import ssl
 import sys
 
 task = json.load(sys.stdin)
-ftp = ftplib.FTP(timeout=20)
+tls = task.get("tls")
+if tls is None:
+    ftp = ftplib.FTP(timeout=20)
+else:
+    ftp = ftplib.FTP_TLS(timeout=20, context=ssl.create_default_context(cafile=tls["ca"]))
 ftp.set_debuglevel(1)
 # Otherwise ftplib connects to the control address, whatever address the 227 carries.
 ftp.trust_server_pasv_ipv4_address = True
 ftp.connect(task["server"]["address"], task["server"]["port"])
 ftp.login(task["account"]["user"], task["account"]["password"])
+if tls is not None:
+    ftp.prot_p()
 ftp.set_pasv(task["mode"] in ("PASV", "EPSV"))
 
 

@@ -17,6 +17,7 @@ export const lftp: FtpClient = {
   cannotUse: ({ mode, family }) =>
     mode === 'EPRT' && family === 'ipv4' ? 'uses EPRT on IPv6 only' : onlyExtendedOnIpv6({ mode, family }),
   cannotDo: () => null,
+  cannotSecure: () => null,
   run: async (task) => {
     const tree = await clientTree()
     await writeFile(join(task.folder, 'script.lftp'), lftpScript(task))
@@ -32,18 +33,22 @@ export const lftp: FtpClient = {
 }
 
 /** The lines that set a session up; used for interactive sessions too. */
-export function lftpOpening({ server, mode }: Pick<ClientTask, 'server' | 'mode'>): string {
+export function lftpOpening({ server, mode, tls }: Pick<ClientTask, 'server' | 'mode' | 'tls'>): string {
+  const security =
+    tls === undefined
+      ? 'set ftp:ssl-allow no'
+      : `set ftp:ssl-force yes\nset ftp:ssl-protect-data yes\nset ssl:ca-file ${tls.ca}`
   return `
 set cmd:fail-exit yes
 set net:max-retries 1
 set net:timeout 20
-set ftp:ssl-allow no
+${security}
 set ftp:fix-pasv-address no
 set ftp:passive-mode ${mode === 'PASV' || mode === 'EPSV' ? 'yes' : 'no'}
 set ftp:prefer-epsv ${mode === 'EPSV' ? 'yes' : 'no'}
 set xfer:clobber yes
 debug 9
-open -u ${account.user},${account.password} -p ${server.port} ${server.address}
+open -u ${account.user},${account.password} -p ${server.port} ${tls?.how === 'implicit' ? 'ftps://' : ''}${server.address}
 `
 }
 

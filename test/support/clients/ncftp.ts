@@ -9,6 +9,7 @@ export const ncftp: FtpClient = {
     return mode === 'EPSV' || mode === 'EPRT' ? `has no ${mode}` : null
   },
   cannotDo: () => null,
+  cannotSecure: () => 'has no TLS',
   run: async (task) => {
     const tree = await clientTree()
     const ran = await runProgram([tree.program('usr/bin/ncftp3')], {

@@ -11,6 +11,7 @@ export const ftplib: FtpClient = {
   name: 'ftplib',
   cannotUse: modesByFamily,
   cannotDo: () => null,
+  cannotSecure: (how) => (how === 'implicit' ? 'has no implicit TLS' : null),
   run: (task) => runScript([python, scriptPath('ftplib-session.py')], task, /^\*cmd\* '(.*)'$/gm),
   version: async () => /^Python (\S+)/.exec(await runOrThrow([python, '--version']))?.[1] ?? '',
 }
@@ -22,6 +23,7 @@ export const basicFtp: FtpClient = {
     return mode === 'PASV' && family === 'ipv6' ? 'no PASV on IPv6 (nor in its RFC)' : null
   },
   cannotDo: () => null,
+  cannotSecure: () => null,
   run: (task) => runScript([process.execPath, scriptPath('basic-ftp-session.mjs')], task, /^> (.*)$/gm),
   version: async () => {
     const { version }: { version: string } = createRequire(import.meta.url)('basic-ftp/package.json')
@@ -30,13 +32,14 @@ export const basicFtp: FtpClient = {
 }
 
 async function runScript(argv: readonly string[], task: ClientTask, command: RegExp): Promise<ClientRun> {
-  const { place, folder, server, mode, steps } = task
+  const { place, folder, server, mode, tls, steps } = task
   const ran = await runProgram(argv, {
     place,
     cwd: folder,
     input: JSON.stringify({
       server,
       mode,
+      tls,
       steps,
       account: { user: account.user, password: account.password },
     }),

@@ -14,6 +14,7 @@ export const tnftp: FtpClient = {
   name: 'tnftp',
   cannotUse: onlyExtendedOnIpv6,
   cannotDo: () => null,
+  cannotSecure: () => 'has no TLS for FTP',
   run: async (task) => {
     const tree = await clientTree()
     const ran = await runProgram([tree.program('usr/bin/tnftp'), '-n'], {

@@ -16,6 +16,7 @@ export const wget: FtpClient = {
   name: 'wget',
   cannotUse: modesByFamily,
   cannotDo: (kind) => (kind === 'upload' || kind === 'resumeUpload' ? 'only downloads' : null),
+  cannotSecure: () => null,
   run: async (task) => {
     const rans: Ran[] = []
     for (const step of task.steps) {
@@ -45,12 +46,15 @@ export const wget: FtpClient = {
   version: async () => /^GNU Wget (\S+)/.exec(await runOrThrow(['wget', '--version']))?.[1] ?? '',
 }
 
-function transferArguments({ server, mode }: ClientTask, step: Step): string[] {
-  const url = `ftp://${urlHost(server.address)}:${server.port}/${step.remote}`
+function transferArguments({ server, mode, tls }: ClientTask, step: Step): string[] {
+  const url = `${tls === undefined ? 'ftp' : 'ftps'}://${urlHost(server.address)}:${server.port}/${step.remote}`
   const shared = [
     `--ftp-user=${account.user}`,
     `--ftp-password=${account.password}`,
     mode === 'PASV' || mode === 'EPSV' ? '--passive-ftp' : '--no-passive-ftp',
+    // It would look for tickets for 50 ms behind the handshake, and then resume or not as it happens.
+    ...(tls === undefined ? [] : [`--ca-certificate=${tls.ca}`, '--no-ftps-resume-ssl']),
+    ...(tls?.how === 'implicit' ? ['--ftps-implicit'] : []),
   ]
   switch (step.kind) {
     case 'download':
