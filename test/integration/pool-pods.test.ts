@@ -48,7 +48,7 @@ test('new sessions go to new pods, those of pods that leave go on, and no client
     }
   })()
   const staying = await Promise.all([come(), come(), come(), come()])
-  await vi.waitFor(() => expect(greetings).toEqual(new Set(['220 127.0.0.61', '220 127.0.0.62'])))
+  await vi.waitFor(() => expect(greetings).toEqual(new Set(['220 127.0.0.61', '220 127.0.0.62'])), 10_000)
 
   await pod(lab, '127.0.0.63', port)
   dns.serve(zone('127.0.0.62', '127.0.0.63'))
@@ -108,9 +108,9 @@ test('a service has servers of the first priority, then the others; it may move 
     client.close()
     return line
   }
-  await vi.waitFor(async () => expect(await greeting()).toBe('220 127.0.0.71'))
+  await vi.waitFor(async () => expect(await greeting()).toBe('220 127.0.0.71'), 10_000)
   main.close()
-  await vi.waitFor(async () => expect(await greeting()).toBe('220 127.0.0.72'))
+  await vi.waitFor(async () => expect(await greeting()).toBe('220 127.0.0.72'), 10_000)
   await pod(lab, '127.0.0.71', first + 2)
   dns.serve(service(first + 2))
   await vi.waitFor(async () => expect(await greeting()).toBe('220 127.0.0.71'), 10_000)
