@@ -73,7 +73,7 @@ function tlsSection(report: Report, titles: Titles, charts: Charts): string {
   const { command, rounds, machine, noise, tables, verdicts } = report
   return [
     tlsHeading,
-    `This section is a run of its own, \`${command}\`: implicit FTPS with data connections in TLS, on the side or sides that the headings name. Client and server are node:tls, TLS 1.3 with TLS_AES_256_GCM_SHA384, an ECDSA key (P-256); data connections resume the session of their control connection, which ftp-alg insists on. HAProxy and stunnel know no FTP: they carry each connection by itself, and the server announces their addresses. A cell is the median of the ratios within ${rounds} rounds.`,
+    `This section is a run of its own, \`${command}\`: implicit FTPS with data connections in TLS, on the side or sides that the headings name. Client and server are node:tls, which prefers TLS 1.3 and TLS_AES_256_GCM_SHA384, with an ECDSA key (P-256); data connections resume the session of their control connection, which ftp-alg insists on. HAProxy and stunnel know no FTP: they carry each connection by itself, and the server announces their addresses. A cell is the median of the ratios within ${rounds} rounds.`,
     `Machine: ${machine}.${noise === null ? '' : ` ${noise}`}`,
     ...charts.map(({ name, title }) => `![${title}](benchmarks/${name}.svg)`),
     ...systemsSection(report),
