@@ -26,6 +26,7 @@ const staysZero: Readonly<Record<string, string>> = {
   '"Servers not reached", B': 'it would take a server with a limit',
   '"Instances that do not answer"': 'all of them do',
   '"Defects"': 'it would take a defect of the proxy',
+  '"TLS that failed, or passed through", D': 'it would take a listener that passes TLS through',
 }
 
 /** Panels of the overview in docs/dashboard.svg, in their order there. */
