@@ -74,3 +74,9 @@ describe('taking Telnet off the beginning of a line', () => {
     expect(readStart(['\xffb']).text).toBe('\xffb')
   })
 })
+
+test('a subnegotiation without an end is left out after 4 KiB', () => {
+  const telnet = new TelnetReader()
+  expect(telnet.read(`\xff\xfa${'x'.repeat(4093)}`, 0)).toBe('incomplete')
+  expect(telnet.read(`\xff\xfa${'x'.repeat(4094)}`, 0)).toEqual({ length: 4096, answer: '' })
+})
