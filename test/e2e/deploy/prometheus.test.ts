@@ -27,6 +27,7 @@ const staysZero: Readonly<Record<string, string>> = {
   '"Instances that do not answer"': 'all of them do',
   '"Defects"': 'it would take a defect of the proxy',
   '"TLS that failed, or passed through", D': 'it would take a listener that passes TLS through',
+  '"TLS that failed, or passed through", E': 'it would take a peer that floods us with handshakes',
 }
 
 /** Panels of the overview in docs/dashboard.svg, in their order there. */
