@@ -4,6 +4,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Side } from '../../../src/engine/contract.ts'
+import { ControlEngine } from '../../../src/engine/control.ts'
 import type { EngineOptions } from '../../../src/engine/options.ts'
 import { World } from '../../support/engine-world.ts'
 import { OddServer } from '../../support/odd-server.ts'
@@ -199,4 +200,19 @@ describe('what waits', () => {
       )
     },
   )
+})
+
+test('256 commands wait for a server that does not answer; each of its replies lets one more go (S22)', () => {
+  const engine = new ControlEngine(optionsOf(settings[0]))
+  const toServer = (side: Side, text: string) =>
+    engine
+      .handle({ type: 'received', side, text })
+      .map((effect) => (effect.type === 'send' && effect.side === 'server' ? effect.text : ''))
+      .join('')
+  engine.handle({ type: 'upstreamConnected', server, knows: [], manner: null })
+  toServer('server', '220 Ready.\r\n')
+  const line = 'SITE X\r\n'
+  expect(toServer('client', line.repeat(300))).toBe(line.repeat(256))
+  expect(toServer('server', '200 Ok.\r\n')).toBe(line)
+  expect(toServer('server', '200 Ok.\r\n'.repeat(300))).toBe(line.repeat(43))
 })
