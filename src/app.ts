@@ -30,7 +30,7 @@ import { type AdminServer, createAdminServer } from './observe/admin.ts'
 import type { Recorder } from './observe/recorder.ts'
 import { createBackend, type RunningBackend } from './pinhole/create-backend.ts'
 import { relaying } from './pinhole/relaying.ts'
-import { descriptorLimit, sessionsWithin } from './process/descriptors.ts'
+import { descriptorLimit, idlePortsWithin, sessionsWithin } from './process/descriptors.ts'
 import { fingerprint, watchFiles } from './process/watch-files.ts'
 import { openTcp } from './tcp/open-tcp.ts'
 import { Introductions } from './tcp/proxy-protocol/introductions.ts'
@@ -113,7 +113,8 @@ export class App {
       this.#libc = libc
       this.#observer.tcpChosen(tcp.choice)
       await this.#tls.read(this.#config)
-      this.#running = await createBackend(this.#config, { observer: this.#observer, tcp: this.#tcp })
+      const idlePorts = idlePortsWithin(descriptorLimit())
+      this.#running = await createBackend(this.#config, { observer: this.#observer, tcp, idlePorts })
       this.#deniedSourcePorts = await deniedSourcePorts(this.#config.listeners, this.#observer)
       this.#applySettings(this.#running)
       await resolveAdvertised(this.#config.listeners, this.#names, this.#observer)

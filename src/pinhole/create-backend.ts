@@ -23,6 +23,13 @@ export interface RunningBackend {
   readonly stop: () => Promise<void>
 }
 
+export interface BackendSurroundings {
+  readonly observer: BackendObserver
+  readonly tcp: Tcp
+  /** Ports that may be open for a moment without a pinhole. */
+  readonly idlePorts: number
+}
+
 /**
  * Makes the backend that a configuration asks for. With interception, and with `source: client`, even the relay needs elements in
  * the kernel: data connections to the server's or the client's address are claimed one peer at a time.
@@ -31,7 +38,7 @@ export interface RunningBackend {
  */
 export async function createBackend(
   config: Config,
-  { observer, tcp }: { readonly observer: BackendObserver; readonly tcp: Tcp },
+  { observer, tcp, idlePorts }: BackendSurroundings,
 ): Promise<RunningBackend> {
   const { dataPorts, limits, pinholes, listeners, policy } = config
   const { now } = steadyClock
@@ -56,7 +63,7 @@ export async function createBackend(
     timeoutMs: limits.handshakeMs,
   })
   if (!needsTables(config)) {
-    const relay = new RelayBackend({ tcp, pools, intruded, introductions, now })
+    const relay = new RelayBackend({ tcp, pools, intruded, introductions, idlePorts, now })
     return { backend: relay, sourceNat: null, restore: null, stop: () => relay.closeAll() }
   }
   // Imported only here: everything else runs where there is no Linux and no koffi.
@@ -67,7 +74,7 @@ export async function createBackend(
   // A stranger at a port that we listen on is seen twice.
   const intrudedOnce = deduplicateAttempts({ now, intruded })
   const backend = await createNftablesBackend({
-    relay: new RelayBackend({ tcp, pools, intruded: intrudedOnce, introductions, now }),
+    relay: new RelayBackend({ tcp, pools, intruded: intrudedOnce, introductions, idlePorts, now }),
     pools,
     intruded: intrudedOnce,
     strangers: {

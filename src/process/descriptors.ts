@@ -38,6 +38,11 @@ export function descriptorsFor(sessions: number): number {
   return sessions * PER_TRANSFERRING_SESSION + OWN_AT_EASE
 }
 
+/** Data ports that may stay open for a moment without a pinhole: 64 of 1,024 descriptors, at least 32, at most 2,048. */
+export function idlePortsWithin(descriptors: number): number {
+  return Math.min(2048, Math.max(32, Math.floor(descriptors / 16)))
+}
+
 export interface SessionsWanted {
   /** `limits.sessions`, of all workers together. */
   readonly sessions: number

@@ -77,7 +77,14 @@ export class GatewayBackend {
     const pools = { client: pool, server: pool }
     const now = () => performance.now()
     const intruded = deduplicateAttempts({ now, intruded: (intruder) => void this.intruders.push(intruder) })
-    const relay = new RelayBackend({ tcp, introductions, pools: options.pools ?? pools, intruded, now })
+    const relay = new RelayBackend({
+      tcp,
+      introductions,
+      idlePorts: 256,
+      pools: options.pools ?? pools,
+      intruded,
+      now,
+    })
     const log: NftablesBackendOptions['log'] = (event, fields) => void this.log.push({ event, fields })
     this.#backend = await createNftablesBackend({
       relay,

@@ -19,6 +19,8 @@ export interface RelayBackendOptions {
   readonly pools: Readonly<Record<Side, PortPool>>
   readonly intruded: (intruder: Intruder) => void
   readonly introductions: Introductions
+  /** Ports that may be open without a pinhole: each is a descriptor, and a client could have one opened with every PASV. */
+  readonly idlePorts: number
   /** Milliseconds on a clock that never goes back. */
   readonly now: () => number
 }
@@ -36,8 +38,6 @@ interface Waiting extends RosterMember {
 
 /** How long a port without a pinhole stays open, so that busy ports are not opened and closed all the time. */
 const GRACE_MS = 800
-/** How many such ports: each is a descriptor, and a client could have one opened with every PASV. */
-const MAX_IDLE_GATES = 256
 const SWEEP_MS = 250
 /** A port that another program holds is left alone this long. */
 const BLOCKED_MS = 30_000
@@ -174,8 +174,9 @@ export class RelayBackend implements PinholeBackend {
     gate.emptySinceMs = this.#options.now()
     this.#idle.delete(key)
     this.#idle.set(key, gate)
+    if (this.#idle.size <= this.#options.idlePorts) return
     const [oldest] = this.#idle
-    if (oldest !== undefined && this.#idle.size > MAX_IDLE_GATES) this.#shut(...oldest)
+    if (oldest !== undefined) this.#shut(...oldest)
   }
 
   #shut(key: string, gate: Gate): void {

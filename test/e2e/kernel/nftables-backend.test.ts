@@ -40,7 +40,14 @@ async function makeWorld({ ports, family, local, forward, source }: Variant): Pr
     new PortPool({ first, last, quarantineMs: 60_000, share: most, random: (below) => randomInt(below) })
   const pools = { client: pool(ports), server: pool(share) }
   const now = () => performance.now()
-  const relay = new RelayBackend({ tcp, introductions, pools, intruded: () => undefined, now })
+  const relay = new RelayBackend({
+    tcp,
+    introductions,
+    idlePorts: 256,
+    pools,
+    intruded: () => undefined,
+    now,
+  })
   const backend: NftablesBackend = await createNftablesBackend({
     relay,
     pools,

@@ -19,7 +19,14 @@ for (const { make, tcp } of makes)
       new PortPool({ first, last, quarantineMs: 60_000, share: most, random: (below) => randomInt(below) })
     const now = () => performance.now()
     const pools = { client: pool(ports), server: pool(share) }
-    const backend = new RelayBackend({ tcp, introductions, pools, intruded: () => undefined, now })
+    const backend = new RelayBackend({
+      tcp,
+      introductions,
+      idlePorts: 256,
+      pools,
+      intruded: () => undefined,
+      now,
+    })
     return {
       backend,
       ports: { first, last },

@@ -30,6 +30,7 @@ async function backendOf(ports: number) {
   const admitted = new EventEmitter().setMaxListeners(0)
   const pool = new PortPool({ first, last, quarantineMs: 0, share: 10, random: (below) => below - 1 })
   const backend = new RelayBackend({
+    idlePorts: 256,
     tcp,
     introductions,
     pools: { client: pool, server: pool },

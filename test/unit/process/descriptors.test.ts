@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import {
   descriptorLimit,
   descriptorsFor,
+  idlePortsWithin,
   parseLimits,
   sessionsAllowed,
   sessionsWithin,
@@ -23,6 +24,13 @@ describe('the limit of descriptors', () => {
 
   it('of this process is more than it has open', () => {
     expect(descriptorLimit()).toBeGreaterThan(readdirSync('/proc/self/fd').length)
+  })
+})
+
+describe('the ports that may be open without a pinhole', () => {
+  it('are a sixteenth of the descriptors, within bounds', () => {
+    const limits = [256, 1024, 20_000, Number.POSITIVE_INFINITY]
+    expect(limits.map(idlePortsWithin)).toEqual([32, 64, 1250, 2048])
   })
 })
 

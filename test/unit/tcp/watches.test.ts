@@ -208,6 +208,7 @@ it.skipIf(libc === null)('a data port that cannot be watched is given back', asy
   closers.push(release)
   const pool = new PortPool({ first, last: first, quarantineMs: 0, share: 10, random: () => 0 })
   const backend = new RelayBackend({
+    idlePorts: 256,
     tcp: kernel.tcp,
     introductions,
     pools: { client: pool, server: pool },
