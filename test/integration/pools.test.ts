@@ -163,6 +163,7 @@ test('one worker checks for all of them, and another one when it is gone', async
   await proxy.record('worker.exit')
   await lab.server(script, { port })
   await up(1)
+  await proxy.record('upstream.recover')
   expect(proxy.records.filter(({ event }) => event === 'upstream.recover')).toHaveLength(1)
 })
 

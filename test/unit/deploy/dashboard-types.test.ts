@@ -97,7 +97,7 @@ namespace alertlist {
     maxItems: number
     showInstances: boolean
     sortOrder: 1 | 2 | 3 | 4 | 5
-    stateFilter: { firing: boolean; pending: boolean; noData: boolean; normal: boolean; error: boolean }
+    stateFilter: { firing: boolean; pending: boolean; noData: boolean; normal: boolean; error: boolean; recovering: boolean }
     viewMode: 'list' | 'stat'
   }
 }
