@@ -6,7 +6,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { issueCertificate } from '../support/certificates.ts'
+import { issueCertificate, writeCertificates } from '../support/certificates.ts'
 import { createCleanup } from '../support/cleanup.ts'
 import { debianRootMissing } from '../support/debian.ts'
 import { createNetwork, type Family, type Network } from '../support/netns.ts'
@@ -79,16 +79,14 @@ describe.skipIf(missing !== null)('TLS on a gateway with the nftables backend', 
       dropByDefault({ input: `tcp dport 3000-${3000 + ways.length - 1} accept` }),
     )
     const { addresses } = network.host('server')
-    const authority = issueCertificate({ name: 'Test CA', isAuthority: true })
+    const ca = issueCertificate({ name: 'Test CA', isAuthority: true })
     const server = issueCertificate({
       name: 'server',
       addresses: [...addresses.ipv4, ...addresses.ipv6],
-      issuer: authority,
+      issuer: ca,
     })
-    const edge = issueCertificate({ name: 'edge', issuer: authority })
-    await writeFile(join(folder, 'ca.crt'), authority.certificate)
-    await writeFile(join(folder, 'edge.crt'), edge.certificate)
-    await writeFile(join(folder, 'edge.key'), edge.key, { mode: 0o600 })
+    const edge = issueCertificate({ name: 'edge', issuer: ca })
+    await writeCertificates(folder, { authorities: { ca }, pairs: { edge } })
     for (const mode of modes) {
       for (const family of families) {
         const running = await startFtpsServer({

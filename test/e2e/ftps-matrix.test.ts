@@ -5,6 +5,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { writeLoopbackCertificates } from '../support/certificates.ts'
 import { createCleanup } from '../support/cleanup.ts'
 import { ftpClients } from '../support/clients/all.ts'
 import { clientTree, type DataMode, dataModes, type FtpClient } from '../support/clients/client.ts'
@@ -31,7 +32,6 @@ import {
   type Way,
   waysOf,
   withoutReuse,
-  writeCertificates,
 } from './ftps-matrix/setting.ts'
 import { writePart } from './matrix/page.ts'
 
@@ -70,7 +70,7 @@ describe.skipIf(missing !== null)('FTPS', () => {
     const blocks = [await claimPorts(), await claimPorts()] as const
     for (const block of blocks) cleanup.add(async () => block.release())
     ports = { servers: blocks[0].first, proxy: blocks[1].first }
-    await writeCertificates(folder)
+    await writeLoopbackCertificates(folder)
     const starting = servers.map(async (each) => {
       const server = await startServer(each.kind, {
         address: '127.0.0.1',

@@ -7,7 +7,7 @@ import { chmod, copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { issueCertificate } from '../support/certificates.ts'
+import { issueCertificate, writeCertificates } from '../support/certificates.ts'
 import { createCleanup } from '../support/cleanup.ts'
 import { clientTree } from '../support/clients/client.ts'
 import { debianRootMissing, debianTree } from '../support/debian.ts'
@@ -54,7 +54,7 @@ describe.skipIf(missing !== null)('the recipes of docs/ftps.md', () => {
     firstPort = block.first
     await writeFile(join(folder, 'sent.bin'), randomBytes(300_000))
     sha256 = await sha256Of(join(folder, 'sent.bin'))
-    await writeCertificates(folder)
+    await writeOurCertificates(folder)
     const tls = {
       certificate: join(folder, 'server.crt'),
       key: join(folder, 'server.key'),
@@ -175,20 +175,15 @@ function recipesOf(page: string): ReadonlyMap<string, string> {
   return new Map(blocks.map(([, title = '', block = '']) => [title, block]))
 }
 
-async function writeCertificates(folder: string): Promise<void> {
-  const authority = issueCertificate({ name: 'Test CA', isAuthority: true })
+async function writeOurCertificates(folder: string): Promise<void> {
+  const ca = issueCertificate({ name: 'Test CA', isAuthority: true })
   const partners = issueCertificate({ name: 'Partners CA', isAuthority: true })
-  const here = { addresses: ['127.0.0.1'], issuer: authority }
+  const here = { addresses: ['127.0.0.1'], issuer: ca }
   const pairs = {
     edge: issueCertificate({ ...here, name: 'edge' }),
     server: issueCertificate({ ...here, name: 'server', keyType: 'rsa' }),
     client: issueCertificate({ name: 'client', issuer: partners }),
     stranger: issueCertificate({ name: 'client' }),
   }
-  await writeFile(join(folder, 'ca.crt'), authority.certificate)
-  await writeFile(join(folder, 'partners-ca.crt'), partners.certificate)
-  for (const [name, { certificate, key }] of Object.entries(pairs)) {
-    await writeFile(join(folder, `${name}.crt`), certificate)
-    await writeFile(join(folder, `${name}.key`), key, { mode: 0o600 })
-  }
+  await writeCertificates(folder, { authorities: { ca, 'partners-ca': partners }, pairs })
 }

@@ -2,11 +2,11 @@
 // data connections that resume the session of their control connection, and so do our listeners. Large files, and TLS that
 // only passes through; more clients and servers are in ftps-matrix.test.ts.
 
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { issueCertificate } from '../support/certificates.ts'
+import { writeLoopbackCertificates } from '../support/certificates.ts'
 import { createCleanup } from '../support/cleanup.ts'
 import { clientTree } from '../support/clients/client.ts'
 import { debianRootMissing, debianTree } from '../support/debian.ts'
@@ -68,7 +68,7 @@ describe.skipIf(missing !== null)('FTPS', () => {
     const block = await claimPorts()
     cleanup.add(async () => block.release())
     firstPort = block.first
-    await writeCertificates(folder)
+    await writeLoopbackCertificates(folder)
     for (const [index, name] of servers.entries()) {
       const server = await startServer(name.startsWith('vsftpd') ? 'vsftpd' : 'proftpd', {
         address: '127.0.0.1',
@@ -191,18 +191,6 @@ describe.skipIf(missing !== null)('FTPS', () => {
     })
   })
 })
-
-async function writeCertificates(folder: string): Promise<void> {
-  const authority = issueCertificate({ name: 'Test CA', isAuthority: true })
-  const wanted = { names: ['localhost'], addresses: ['127.0.0.1'], issuer: authority }
-  const edge = issueCertificate({ ...wanted, name: 'edge' })
-  const server = issueCertificate({ ...wanted, name: 'server', keyType: 'rsa' })
-  await writeFile(join(folder, 'ca.crt'), authority.certificate)
-  for (const [name, { certificate, key }] of Object.entries({ edge, server })) {
-    await writeFile(join(folder, `${name}.crt`), certificate)
-    await writeFile(join(folder, `${name}.key`), key, { mode: 0o600 })
-  }
-}
 
 function configuration(folder: string, firstPort: number): string {
   const certificates = `[{ certificate: ${folder}/edge.crt, key: ${folder}/edge.key }]`

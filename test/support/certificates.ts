@@ -1,6 +1,8 @@
 // Certificates for tests, made here: no program is needed, and every mistake can be had.
 
 import { createSign, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import ipaddr from 'ipaddr.js'
 
 export interface Issued {
@@ -21,6 +23,34 @@ export interface Wanted {
   /** Itself when absent. */
   readonly issuer?: Issued
   readonly validDays?: { readonly from: number; readonly to: number }
+}
+
+export interface CertificateFiles {
+  /** Of these only the certificates: `{ ca }` is `ca.crt`. */
+  readonly authorities: Readonly<Record<string, Issued>>
+  /** With their keys: `{ edge }` is `edge.crt` and `edge.key`. */
+  readonly pairs: Readonly<Record<string, Issued>>
+}
+
+export async function writeCertificates(
+  folder: string,
+  { authorities, pairs }: CertificateFiles,
+): Promise<void> {
+  for (const [name, { certificate }] of Object.entries({ ...authorities, ...pairs })) {
+    await writeFile(join(folder, `${name}.crt`), certificate)
+  }
+  for (const [name, { key }] of Object.entries(pairs)) {
+    await writeFile(join(folder, `${name}.key`), key, { mode: 0o600 })
+  }
+}
+
+/** `ca.crt`, and what it has signed for loopback: `edge`, and `server` with a key of RSA. */
+export async function writeLoopbackCertificates(folder: string): Promise<void> {
+  const ca = issueCertificate({ name: 'Test CA', isAuthority: true })
+  const wanted = { names: ['localhost'], addresses: ['127.0.0.1'], issuer: ca }
+  const edge = issueCertificate({ ...wanted, name: 'edge' })
+  const server = issueCertificate({ ...wanted, name: 'server', keyType: 'rsa' })
+  await writeCertificates(folder, { authorities: { ca }, pairs: { edge, server } })
 }
 
 export function issueCertificate(wanted: Wanted): Issued {

@@ -1,8 +1,5 @@
 // Where the matrix of FTPS takes place: every server, and a listener for each way to it. The servers accept nothing in clear.
 
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { issueCertificate } from '../../support/certificates.ts'
 import type { ServerKind } from '../../support/servers/server.ts'
 
 export type Front = 'plain' | 'explicit' | 'implicit'
@@ -60,18 +57,6 @@ export const listenerName = ({ front, server, reuse }: Way) =>
 export const listenerPort = ({ proxy: first }: Ports, { front, server, reuse }: Way) =>
   first + allWays.findIndex((way) => way.front === front && way.server === server && way.reuse === reuse)
 export const adminPort = ({ proxy: first }: Ports) => first + allWays.length
-
-export async function writeCertificates(folder: string): Promise<void> {
-  const authority = issueCertificate({ name: 'Test CA', isAuthority: true })
-  const wanted = { names: ['localhost'], addresses: ['127.0.0.1'], issuer: authority }
-  const edge = issueCertificate({ ...wanted, name: 'edge' })
-  const server = issueCertificate({ ...wanted, name: 'server', keyType: 'rsa' })
-  await writeFile(join(folder, 'ca.crt'), authority.certificate)
-  for (const [name, { certificate, key }] of Object.entries({ edge, server })) {
-    await writeFile(join(folder, `${name}.crt`), certificate)
-    await writeFile(join(folder, `${name}.key`), key, { mode: 0o600 })
-  }
-}
 
 export function configuration(folder: string, ports: Ports): string {
   const certificates = `[{ certificate: ${folder}/edge.crt, key: ${folder}/edge.key }]`
