@@ -40,6 +40,15 @@ async function started(lab: Lab, more = '', ofTls = ''): Promise<ProxyProcess> {
   })
 }
 
+/** Before a server in clear that knows uploads; whoever calls closes it. */
+async function beforePlainServer(lab: Lab) {
+  const server = await startFtpsServer({ address: '127.0.0.1', mode: 'plain', certificate: pair })
+  const upstream = { address: '127.0.0.1', port: server.port }
+  const proxy = await lab.process({ upstream, inListener: front() })
+  const visit = { address: '127.0.0.1', port: proxy.port, mode: 'explicit', isPrivate: true } as const
+  return { server, proxy, visit }
+}
+
 async function secured(lab: Lab, proxy: ProxyProcess, options = {}) {
   const client = await lab.client(proxy)
   await client.reply()
@@ -176,10 +185,7 @@ describe.concurrent('TLS that stands', () => {
   })
 
   test('takes a file in records of one byte', async ({ lab }) => {
-    const server = await startFtpsServer({ address: '127.0.0.1', mode: 'plain', certificate: pair })
-    const upstream = { address: '127.0.0.1', port: server.port }
-    const proxy = await lab.process({ upstream, inListener: front() })
-    const visit = { address: '127.0.0.1', port: proxy.port, mode: 'explicit', isPrivate: true } as const
+    const { server, visit } = await beforePlainServer(lab)
     try {
       for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
         const client = await FtpsClient.login({ ...visit, version })
@@ -245,10 +251,7 @@ describe.concurrent('TLS that stands', () => {
 })
 
 test('nobody gets a byte from a data port whose session it does not resume', async ({ lab }) => {
-  const server = await startFtpsServer({ address: '127.0.0.1', mode: 'plain', certificate: pair })
-  const upstream = { address: '127.0.0.1', port: server.port }
-  const proxy = await lab.process({ upstream, inListener: front() })
-  const visit = { address: '127.0.0.1', port: proxy.port, mode: 'explicit', isPrivate: true } as const
+  const { server, proxy, visit } = await beforePlainServer(lab)
   try {
     for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
       const login = async () => {
